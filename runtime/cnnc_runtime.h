@@ -1,0 +1,88 @@
+/* The C interface of every compiled model. Stands alone: include this file (or the model's own
+   generated header, which includes it) and link or dlopen the model.
+
+   A model exports one symbol, `const cnnc_model_v1 *NAME_model(void)`. The table it returns
+   describes the model and holds `run`. All memory belongs to the caller; nothing here aborts. */
+#ifndef CNNC_RUNTIME_H
+#define CNNC_RUNTIME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CNNC_ABI_VERSION 1u
+
+typedef enum cnnc_status {
+  CNNC_OK = 0,
+  CNNC_INVALID_ARGUMENT = 1, /* a null tensor, a misaligned workspace, a batch below 1 */
+  CNNC_OUT_OF_MEMORY = 2,    /* no workspace was given and none could be allocated */
+  CNNC_UNSUPPORTED_CPU = 3   /* the model was compiled for features that this CPU lacks */
+} cnnc_status;
+
+typedef enum cnnc_dtype {
+  CNNC_F32 = 0,
+  CNNC_F64 = 1,
+  CNNC_I32 = 2,
+  CNNC_I64 = 3,
+  CNNC_U8 = 4,
+  CNNC_BOOL = 5
+} cnnc_dtype;
+
+/* A dimension of this value is the batch, chosen per call with `cnnc_context.batch`. */
+#define CNNC_SYMBOLIC_BATCH ((int64_t)-1)
+
+/* One input or output: dense, row-major, in the order of the shape (NCHW for images). */
+typedef struct cnnc_tensor_v1 {
+  const char *name;
+  cnnc_dtype dtype;
+  uint32_t rank;
+  const int64_t *shape;
+  size_t size; /* bytes; with a symbolic batch: bytes of one image */
+} cnnc_tensor_v1;
+
+/* A piece of a parallel loop: iterations [begin, end) done by `worker` (0 is the caller). */
+typedef void (*cnnc_parallel_body)(void *data, int64_t begin, int64_t end, uint32_t worker);
+
+/* Per-call settings. Zero-initialise, then set what you need; NULL means all defaults. */
+typedef struct cnnc_context {
+  uint32_t threads; /* 0 or 1: the calling thread alone; N: up to N threads of the model's pool */
+  int64_t batch;    /* number of images when the batch is symbolic; 0 means 1 */
+  /* The caller's own threads, used instead of the pool when set: split [0, count) as you like, call
+     `body(data, begin, end, worker)` for each part, with worker < threads, return when all are done. */
+  void (*parallel_for)(void *parallel_user, int64_t count, cnnc_parallel_body body, void *data);
+  void *parallel_user;
+  /* Called after every kernel with its index in `kernel_names`, the wall time it took, and the
+     workspace, in which the values that it wrote can still be read. */
+  void (*profile)(void *profile_user, uint32_t kernel, uint64_t nanoseconds, const void *workspace);
+  void *profile_user;
+} cnnc_context;
+
+/* Everything about one compiled model. Constant, valid as long as the library is loaded. */
+typedef struct cnnc_model_v1 {
+  uint32_t abi_version; /* CNNC_ABI_VERSION of the compiler that made it */
+  const char *name;
+  const char *target_cpu;      /* LLVM's name of the CPU it was compiled for */
+  const char *target_features; /* the instruction-set extensions it uses, comma-separated */
+  uint32_t input_count;
+  const cnnc_tensor_v1 *inputs;
+  uint32_t output_count;
+  const cnnc_tensor_v1 *outputs;
+  uint32_t kernel_count;
+  const char *const *kernel_names; /* in the order of execution */
+  size_t workspace_size;           /* bytes; constant for every call, whatever the thread count */
+  size_t workspace_alignment;      /* bytes, a power of two */
+  size_t weights_size;             /* bytes of constants in the library */
+  /* Runs the model. `inputs` and `outputs` hold one pointer per tensor, in the order of the tables, with
+     any alignment of their element type. `workspace` may be NULL: the call then allocates one.
+     Thread-safe: any number of threads may run one model at a time, each with its own workspace. */
+  cnnc_status (*run)(const void *const *inputs, void *const *outputs, void *workspace,
+                     const cnnc_context *context);
+} cnnc_model_v1;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
