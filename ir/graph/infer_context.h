@@ -1,0 +1,56 @@
+// What an op sees of its surroundings when it checks itself and computes its result types.
+#pragma once
+
+#include "ir/graph/type.h"
+#include "ir/text/diagnostics.h"
+
+#include <functional>
+
+namespace cnnc {
+
+/// Types of the results of an op; empty after an error has been reported.
+using InferredTypes = std::optional<std::vector<TensorType>>;
+
+class InferContext {
+public:
+  /// `operands` holds one type per operand given (optional ones may be missing at the end); `declared`
+  /// the result types that the text states, if any. The range functions find the narrowest position.
+  struct Locations {
+    SourceRange op;
+    std::vector<SourceRange> operands;
+    std::function<SourceRange(std::string_view attribute)> attribute;
+  };
+  InferContext(std::vector<TensorType> operands, std::vector<TensorType> declared,
+               Locations locations, Diagnostics &diagnostics)
+      : operands_(std::move(operands)), declared_(std::move(declared)),
+        locations_(std::move(locations)), diagnostics_(diagnostics) {}
+
+  size_t operand_count() const { return operands_.size(); }
+  bool has(size_t operand) const { return operand < operands_.size(); }
+  const TensorType &operand(size_t index) const { return operands_[index]; }
+  const std::vector<int64_t> &shape(size_t index) const { return operands_[index].shape; }
+  const std::vector<TensorType> &declared() const { return declared_; }
+
+  /// Report at the op, at an operand, or at an attribute (at the op when the text leaves it out).
+  /// All return an empty optional, so that infer() can `return context.error(...)`.
+  std::nullopt_t error(std::string message);
+  std::nullopt_t error_at_operand(size_t index, std::string message);
+  std::nullopt_t error_at_attribute(std::string_view name, std::string message);
+
+  /// Reports unless the operand has this rank / the element type f32.
+  bool require_rank(size_t index, size_t rank, std::string_view meaning);
+  bool require_f32(size_t index);
+  bool require_f32();  // all operands
+
+private:
+  std::vector<TensorType> operands_;
+  std::vector<TensorType> declared_;
+  Locations locations_;
+  Diagnostics &diagnostics_;
+};
+
+/// a * b, a + b; empty when the result does not fit 62 bits.
+std::optional<int64_t> checked_mul(int64_t a, int64_t b);
+std::optional<int64_t> checked_add(int64_t a, int64_t b);
+
+} // namespace cnnc

@@ -1,0 +1,66 @@
+// Convolutions and the fully connected layer.
+#pragma once
+
+#include "ir/graph/attribute.h"
+#include "ir/graph/infer_context.h"
+
+namespace cnnc {
+
+/// 2-D convolution (cross-correlation, as in ONNX). Input [n, ic, h, w], filter [oc, ic / groups, kh, kw],
+/// bias [oc]. Output [n, oc, oh, ow] with oh = floor((h + pads - dilation * (kh - 1) - 1) / stride) + 1.
+struct Conv2d {
+  static constexpr std::string_view name = "conv2d";
+  static constexpr std::string_view operands = "input, filter, bias?";
+  static constexpr std::string_view summary =
+      "2-D convolution: input [n, ic, h, w], filter [oc, ic / groups, kh, kw], bias [oc]";
+  std::array<int64_t, 2> stride = {1, 1};
+  std::array<int64_t, 4> pad = {}; // top, left, bottom, right
+  std::array<int64_t, 2> dilation = {1, 1};
+  int64_t groups = 1;
+  static constexpr auto attributes() {
+    return std::tuple{
+        Attribute{"stride", &Conv2d::stride}, Attribute{"pad", &Conv2d::pad},
+        Attribute{"dilation", &Conv2d::dilation}, Attribute{"groups", &Conv2d::groups}};
+  }
+  InferredTypes infer(InferContext &) const;
+};
+
+/// Locally connected layer: a convolution whose filters are not shared between positions. Input
+/// [n, ic, h, w], filter [oh, ow, oc, ic, kh, kw], bias [oc, oh, ow]. Output [n, oc, oh, ow].
+struct Local2d {
+  static constexpr std::string_view name = "local2d";
+  static constexpr std::string_view operands = "input, filter, bias?";
+  static constexpr std::string_view summary =
+      "convolution with unshared weights: filter [oh, ow, oc, ic, kh, kw], bias [oc, oh, ow]";
+  std::array<int64_t, 2> stride = {1, 1};
+  std::array<int64_t, 4> pad = {};
+  std::array<int64_t, 2> dilation = {1, 1};
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"stride", &Local2d::stride}, Attribute{"pad", &Local2d::pad},
+                      Attribute{"dilation", &Local2d::dilation}};
+  }
+  InferredTypes infer(InferContext &) const;
+};
+
+/// Fully connected: output[n, oc] = bias[oc] + sum over ic of input[n, ic] * weight[oc, ic].
+struct Dense {
+  static constexpr std::string_view name = "dense";
+  static constexpr std::string_view operands = "input, weight, bias?";
+  static constexpr std::string_view summary =
+      "fully connected: input [n, ic], weight [oc, ic], bias [oc]";
+  static constexpr auto attributes() { return std::tuple<>{}; }
+  InferredTypes infer(InferContext &) const;
+};
+
+/// Geometry of one spatial dimension of a window that slides over an input.
+struct Window {
+  int64_t input = 1, kernel = 1, stride = 1, pad_before = 0, pad_after = 0, dilation = 1;
+  bool ceil_mode = false; // round the number of outputs up instead of down
+
+  /// Number of output positions: floor((input + pads - dilation * (kernel - 1) - 1) / stride) + 1, or
+  /// with ceil_mode rounded up, less a last window that would start in the padding after the input.
+  /// Empty on overflow; zero or negative when the window does not fit.
+  std::optional<int64_t> output() const;
+};
+
+} // namespace cnnc

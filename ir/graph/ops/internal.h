@@ -1,0 +1,30 @@
+// Ops that passes put into the graph; models may spell them too.
+#pragma once
+
+#include "ir/graph/attribute.h"
+#include "ir/graph/infer_context.h"
+
+namespace cnnc {
+
+/// The same elements in the memory layout that the result type states.
+struct Relayout {
+  static constexpr std::string_view name = "relayout";
+  static constexpr std::string_view operands = "input";
+  static constexpr std::string_view summary =
+      "the same elements in the memory layout of the result type (inserted by assign_layouts)";
+  static constexpr auto attributes() { return std::tuple<>{}; }
+  InferredTypes infer(InferContext &) const;
+};
+
+/// Runs a kernel of the loops text. What a `kernel` block becomes by lowering.
+struct Call {
+  static constexpr std::string_view name = "call";
+  static constexpr std::string_view operands = "inputs...";
+  static constexpr std::string_view summary = "runs a kernel of the loops text (made by lower_loops)";
+  static constexpr size_t positional = 1;
+  std::string kernel;
+  static constexpr auto attributes() { return std::tuple{Attribute{"kernel", &Call::kernel, true}}; }
+  InferredTypes infer(InferContext &) const;
+};
+
+} // namespace cnnc

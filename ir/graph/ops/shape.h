@@ -1,0 +1,104 @@
+// Ops that move elements and compute nothing.
+#pragma once
+
+#include "ir/graph/attribute.h"
+#include "ir/graph/infer_context.h"
+
+namespace cnnc {
+
+struct Concat {
+  static constexpr std::string_view name = "concat";
+  static constexpr std::string_view operands = "inputs...";
+  static constexpr std::string_view summary = "tensors joined along one axis";
+  int64_t axis = 1;
+  static constexpr auto attributes() { return std::tuple{Attribute{"axis", &Concat::axis, true}}; }
+  InferredTypes infer(InferContext &) const;
+};
+
+/// One result per entry of `sizes`, which must add up to the dimension.
+struct Split {
+  static constexpr std::string_view name = "split";
+  static constexpr std::string_view operands = "input";
+  static constexpr std::string_view summary = "a tensor cut along one axis, one result per size";
+  int64_t axis = 1;
+  std::vector<int64_t> sizes;
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"axis", &Split::axis, true}, Attribute{"sizes", &Split::sizes, true}};
+  }
+  InferredTypes infer(InferContext &) const;
+};
+
+/// NumPy slicing input[start:end:step] per axis: negative starts and ends count from the end, and are
+/// then clamped. `axes` empty: the first axes; `steps` empty: 1. Steps may be negative, not zero.
+struct Slice {
+  static constexpr std::string_view name = "slice";
+  static constexpr std::string_view operands = "input";
+  static constexpr std::string_view summary = "input[start:end:step] per axis, as in NumPy";
+  std::vector<int64_t> starts, ends, axes, steps;
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"starts", &Slice::starts, true}, Attribute{"ends", &Slice::ends, true},
+                      Attribute{"axes", &Slice::axes}, Attribute{"steps", &Slice::steps}};
+  }
+  InferredTypes infer(InferContext &) const;
+
+  /// Per dimension of an input of this shape: first index, number of elements, step.
+  struct Range {
+    int64_t start, count, step;
+  };
+  std::vector<Range> ranges(const std::vector<int64_t> &shape) const;
+};
+
+enum class PadMode { constant, reflect, edge };
+template <> struct Words<PadMode> {
+  static constexpr std::array<std::string_view, 3> words = {"constant", "reflect", "edge"};
+};
+
+/// Widens every dimension: `before` and `after` have one entry per dimension (>= 0; use slice to crop).
+/// reflect mirrors without repeating the edge element and needs pads smaller than the dimension.
+struct Pad {
+  static constexpr std::string_view name = "pad";
+  static constexpr std::string_view operands = "input";
+  static constexpr std::string_view summary = "a border of a constant, mirrored or repeated elements";
+  std::vector<int64_t> before, after;
+  PadMode mode = PadMode::constant;
+  double value = 0;
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"before", &Pad::before, true}, Attribute{"after", &Pad::after, true},
+                      Attribute{"mode", &Pad::mode}, Attribute{"value", &Pad::value}};
+  }
+  InferredTypes infer(InferContext &) const;
+};
+
+/// Same elements in row-major order under a new shape; 0 keeps a dimension, one -1 is computed.
+struct Reshape {
+  static constexpr std::string_view name = "reshape";
+  static constexpr std::string_view operands = "input";
+  static constexpr std::string_view summary = "a new shape; 0 keeps a dimension, one -1 is computed";
+  std::vector<int64_t> shape;
+  static constexpr auto attributes() { return std::tuple{Attribute{"shape", &Reshape::shape, true}}; }
+  InferredTypes infer(InferContext &) const;
+};
+
+/// Dimensions before `axis` become one, and those from it on another: always two dimensions.
+struct Flatten {
+  static constexpr std::string_view name = "flatten";
+  static constexpr std::string_view operands = "input";
+  static constexpr std::string_view summary = "two dimensions: those before axis, those from it on";
+  int64_t axis = 1;
+  static constexpr auto attributes() { return std::tuple{Attribute{"axis", &Flatten::axis}}; }
+  InferredTypes infer(InferContext &) const;
+};
+
+/// Dimension i of the result is dimension permutation[i] of the input.
+struct Transpose {
+  static constexpr std::string_view name = "transpose";
+  static constexpr std::string_view operands = "input";
+  static constexpr std::string_view summary = "dimension i of the result is permutation[i] of the input";
+  std::vector<int64_t> permutation;
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"permutation", &Transpose::permutation, true}};
+  }
+  InferredTypes infer(InferContext &) const;
+};
+
+} // namespace cnnc

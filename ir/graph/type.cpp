@@ -1,0 +1,142 @@
+#include "ir/graph/type.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace cnnc {
+
+namespace {
+
+struct DTypeRow {
+  DType dtype;
+  std::string_view name;
+  int64_t size;
+};
+constexpr DTypeRow dtypes[] = {{DType::f32, "f32", 4}, {DType::f64, "f64", 8},
+                               {DType::i32, "i32", 4}, {DType::i64, "i64", 8},
+                               {DType::u8, "u8", 1},   {DType::boolean, "bool", 1}};
+
+const DTypeRow &row_of(DType dtype) {
+  return *std::find_if(std::begin(dtypes), std::end(dtypes),
+                       [&](const DTypeRow &row) { return row.dtype == dtype; });
+}
+
+/// Letters for the dimensions. Which block letters follow decides nothing: they name positions.
+std::string axis_letters(const Layout &layout, size_t rank) {
+  bool filter = layout.block_of(0) != 1 || std::any_of(layout.blocks.begin(), layout.blocks.end(),
+                                                       [](const Block &b) { return b.axis == 0; });
+  if (rank == 1)
+    return "c";
+  if (rank == 2)
+    return filter ? "oi" : "nc";
+  if (rank == 4)
+    return filter ? "oihw" : "nchw";
+  return std::string("abcdefghijklm").substr(0, rank);
+}
+
+} // namespace
+
+std::string_view name_of(DType dtype) { return row_of(dtype).name; }
+int64_t size_of(DType dtype) { return row_of(dtype).size; }
+
+std::optional<DType> dtype_named(std::string_view name) {
+  for (const DTypeRow &row : dtypes)
+    if (row.name == name)
+      return row.dtype;
+  return std::nullopt;
+}
+
+int64_t Layout::block_of(int64_t axis) const {
+  for (const Block &block : blocks)
+    if (block.axis == axis)
+      return block.size;
+  return 1;
+}
+
+bool same_logical_type(const TensorType &a, const TensorType &b) {
+  return a.dtype == b.dtype && a.shape == b.shape;
+}
+
+std::optional<int64_t> element_count(const std::vector<int64_t> &shape) {
+  int64_t count = 1;
+  for (int64_t dim : shape)
+    if (__builtin_mul_overflow(count, dim == symbolic_dim ? 1 : dim, &count) ||
+        count > (int64_t(1) << 62))
+      return std::nullopt;
+  return count;
+}
+
+std::vector<int64_t> physical_shape(const TensorType &type) {
+  std::vector<int64_t> result = type.shape;
+  size_t rank = result.size();
+  if (type.has_symbolic_batch())
+    result[0] = 1;
+  if (rank >= 2) {
+    result[rank - 2] += type.layout.halo[0] + type.layout.halo[2];
+    result[rank - 1] += type.layout.halo[1] + type.layout.halo[3];
+  }
+  for (const Block &block : type.layout.blocks) {
+    int64_t &dim = result[static_cast<size_t>(block.axis)];
+    dim = (dim + block.size - 1) / block.size;
+  }
+  for (const Block &block : type.layout.blocks)
+    result.push_back(block.size);
+  return result;
+}
+
+std::optional<int64_t> byte_size(const TensorType &type) {
+  std::optional<int64_t> count = element_count(physical_shape(type));
+  int64_t bytes = 0;
+  if (!count || __builtin_mul_overflow(*count, size_of(type.dtype), &bytes))
+    return std::nullopt;
+  return bytes;
+}
+
+std::string to_string(const std::vector<int64_t> &shape, const std::string &batch_name) {
+  std::vector<std::string> dims;
+  for (int64_t dim : shape)
+    dims.push_back(dim == symbolic_dim ? (batch_name.empty() ? "n" : batch_name)
+                                       : std::to_string(dim));
+  return fmt::format("[{}]", fmt::join(dims, ", "));
+}
+
+std::string spell_layout(const Layout &layout, size_t rank) {
+  std::string letters = axis_letters(layout, rank);
+  std::string result = letters;
+  for (const Block &block : layout.blocks)
+    result += fmt::format("{}{}", block.size, letters[static_cast<size_t>(block.axis)]);
+  return result;
+}
+
+std::string to_string(const TensorType &type) {
+  std::string result =
+      fmt::format("{}{}", name_of(type.dtype), to_string(type.shape, type.batch_name));
+  if (!type.layout.blocks.empty())
+    result += " " + spell_layout(type.layout, type.rank());
+  if (type.layout.has_halo())
+    result += fmt::format(" halo=[{}]", fmt::join(type.layout.halo, ", "));
+  return result;
+}
+
+std::optional<std::vector<Block>> parse_layout(std::string_view text, size_t rank) {
+  if (text.size() < rank)
+    return std::nullopt;
+  std::string_view letters = text.substr(0, rank);
+  std::vector<Block> blocks;
+  for (size_t i = rank; i < text.size(); ++i) {
+    Block block{0, 0};
+    for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i)
+      block.size = std::min<int64_t>(block.size * 10 + (text[i] - '0'), 1 << 20);
+    size_t axis = i < text.size() ? letters.find(text[i]) : std::string_view::npos;
+    if (block.size < 1 || axis == std::string_view::npos)
+      return std::nullopt;
+    block.axis = static_cast<int64_t>(axis);
+    blocks.push_back(block);
+  }
+  if (blocks.empty())
+    return std::nullopt;
+  return blocks;
+}
+
+} // namespace cnnc

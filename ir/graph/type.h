@@ -1,0 +1,78 @@
+// Types of tensors: element type, logical shape, and how the elements lie in memory.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cnnc {
+
+enum class DType : uint8_t { f32, f64, i32, i64, u8, boolean };
+
+std::string_view name_of(DType dtype);
+std::optional<DType> dtype_named(std::string_view name);
+int64_t size_of(DType dtype); // bytes
+
+/// Stands in a shape for a batch size that is chosen at each call. Only dimension 0 may have it.
+inline constexpr int64_t symbolic_dim = -1;
+
+/// `size` consecutive elements of logical dimension `axis` stored together, innermost.
+struct Block {
+  int64_t axis = 0;
+  int64_t size = 1;
+  bool operator==(const Block &) const = default;
+};
+
+/// Memory layout of a tensor. Without blocks: row-major (NCHW). The physical dimensions are the
+/// logical ones in order, each blocked one divided by its block (rounded up; the tail holds zeros or
+/// finite values nobody reads), followed by the blocks. `halo` widens the last two dimensions (top,
+/// left, bottom, right) by a border of zeros, so that padded convolutions need no edge code.
+///
+/// Spelt as letters for the dimensions, then size and letter per block: nchw16c is [n, c/16, h, w, 16];
+/// oihw16i32o is [o/32, i/16, h, w, 16, 32]; c16c a channel vector padded to a multiple of 16.
+struct Layout {
+  std::vector<Block> blocks;
+  std::array<int64_t, 4> halo = {};
+
+  bool plain() const { return blocks.empty() && !has_halo(); }
+  bool has_halo() const { return halo != std::array<int64_t, 4>{}; }
+  /// Block size of an axis, 1 when it is not blocked.
+  int64_t block_of(int64_t axis) const;
+  bool operator==(const Layout &) const = default;
+};
+
+struct TensorType {
+  DType dtype = DType::f32;
+  std::vector<int64_t> shape;
+  std::string batch_name; // spelling of a symbolic dimension 0: f32[n, 3, 224, 224]
+  Layout layout;
+
+  size_t rank() const { return shape.size(); }
+  bool has_symbolic_batch() const { return !shape.empty() && shape[0] == symbolic_dim; }
+  bool operator==(const TensorType &) const = default;
+};
+
+/// Equal up to layout.
+bool same_logical_type(const TensorType &a, const TensorType &b);
+
+/// Product of the shape with a symbolic batch counted as 1; empty on overflow of 2^62.
+std::optional<int64_t> element_count(const std::vector<int64_t> &shape);
+
+/// The dimensions as they lie in memory, a symbolic batch counted as 1.
+std::vector<int64_t> physical_shape(const TensorType &type);
+
+/// Bytes of one tensor (of one image, with a symbolic batch) in its layout; empty on overflow.
+std::optional<int64_t> byte_size(const TensorType &type);
+
+/// f32[1, 64, 56, 56] nchw16c halo=[1, 1, 1, 1]
+std::string to_string(const TensorType &type);
+std::string to_string(const std::vector<int64_t> &shape, const std::string &batch_name = "n");
+std::string spell_layout(const Layout &layout, size_t rank);
+
+/// "nchw16c" for the rank given; empty when the letters are not a layout of that rank.
+std::optional<std::vector<Block>> parse_layout(std::string_view text, size_t rank);
+
+} // namespace cnnc
