@@ -1,0 +1,139 @@
+#include "ir/graph/op.h"
+
+#include <algorithm>
+
+namespace cnnc {
+
+namespace {
+
+/// "input, filter, bias?" or "inputs..." as a list.
+std::vector<OperandInfo> parse_operands(std::string_view text) {
+  std::vector<OperandInfo> result;
+  while (!text.empty()) {
+    size_t comma = text.find(", ");
+    std::string_view item = text.substr(0, comma);
+    OperandInfo operand;
+    operand.optional = item.ends_with("?");
+    operand.variadic = item.ends_with("...");
+    item.remove_suffix(operand.optional ? 1 : operand.variadic ? 3 : 0);
+    operand.name = item;
+    result.push_back(operand);
+    text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 2);
+  }
+  return result;
+}
+
+template <class T, class Field> AttributeInfo attribute_info(const Attribute<T, Field> &attribute) {
+  using Type = AttributeType<Field>;
+  auto field = attribute.field;
+  return {std::string(attribute.name),
+          Type::description(),
+          attribute.required,
+          Type::write(T{}.*field),
+          [field](const Op &op) { return Type::write(std::get<T>(op).*field); },
+          [field](Op &op, const AttributeValue &value) {
+            return Type::read(value, std::get<T>(op).*field);
+          }};
+}
+
+template <class T> void add_struct(std::vector<OpInfo> &table) {
+  OpInfo info;
+  info.name = T::name;
+  info.summary = T::summary;
+  info.operands = parse_operands(T::operands);
+  std::apply([&](const auto &...attribute) {
+    (info.attributes.push_back(attribute_info<T>(attribute)), ...);
+  }, T::attributes());
+  if constexpr (requires { T::positional; })
+    info.positional = T::positional;
+  info.make = [] { return Op(T{}); };
+  table.push_back(std::move(info));
+}
+
+void add_unary(std::vector<OpInfo> &table) {
+  for (const UnaryRow &row : unary_table()) {
+    OpInfo info;
+    info.name = row.name;
+    info.summary = row.summary;
+    info.operands = {{"input"}};
+    Unary prototype;
+    prototype.kind = row.kind;
+    for (size_t i = 0; i < row.parameters.size(); ++i) {
+      const UnaryParameter &parameter = row.parameters[i];
+      prototype.parameters[i] = parameter.default_value;
+      using Type = AttributeType<double>;
+      info.attributes.push_back(
+          {std::string(parameter.name), Type::description(), false,
+           Type::write(parameter.default_value),
+           [i](const Op &op) { return Type::write(std::get<Unary>(op).parameters[i]); },
+           [i](Op &op, const AttributeValue &value) {
+             return Type::read(value, std::get<Unary>(op).parameters[i]);
+           }});
+    }
+    info.make = [prototype] { return Op(prototype); };
+    table.push_back(std::move(info));
+  }
+}
+
+void add_binary(std::vector<OpInfo> &table) {
+  for (const BinaryRow &row : binary_table()) {
+    OpInfo info;
+    info.name = row.name;
+    info.summary = row.summary;
+    info.operands = {{"a"}, {"b"}};
+    info.make = [kind = row.kind] { return Op(Binary{kind}); };
+    table.push_back(std::move(info));
+  }
+}
+
+template <class... Ops> std::vector<OpInfo> make_table(std::variant<Ops...> *) {
+  std::vector<OpInfo> table;
+  auto add = [&]<class T>(T *) {
+    if constexpr (std::is_same_v<T, Unary>)
+      add_unary(table);
+    else if constexpr (std::is_same_v<T, Binary>)
+      add_binary(table);
+    else
+      add_struct<T>(table);
+  };
+  (add(static_cast<Ops *>(nullptr)), ...);
+  return table;
+}
+
+std::string_view name_of_op(const Op &op) {
+  return std::visit(overloaded{[](const Unary &unary) { return row_of(unary.kind).name; },
+                               [](const Binary &binary) { return row_of(binary.kind).name; },
+                               []<class T>(const T &) { return T::name; }},
+                    op);
+}
+
+} // namespace
+
+const std::vector<OpInfo> &op_table() {
+  static const std::vector<OpInfo> table = make_table(static_cast<Op *>(nullptr));
+  return table;
+}
+
+const OpInfo *find_op(std::string_view name) {
+  const std::vector<OpInfo> &table = op_table();
+  auto found = std::find_if(table.begin(), table.end(),
+                            [&](const OpInfo &info) { return info.name == name; });
+  return found == table.end() ? nullptr : &*found;
+}
+
+const OpInfo &info_of(const Op &op) { return *find_op(name_of_op(op)); }
+
+InferredTypes infer(const Op &op, InferContext &context) {
+  return std::visit([&](const auto &o) { return o.infer(context); }, op);
+}
+
+bool is_constant_source(const Op &op) {
+  return std::visit(
+      []<class T>(const T &) {
+        return std::is_same_v<T, Weight> || std::is_same_v<T, Splat> ||
+               std::is_same_v<T, Literal> || std::is_same_v<T, Random>;
+      },
+      op);
+}
+
+} // namespace cnnc
