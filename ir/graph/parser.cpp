@@ -1,0 +1,554 @@
+#include "ir/graph/parser.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unordered_map>
+
+namespace cnnc {
+
+namespace {
+
+constexpr int64_t largest_dim = int64_t(1) << 40;
+
+bool parse_shape(TokenCursor &cursor, TensorType &type) {
+  if (!cursor.expect("["))
+    return false;
+  if (cursor.accept("]"))
+    return true;
+  do {
+    const Token token = cursor.peek();
+    if (token.kind == TokenKind::identifier) {
+      if (!type.shape.empty())
+        return cursor.error(fmt::format("only the first dimension, the batch, may be symbolic: '{}'",
+                                        token.text));
+      type.batch_name = token.text;
+      type.shape.push_back(symbolic_dim);
+      cursor.next();
+      continue;
+    }
+    std::optional<int64_t> dim = cursor.expect_integer("a dimension");
+    if (!dim)
+      return false;
+    if (*dim < 1 || *dim > largest_dim) {
+      cursor.error_at(token.range, fmt::format("the dimension {} is not between 1 and {}", *dim,
+                                               largest_dim));
+      return false;
+    }
+    type.shape.push_back(*dim);
+  } while (cursor.accept(","));
+  return cursor.expect("]");
+}
+
+bool parse_halo(TokenCursor &cursor, TensorType &type) {
+  SourceRange range = cursor.peek().range;
+  cursor.next(); // halo
+  if (!cursor.expect("=") || !cursor.expect("["))
+    return false;
+  for (size_t i = 0; i < 4; ++i) {
+    std::optional<int64_t> size = cursor.expect_integer("a halo size");
+    if (!size || (i < 3 && !cursor.expect(",")))
+      return false;
+    if (*size < 0 || *size > 4096)
+      return cursor.error(fmt::format("the halo size {} is not between 0 and 4096", *size));
+    type.layout.halo[i] = *size;
+  }
+  if (!cursor.expect("]"))
+    return false;
+  if (type.rank() < 2) {
+    cursor.error_at(range, "a halo needs at least two dimensions");
+    return false;
+  }
+  return true;
+}
+
+class Parser {
+public:
+  explicit Parser(TokenCursor &cursor) : cursor_(cursor) {}
+
+  std::optional<Graph> model() {
+    size_t errors_before = cursor_.diagnostics().error_count();
+    if (!header())
+      return std::nullopt;
+    while (!cursor_.at_end() && !cursor_.is("}") && !cursor_.is_word("return"))
+      if (!statement())
+        resynchronise();
+    if (!return_statement() || !cursor_.expect("}"))
+      return std::nullopt;
+    if (cursor_.diagnostics().error_count() != errors_before)
+      return std::nullopt;
+    return std::move(graph_);
+  }
+
+private:
+  bool header() {
+    cursor_.next(); // model
+    std::optional<Token> name = cursor_.expect(TokenKind::symbol, "the model's name, as in @lenet");
+    if (!name || !cursor_.expect("("))
+      return false;
+    graph_.name = name->text;
+    graph_.range = name->range;
+    if (!cursor_.is(")"))
+      do
+        if (!parameter())
+          return false;
+      while (cursor_.accept(","));
+    if (!cursor_.expect(")"))
+      return false;
+    if (cursor_.accept_word("weights")) {
+      if (!cursor_.expect("="))
+        return false;
+      std::optional<Token> file = cursor_.expect(TokenKind::string, "a file name in quotes");
+      if (!file)
+        return false;
+      graph_.weights_file = file->text;
+    }
+    return cursor_.expect("{");
+  }
+
+  bool parameter() {
+    std::optional<Token> name = cursor_.expect(TokenKind::value, "an input, as in %image");
+    if (!name || !cursor_.expect(":"))
+      return false;
+    std::optional<TensorType> type = parse_type(cursor_);
+    if (!type)
+      return false;
+    if (std::optional<ValueId> id = define(*name)) {
+      graph_.values[*id].type = std::move(type);
+      graph_.inputs.push_back(*id);
+    }
+    return true;
+  }
+
+  std::optional<ValueId> define(const Token &name) {
+    auto [entry, inserted] =
+        values_.try_emplace(name.text, static_cast<ValueId>(graph_.values.size()));
+    if (!inserted) {
+      cursor_.error_at(name.range, fmt::format("%{} is defined twice", spell_name(name.text)));
+      cursor_.diagnostics().note(graph_.values[entry->second].range, "the first definition is here");
+      return std::nullopt;
+    }
+    graph_.values.push_back({name.text});
+    graph_.values.back().range = name.range;
+    return entry->second;
+  }
+
+  std::optional<ValueId> use(const Token &name) {
+    auto found = values_.find(name.text);
+    if (found != values_.end())
+      return found->second;
+    if (poisoned_.contains(name.text))
+      return std::nullopt; // its definition was wrong: one error is enough
+    std::vector<std::string_view> known;
+    for (const auto &[value, id] : values_)
+      known.push_back(value);
+    std::sort(known.begin(), known.end());
+    std::string_view guess = closest(name.text, known);
+    cursor_.error_at(name.range,
+                     fmt::format("%{} is not defined above{}", spell_name(name.text),
+                                 guess.empty() ? ""
+                                               : fmt::format("; did you mean %{}?", spell_name(guess))));
+    return std::nullopt;
+  }
+
+  bool statement() {
+    if (cursor_.is_word("kernel"))
+      return kernel();
+    statement_begin_ = cursor_.peek().range;
+    std::vector<Token> names;
+    do {
+      std::optional<Token> name =
+          cursor_.expect(TokenKind::value, "a statement, as in %y = relu %x");
+      if (!name)
+        return false;
+      names.push_back(*name);
+    } while (cursor_.accept(","));
+    bool parsed = definition(names);
+    if (!parsed)
+      for (const Token &name : names)
+        poisoned_.try_emplace(name.text);
+    return parsed;
+  }
+
+  bool definition(const std::vector<Token> &names) {
+    if (!cursor_.expect("="))
+      return false;
+    std::optional<Token> op_name = cursor_.expect(TokenKind::identifier, "the name of an op");
+    if (!op_name)
+      return false;
+    const OpInfo *info = find_op(op_name->text);
+    if (!info)
+      return unknown_op(*op_name);
+    Node node;
+    node.op = info->make();
+    node.range = op_name->range;
+    node.kernel = open_kernel_;
+    std::vector<std::string> seen;
+    if (!positional_attributes(*info, node, seen) || !operands(*info, node) ||
+        !named_attributes(*info, node, seen) || !missing_attributes(*info, node, seen))
+      return false;
+    return results(names, std::move(node));
+  }
+
+  bool unknown_op(const Token &name) {
+    std::vector<std::string_view> known;
+    for (const OpInfo &info : op_table())
+      known.push_back(info.name);
+    std::string_view guess = closest(name.text, known);
+    cursor_.error_at(
+        name.range,
+        fmt::format("there is no op '{}'{}", name.text,
+                    guess.empty() ? "; cnnc --list-ops shows all"
+                                  : fmt::format("; did you mean '{}'?", guess)));
+    return false;
+  }
+
+  bool positional_attributes(const OpInfo &info, Node &node, std::vector<std::string> &seen) {
+    if (info.positional == 0)
+      return true;
+    bool several = info.positional > 1;
+    if (several && !cursor_.expect("("))
+      return false;
+    for (size_t i = 0; i < info.positional; ++i) {
+      if (i > 0 && !cursor_.expect(","))
+        return false;
+      if (!attribute_value(info.attributes[i], node))
+        return false;
+      seen.push_back(info.attributes[i].name);
+    }
+    return !several || cursor_.expect(")");
+  }
+
+  bool operands(const OpInfo &info, Node &node) {
+    bool ok = true;
+    if (cursor_.peek().kind == TokenKind::value && !next_is_statement())
+      do {
+        std::optional<Token> name = cursor_.expect(TokenKind::value, "an operand, as in %x");
+        if (!name)
+          return false;
+        std::optional<ValueId> id = use(*name);
+        ok = ok && id;
+        node.operands.push_back(id.value_or(0));
+        node.operand_ranges.push_back(name->range);
+      } while (cursor_.accept(","));
+    return operand_count(info, node) && ok;
+  }
+
+  /// Whether the value at the cursor begins the next statement: `%y = ...` or `%a, %b = ...`.
+  bool next_is_statement() const {
+    size_t ahead = 1;
+    while (cursor_.peek(ahead).text == "," && cursor_.peek(ahead + 1).kind == TokenKind::value)
+      ahead += 2;
+    const Token &token = cursor_.peek(ahead);
+    return token.kind == TokenKind::punctuation && token.text == "=";
+  }
+
+  bool operand_count(const OpInfo &info, const Node &node) {
+    size_t least = 0;
+    bool variadic = false;
+    std::vector<std::string> spelling;
+    for (const OperandInfo &operand : info.operands) {
+      least += !operand.optional;
+      variadic = variadic || operand.variadic;
+      spelling.push_back(operand.name + (operand.optional ? "?" : operand.variadic ? "..." : ""));
+    }
+    size_t count = node.operands.size();
+    bool call = std::holds_alternative<Call>(node.op); // a kernel may read nothing
+    if (call || (count >= least && (variadic || count <= info.operands.size())))
+      return true;
+    SourceRange range = count > info.operands.size() ? node.operand_ranges[info.operands.size()]
+                                                     : node.range;
+    cursor_.error_at(range, fmt::format("{} takes the operands ({}), but {} {} given", info.name,
+                                        fmt::join(spelling, ", "), count,
+                                        count == 1 ? "is" : "are"));
+    return false;
+  }
+
+  bool named_attributes(const OpInfo &info, Node &node, std::vector<std::string> &seen) {
+    bool ok = true;
+    while (cursor_.peek().kind == TokenKind::identifier && cursor_.peek(1).text == "=") {
+      Token name = cursor_.next();
+      cursor_.next(); // =
+      auto attribute = std::find_if(info.attributes.begin(), info.attributes.end(),
+                                    [&](const AttributeInfo &a) { return a.name == name.text; });
+      if (attribute == info.attributes.end()) {
+        unknown_attribute(info, name);
+        ok = false;
+        if (!parse_attribute_value())
+          return false;
+        continue;
+      }
+      if (std::find(seen.begin(), seen.end(), name.text) != seen.end()) {
+        cursor_.error_at(name.range, fmt::format("'{}' is given twice", name.text));
+        ok = false;
+      }
+      seen.push_back(name.text);
+      ok = attribute_value(*attribute, node, name.range) && ok;
+    }
+    return ok;
+  }
+
+  void unknown_attribute(const OpInfo &info, const Token &name) {
+    std::vector<std::string> known;
+    for (const AttributeInfo &attribute : info.attributes)
+      known.push_back(attribute.name);
+    cursor_.error_at(name.range,
+                     known.empty()
+                         ? fmt::format("{} has no attributes, hence no '{}'", info.name, name.text)
+                         : fmt::format("{} has no attribute '{}'; it has {}", info.name, name.text,
+                                       fmt::join(known, ", ")));
+  }
+
+  bool missing_attributes(const OpInfo &info, const Node &node,
+                          const std::vector<std::string> &seen) {
+    bool ok = true;
+    for (const AttributeInfo &attribute : info.attributes)
+      if (attribute.required &&
+          std::find(seen.begin(), seen.end(), attribute.name) == seen.end()) {
+        cursor_.error_at(node.range, fmt::format("{} needs the attribute '{}', {}", info.name,
+                                                 attribute.name, attribute.type));
+        ok = false;
+      }
+    return ok;
+  }
+
+  /// Reads a value and stores it. Its position, from the attribute's name on, is kept for infer().
+  bool attribute_value(const AttributeInfo &attribute, Node &node, SourceRange begin = {}) {
+    SourceRange value_begin = cursor_.peek().range;
+    std::optional<AttributeValue> value = parse_attribute_value();
+    if (!value)
+      return false;
+    SourceRange value_range = join(value_begin, cursor_.previous().range);
+    node.attribute_ranges.emplace_back(attribute.name, join(begin, value_range));
+    if (attribute.set(node.op, *value))
+      return true;
+    cursor_.error_at(value_range, fmt::format("'{}' must be {}, not {}", attribute.name,
+                                              attribute.type, to_string(*value)));
+    return false;
+  }
+
+  std::optional<AttributeValue> parse_attribute_value() {
+    const Token &token = cursor_.peek();
+    if (token.kind == TokenKind::string)
+      return AttributeValue(cursor_.next().text);
+    if (cursor_.is("["))
+      return parse_list();
+    if (token.kind == TokenKind::identifier && token.text != "inf" && token.text != "nan") {
+      std::string word = cursor_.next().text;
+      if (word == "true" || word == "false")
+        return AttributeValue(word == "true");
+      return AttributeValue(Word{word});
+    }
+    return parse_scalar();
+  }
+
+  std::optional<AttributeValue> parse_scalar() {
+    const Token &token = cursor_.is("-") ? cursor_.peek(1) : cursor_.peek();
+    if (token.kind == TokenKind::integer) {
+      std::optional<int64_t> value = cursor_.expect_integer("a value");
+      return value ? std::optional(AttributeValue(*value)) : std::nullopt;
+    }
+    std::optional<double> value = cursor_.expect_number("a value");
+    return value ? std::optional(AttributeValue(*value)) : std::nullopt;
+  }
+
+  std::optional<AttributeValue> parse_list() {
+    std::vector<int64_t> integers;
+    std::vector<double> numbers;
+    bool all_integers = true;
+    cursor_.next(); // [
+    if (!cursor_.is("]"))
+      do {
+        std::optional<AttributeValue> item = parse_scalar();
+        if (!item)
+          return std::nullopt;
+        const int64_t *integer = std::get_if<int64_t>(&*item);
+        all_integers = all_integers && integer;
+        integers.push_back(integer ? *integer : 0);
+        numbers.push_back(integer ? static_cast<double>(*integer) : std::get<double>(*item));
+      } while (cursor_.accept(","));
+    if (!cursor_.expect("]"))
+      return std::nullopt;
+    return all_integers ? AttributeValue(integers) : AttributeValue(numbers);
+  }
+
+  /// The types after the colon, then the definition of the results.
+  bool results(const std::vector<Token> &names, Node node) {
+    std::vector<std::optional<TensorType>> types(names.size());
+    std::vector<std::optional<int64_t>> offsets(names.size());
+    if (cursor_.accept(":"))
+      for (size_t i = 0; i < names.size(); ++i) {
+        if (i > 0 && !cursor_.expect(","))
+          return false;
+        types[i] = parse_type(cursor_);
+        if (!types[i])
+          return false;
+        if (cursor_.accept_word("at")) {
+          offsets[i] = cursor_.expect_integer("an offset in bytes");
+          if (!offsets[i])
+            return false;
+        }
+      }
+    for (size_t i = 0; i < names.size(); ++i) {
+      std::optional<ValueId> id = define(names[i]);
+      if (!id)
+        return false;
+      Value &value = graph_.values[*id];
+      value.type = std::move(types[i]);
+      value.offset = offsets[i];
+      value.producer = static_cast<NodeId>(graph_.nodes.size());
+      node.results.push_back(*id);
+    }
+    graph_.nodes.push_back(std::move(node));
+    return true;
+  }
+
+  /// `kernel @name(%a, %b) -> (%c) schedule(...) { statements }`. The lists are for the reader: they
+  /// follow from the body, and are checked against it when the body is read.
+  bool kernel() {
+    cursor_.next(); // kernel
+    std::optional<Token> name = cursor_.expect(TokenKind::symbol, "the kernel's name, as in @c1");
+    if (!name)
+      return false;
+    for (const KernelGroup &other : graph_.kernels)
+      if (other.name == name->text)
+        cursor_.error_at(name->range, fmt::format("@{} is defined twice", spell_name(name->text)));
+    std::vector<Token> inputs, outputs;
+    if (!value_list(inputs) || !cursor_.expect("->") || !value_list(outputs))
+      return false;
+    KernelGroup group{name->text, {}, name->range};
+    if (cursor_.accept_word("schedule")) {
+      std::optional<Schedule> schedule = parse_schedule(cursor_);
+      if (!schedule)
+        return false;
+      group.schedule = *schedule;
+    }
+    if (!cursor_.expect("{"))
+      return false;
+    open_kernel_ = static_cast<KernelId>(graph_.kernels.size());
+    graph_.kernels.push_back(std::move(group));
+    while (!cursor_.at_end() && !cursor_.is("}"))
+      if (!statement())
+        resynchronise();
+    open_kernel_ = no_id;
+    declared_interfaces_.push_back({std::move(inputs), std::move(outputs)});
+    return cursor_.expect("}");
+  }
+
+  bool value_list(std::vector<Token> &list) {
+    if (!cursor_.expect("("))
+      return false;
+    if (cursor_.accept(")"))
+      return true;
+    do {
+      std::optional<Token> name = cursor_.expect(TokenKind::value, "a value, as in %x");
+      if (!name)
+        return false;
+      list.push_back(*name);
+    } while (cursor_.accept(","));
+    return cursor_.expect(")");
+  }
+
+  bool return_statement() {
+    if (!cursor_.accept_word("return"))
+      return cursor_.error("the model has no return statement: expected 'return %value'");
+    do {
+      std::optional<Token> name = cursor_.expect(TokenKind::value, "a value to return, as in %y");
+      if (!name)
+        return false;
+      if (std::optional<ValueId> id = use(*name)) {
+        graph_.outputs.push_back(*id);
+        graph_.output_ranges.push_back(name->range);
+      }
+    } while (cursor_.accept(","));
+    return check_interfaces();
+  }
+
+  bool check_interfaces() {
+    if (cursor_.diagnostics().has_errors())
+      return true; // the graph is incomplete; what follows would be misleading
+    auto matches = [&](std::vector<Token> stated, const std::vector<ValueId> &actual) {
+      bool same = stated.size() == actual.size();
+      for (size_t i = 0; same && i < actual.size(); ++i)
+        same = stated[i].text == graph_.values[actual[i]].name;
+      return same;
+    };
+    auto spell = [&](const std::vector<ValueId> &ids) {
+      std::vector<std::string> items;
+      for (ValueId id : ids)
+        items.push_back("%" + spell_name(graph_.values[id].name));
+      return fmt::format("({})", fmt::join(items, ", "));
+    };
+    for (KernelId id = 0; id < graph_.kernels.size(); ++id) {
+      KernelInterface interface = interface_of(graph_, id);
+      const auto &[inputs, outputs] = declared_interfaces_[id];
+      if (!matches(inputs, interface.inputs) || !matches(outputs, interface.outputs))
+        cursor_.error_at(graph_.kernels[id].range,
+                         fmt::format("by its body, this kernel is {} -> {}",
+                                     spell(interface.inputs), spell(interface.outputs)));
+    }
+    return true;
+  }
+
+  /// After an error: skips to what looks like the begin of the next statement.
+  void resynchronise() {
+    auto begins_line = [&] {
+      const SourceRange &range = cursor_.peek().range;
+      if (!range.known() || !statement_begin_.known() || range.begin <= statement_begin_.begin)
+        return false;
+      return line_column(*range.source, range.begin).line >
+             line_column(*range.source, cursor_.previous().range.begin).line;
+    };
+    while (!cursor_.at_end()) {
+      bool statement_start = cursor_.peek().kind == TokenKind::value && next_is_statement();
+      bool keyword = cursor_.is_word("return") || cursor_.is_word("kernel") || cursor_.is("}");
+      if ((statement_start || keyword) && begins_line())
+        return;
+      cursor_.next();
+    }
+  }
+
+  TokenCursor &cursor_;
+  Graph graph_;
+  std::unordered_map<std::string, ValueId> values_;
+  std::unordered_map<std::string, bool> poisoned_;
+  KernelId open_kernel_ = no_id;
+  std::vector<std::pair<std::vector<Token>, std::vector<Token>>> declared_interfaces_;
+  SourceRange statement_begin_;
+};
+
+} // namespace
+
+std::optional<TensorType> parse_type(TokenCursor &cursor) {
+  std::optional<Token> name = cursor.expect(TokenKind::identifier, "a type, as in f32[1, 3, 8, 8]");
+  if (!name)
+    return std::nullopt;
+  TensorType type;
+  std::optional<DType> dtype = dtype_named(name->text);
+  if (!dtype) {
+    cursor.error_at(name->range, fmt::format("there is no element type '{}': there are f32, f64, "
+                                             "i32, i64, u8, bool",
+                                             name->text));
+    return std::nullopt;
+  }
+  type.dtype = *dtype;
+  if (!parse_shape(cursor, type))
+    return std::nullopt;
+  const Token &word = cursor.peek();
+  if (word.kind == TokenKind::identifier && cursor.peek(1).text != "=")
+    if (std::optional<std::vector<Block>> blocks = parse_layout(word.text, type.rank())) {
+      type.layout.blocks = std::move(*blocks);
+      cursor.next();
+    }
+  if (cursor.is_word("halo") && !parse_halo(cursor, type))
+    return std::nullopt;
+  if (!byte_size(type)) {
+    cursor.error_at(name->range, fmt::format("{} has too many elements", to_string(type)));
+    return std::nullopt;
+  }
+  return type;
+}
+
+std::optional<Graph> parse_graph(TokenCursor &cursor) { return Parser(cursor).model(); }
+
+} // namespace cnnc

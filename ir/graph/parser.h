@@ -1,0 +1,16 @@
+// Text to graph. The grammar is in ir/README.md.
+#pragma once
+
+#include "ir/graph/graph.h"
+#include "ir/text/lexer.h"
+
+namespace cnnc {
+
+/// Reads one `model @name(...) { ... }` at the cursor. Reports every error it can find: after a wrong
+/// statement it goes on with the next. Empty when anything was wrong.
+std::optional<Graph> parse_graph(TokenCursor &cursor);
+
+/// Reads a type: f32[1, 3, 224, 224] nchw16c halo=[1, 1, 1, 1].
+std::optional<TensorType> parse_type(TokenCursor &cursor);
+
+} // namespace cnnc
