@@ -1,0 +1,22 @@
+// The passes over the graph, one file each. Function = file = `--passes=name` = test.
+// A pass returns false after it has reported an error. compiler/pipeline.cpp has their order.
+#pragma once
+
+#include "compiler/pass_context.h"
+#include "ir/graph/graph.h"
+
+namespace cnnc {
+
+bool infer_shapes(Graph &graph, PassContext &context);
+bool canonicalize(Graph &graph, PassContext &context);
+bool fold_constants(Graph &graph, PassContext &context);
+bool fold_batch_norm(Graph &graph, PassContext &context);
+bool eliminate_dead_values(Graph &graph, PassContext &context);
+bool eliminate_common_values(Graph &graph, PassContext &context);
+bool fuse_kernels(Graph &graph, PassContext &context);
+bool assign_layouts(Graph &graph, PassContext &context);
+bool choose_schedule(Graph &graph, PassContext &context);
+bool pack_weights(Graph &graph, PassContext &context);
+bool plan_memory(Graph &graph, PassContext &context);
+
+} // namespace cnnc
