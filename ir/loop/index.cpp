@@ -1,0 +1,189 @@
+#include "ir/loop/index.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace cnnc::loop {
+
+namespace {
+
+/// The part of a term without its factor: what decides whether two terms can be added.
+std::string spell_atom(const Term &term) {
+  if (term.kind == Term::Kind::variable)
+    return term.variable;
+  bool simple = term.inner->constant == 0 && term.inner->terms.size() == 1 &&
+                term.inner->terms[0].kind == Term::Kind::variable &&
+                term.inner->terms[0].factor == 1;
+  std::string inner = to_string(*term.inner);
+  return fmt::format("{} {} {}", simple ? inner : "(" + inner + ")",
+                     term.kind == Term::Kind::quotient ? "/" : "%", term.divisor);
+}
+
+void add_term(Index &index, const Term &term) {
+  if (term.factor == 0)
+    return;
+  std::string spelling = spell_atom(term);
+  auto place = std::find_if(index.terms.begin(), index.terms.end(),
+                            [&](const Term &other) { return spell_atom(other) >= spelling; });
+  if (place == index.terms.end() || spell_atom(*place) != spelling) {
+    index.terms.insert(place, term);
+    return;
+  }
+  place->factor += term.factor;
+  if (place->factor == 0)
+    index.terms.erase(place);
+}
+
+int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+
+/// index = divisor * multiple + rest, term by term.
+void split_multiples(const Index &index, int64_t divisor, Index &multiple, Index &rest) {
+  for (const Term &term : index.terms) {
+    bool divisible = term.factor % divisor == 0;
+    Term part = term;
+    if (divisible)
+      part.factor /= divisor;
+    add_term(divisible ? multiple : rest, part);
+  }
+  multiple.constant = floor_div(index.constant, divisor);
+  rest.constant = index.constant - multiple.constant * divisor;
+}
+
+Term division_term(Term::Kind kind, const Index &inner, int64_t divisor) {
+  Term term;
+  term.kind = kind;
+  term.inner = std::make_shared<const Index>(inner);
+  term.divisor = divisor;
+  return term;
+}
+
+} // namespace
+
+Index Index::variable(std::string name) {
+  Index index;
+  Term term;
+  term.variable = std::move(name);
+  index.terms.push_back(std::move(term));
+  return index;
+}
+
+std::optional<std::string> Index::as_variable() const {
+  if (constant != 0 || terms.size() != 1 || terms[0].factor != 1 ||
+      terms[0].kind != Term::Kind::variable)
+    return std::nullopt;
+  return terms[0].variable;
+}
+
+bool Index::uses(const std::string &name) const {
+  return std::any_of(terms.begin(), terms.end(), [&](const Term &term) {
+    return term.kind == Term::Kind::variable ? term.variable == name : term.inner->uses(name);
+  });
+}
+
+bool Index::operator==(const Index &other) const {
+  auto same = [](const Term &a, const Term &b) {
+    if (a.factor != b.factor || a.kind != b.kind)
+      return false;
+    if (a.kind == Term::Kind::variable)
+      return a.variable == b.variable;
+    return a.divisor == b.divisor && *a.inner == *b.inner;
+  };
+  return constant == other.constant &&
+         std::equal(terms.begin(), terms.end(), other.terms.begin(), other.terms.end(), same);
+}
+
+Index operator+(const Index &a, const Index &b) {
+  Index result = a;
+  result.constant += b.constant;
+  for (const Term &term : b.terms)
+    add_term(result, term);
+  return result;
+}
+
+Index operator-(const Index &a, const Index &b) { return a + b * -1; }
+
+Index operator*(const Index &a, int64_t factor) {
+  if (factor == 0)
+    return {};
+  Index result = a;
+  result.constant *= factor;
+  for (Term &term : result.terms)
+    term.factor *= factor;
+  return result;
+}
+
+Index operator/(const Index &a, int64_t divisor) {
+  if (divisor == 1)
+    return a;
+  Index multiple, rest;
+  split_multiples(a, divisor, multiple, rest);
+  if (!rest.is_constant()) // a constant rest lies in [0, divisor)
+    add_term(multiple, division_term(Term::Kind::quotient, rest, divisor));
+  return multiple;
+}
+
+Index operator%(const Index &a, int64_t divisor) {
+  if (divisor == 1)
+    return {};
+  Index multiple, rest;
+  split_multiples(a, divisor, multiple, rest);
+  if (rest.is_constant())
+    return rest;
+  Index result;
+  add_term(result, division_term(Term::Kind::remainder, rest, divisor));
+  return result;
+}
+
+Index substitute(const Index &index,
+                 const std::function<std::optional<Index>(const std::string &)> &replacement) {
+  Index result(index.constant);
+  for (const Term &term : index.terms) {
+    if (term.kind == Term::Kind::variable) {
+      std::optional<Index> value = replacement(term.variable);
+      result = result + (value ? *value : Index::variable(term.variable)) * term.factor;
+      continue;
+    }
+    Index inner = substitute(*term.inner, replacement);
+    Index value = term.kind == Term::Kind::quotient ? inner / term.divisor : inner % term.divisor;
+    result = result + value * term.factor;
+  }
+  return result;
+}
+
+Index substitute(const Index &index, const std::string &variable, const Index &value) {
+  return substitute(index, [&](const std::string &name) {
+    return name == variable ? std::optional(value) : std::nullopt;
+  });
+}
+
+std::string to_string(const Index &index) {
+  std::string result;
+  auto append = [&](bool negative, const std::string &text) {
+    if (result.empty())
+      result = negative ? "-" + text : text;
+    else
+      result += (negative ? " - " : " + ") + text;
+  };
+  auto print = [&](const Term &term) {
+    std::string atom = spell_atom(term);
+    int64_t factor = std::abs(term.factor);
+    if (factor != 1)
+      atom = fmt::format("{} * {}", term.kind == Term::Kind::variable ? atom : "(" + atom + ")",
+                         factor);
+    append(term.factor < 0, atom);
+  };
+  // A positive term first, so that `1 - oh` does not become `-oh + 1`.
+  for (const Term &term : index.terms)
+    if (term.factor > 0)
+      print(term);
+  if (index.constant > 0 || index.terms.empty())
+    append(index.constant < 0, std::to_string(std::abs(index.constant)));
+  for (const Term &term : index.terms)
+    if (term.factor < 0)
+      print(term);
+  if (index.constant < 0 && !index.terms.empty())
+    append(true, std::to_string(-index.constant));
+  return result;
+}
+
+} // namespace cnnc::loop

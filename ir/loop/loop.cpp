@@ -1,0 +1,81 @@
+#include "ir/loop/loop.h"
+
+namespace cnnc::loop {
+
+Expression number(double value) {
+  Expression result;
+  result.number = value;
+  return result;
+}
+
+Expression load(std::string buffer, std::vector<Index> subscripts) {
+  Expression result;
+  result.kind = Expression::Kind::load;
+  result.access = {std::move(buffer), std::move(subscripts)};
+  return result;
+}
+
+Expression call(Function function, std::vector<Expression> arguments) {
+  Expression result;
+  result.kind = Expression::Kind::call;
+  result.function = function;
+  result.arguments = std::move(arguments);
+  return result;
+}
+
+Expression operator+(Expression a, Expression b) {
+  return call(Function::add, {std::move(a), std::move(b)});
+}
+Expression operator-(Expression a, Expression b) {
+  return call(Function::sub, {std::move(a), std::move(b)});
+}
+Expression operator*(Expression a, Expression b) {
+  return call(Function::mul, {std::move(a), std::move(b)});
+}
+Expression operator/(Expression a, Expression b) {
+  return call(Function::div, {std::move(a), std::move(b)});
+}
+
+std::optional<int64_t> For::extent() const {
+  if (lower.size() != 1 || upper.size() != 1)
+    return std::nullopt;
+  Index difference = upper[0] - lower[0];
+  return difference.is_constant() ? std::optional(difference.constant) : std::nullopt;
+}
+
+const Buffer *Kernel::find_buffer(std::string_view buffer_name) const {
+  for (const std::vector<Buffer> *list : {&inputs, &outputs, &locals})
+    for (const Buffer &buffer : *list)
+      if (buffer.name == buffer_name)
+        return &buffer;
+  return nullptr;
+}
+
+Statement make_for(std::string variable, Index extent, std::vector<Statement> body, LoopKind kind) {
+  For loop;
+  loop.kind = kind;
+  loop.variable = std::move(variable);
+  loop.upper = {std::move(extent)};
+  loop.body = std::move(body);
+  return {std::move(loop), {}};
+}
+
+Statement make_assign(Access target, Expression value, bool accumulate) {
+  return {Assign{std::move(target), accumulate, std::move(value)}, {}};
+}
+
+Statement make_register(std::string name, std::vector<int64_t> shape, DType dtype) {
+  return {Register{std::move(name), dtype, std::move(shape)}, {}};
+}
+
+std::vector<Statement> nest(const std::vector<std::pair<std::string, int64_t>> &loops,
+                            std::vector<Statement> body) {
+  for (auto loop = loops.rbegin(); loop != loops.rend(); ++loop) {
+    Statement outer = make_for(loop->first, loop->second, std::move(body));
+    body.clear();
+    body.push_back(std::move(outer));
+  }
+  return body;
+}
+
+} // namespace cnnc::loop

@@ -1,0 +1,132 @@
+// The loops text: what a kernel does, loop by loop. The whole grammar:
+//
+//   kernel    = "kernel" @name "(" buffers ")" "->" "(" buffers ")"
+//               ["local" "(" buffers ")"] [schedule] "{" statement* "}"
+//   buffer    = name ":" type                          physical shape, row-major, innermost last
+//   statement = loops "{" statement* "}" | register | assignment
+//   loops     = [kind] variable "in" bound ".." bound {"," [kind] variable "in" bound ".." bound}
+//   kind      = "for" | "parallel" | "unroll" | "vector"
+//   bound     = index | "max" "(" index {"," index} ")" (lower) | "min" "(" index {"," index} ")" (upper)
+//   register  = "reg" name ":" type                    lives in registers until its block ends
+//   assignment= access ("=" | "+=") expression         c += a * b is one fused multiply-add
+//   access    = name ["[" index {"," index} "]"]
+//   expression= number | access | expression (+ - * /) expression | "-" expression
+//             | (min max exp tanh sqrt fma) "(" expression {"," expression} ")"
+//             | "select" "(" expression "<" expression "," expression "," expression ")"
+//   index     = sums of variables times integers, with index / integer and index % integer
+//
+// Meaning. Loops run from the first bound up to, not including, the second; both belong to the iteration
+// space of the loops around. `for` runs in order. The iterations of `parallel` may run in any order at
+// the same time; such a loop stands outermost. `unroll` is `for` written out by the emitter. `vector`
+// computes all its iterations at once, one per lane; it holds assignments only. max(a, b) is a when
+// a > b and else b, also when one is NaN; min alike. Division of indices rounds down.
+#pragma once
+
+#include "ir/graph/type.h"
+#include "ir/loop/index.h"
+#include "ir/text/schedule.h"
+
+#include <variant>
+
+namespace cnnc::loop {
+
+enum class Function { add, sub, mul, div, neg, min, max, exp, tanh, sqrt, fma, select_less };
+
+/// Element of a buffer or register array.
+struct Access {
+  std::string buffer;
+  std::vector<Index> subscripts;
+  bool operator==(const Access &) const = default;
+};
+
+struct Expression {
+  enum class Kind { number, load, call };
+  Kind kind = Kind::number;
+  double number = 0;
+  Access access;                     // load
+  Function function = Function::add; // call
+  std::vector<Expression> arguments; // call; select_less(a, b, c, d) is a < b ? c : d
+  bool operator==(const Expression &) const = default;
+};
+
+Expression number(double value);
+Expression load(std::string buffer, std::vector<Index> subscripts);
+Expression call(Function function, std::vector<Expression> arguments);
+Expression operator+(Expression a, Expression b);
+Expression operator-(Expression a, Expression b);
+Expression operator*(Expression a, Expression b);
+Expression operator/(Expression a, Expression b);
+
+enum class LoopKind { serial, parallel, unroll, vector };
+
+struct Statement;
+
+struct For {
+  LoopKind kind = LoopKind::serial;
+  std::string variable;
+  std::vector<Index> lower = {Index(0)}; // the largest counts
+  std::vector<Index> upper;              // the smallest counts
+  std::vector<Statement> body;
+
+  /// Number of iterations when both bounds are constants.
+  std::optional<int64_t> extent() const;
+  bool operator==(const For &) const;
+};
+
+struct Register {
+  std::string name;
+  DType dtype = DType::f32;
+  std::vector<int64_t> shape; // empty: one scalar
+  bool operator==(const Register &) const = default;
+};
+
+struct Assign {
+  Access target;
+  bool accumulate = false;
+  Expression value;
+  bool operator==(const Assign &) const = default;
+};
+
+struct Statement {
+  std::variant<For, Register, Assign> node;
+  SourceRange range; // empty for statements that passes made
+  bool operator==(const Statement &other) const { return node == other.node; }
+};
+
+inline bool For::operator==(const For &) const = default;
+
+struct Buffer {
+  std::string name;
+  DType dtype = DType::f32;
+  std::vector<int64_t> shape;
+  bool operator==(const Buffer &) const = default;
+};
+
+/// `locals` hold values between the ops of one kernel until fuse_loops turns them into registers.
+struct Kernel {
+  std::string name;
+  std::vector<Buffer> inputs;
+  std::vector<Buffer> outputs;
+  std::vector<Buffer> locals;
+  Schedule schedule; // what the loop passes have still to do
+  std::vector<Statement> body;
+  SourceRange range;
+
+  const Buffer *find_buffer(std::string_view name) const;
+};
+
+// Building blocks.
+Statement make_for(std::string variable, Index extent, std::vector<Statement> body,
+                   LoopKind kind = LoopKind::serial);
+Statement make_assign(Access target, Expression value, bool accumulate = false);
+Statement make_register(std::string name, std::vector<int64_t> shape = {},
+                        DType dtype = DType::f32);
+/// Loops around a body, the first outermost, all from 0.
+std::vector<Statement> nest(const std::vector<std::pair<std::string, int64_t>> &loops,
+                            std::vector<Statement> body);
+
+std::string to_string(const Kernel &kernel);
+std::string to_string(const Expression &expression);
+std::string to_string(const Access &access);
+
+} // namespace cnnc::loop

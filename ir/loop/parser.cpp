@@ -1,0 +1,386 @@
+#include "ir/loop/parser.h"
+#include "ir/graph/parser.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace cnnc::loop {
+
+namespace {
+
+constexpr int deepest_nesting = 200;
+
+struct FunctionRow {
+  std::string_view name;
+  Function function;
+  size_t arguments;
+};
+constexpr FunctionRow functions[] = {{"min", Function::min, 2},   {"max", Function::max, 2},
+                                     {"exp", Function::exp, 1},   {"tanh", Function::tanh, 1},
+                                     {"sqrt", Function::sqrt, 1}, {"fma", Function::fma, 3}};
+
+std::optional<LoopKind> loop_kind(const Token &token) {
+  if (token.kind != TokenKind::identifier)
+    return std::nullopt;
+  if (token.text == "for")
+    return LoopKind::serial;
+  if (token.text == "parallel")
+    return LoopKind::parallel;
+  if (token.text == "unroll")
+    return LoopKind::unroll;
+  if (token.text == "vector")
+    return LoopKind::vector;
+  return std::nullopt;
+}
+
+class Parser {
+public:
+  explicit Parser(TokenCursor &cursor) : cursor_(cursor) {}
+
+  std::optional<Kernel> kernel() {
+    cursor_.next(); // kernel
+    Kernel result;
+    std::optional<Token> name = cursor_.expect(TokenKind::symbol, "the kernel's name, as in @c1");
+    if (!name)
+      return std::nullopt;
+    result.name = name->text;
+    result.range = name->range;
+    if (!buffers(result.inputs) || !cursor_.expect("->") || !buffers(result.outputs))
+      return std::nullopt;
+    if (cursor_.accept_word("local") && !buffers(result.locals))
+      return std::nullopt;
+    if (cursor_.accept_word("schedule")) {
+      std::optional<Schedule> schedule = parse_schedule(cursor_);
+      if (!schedule)
+        return std::nullopt;
+      result.schedule = *schedule;
+    }
+    if (!block(result.body))
+      return std::nullopt;
+    return result;
+  }
+
+private:
+  bool buffers(std::vector<Buffer> &list) {
+    if (!cursor_.expect("("))
+      return false;
+    if (cursor_.accept(")"))
+      return true;
+    do {
+      std::optional<Token> name = cursor_.expect(TokenKind::identifier, "the name of a buffer");
+      Buffer buffer;
+      if (!name || !cursor_.expect(":") || !physical_type(buffer.dtype, buffer.shape))
+        return false;
+      buffer.name = name->text;
+      list.push_back(std::move(buffer));
+    } while (cursor_.accept(","));
+    return cursor_.expect(")");
+  }
+
+  /// `f32[4, 58, 58, 16]`, or `f32` for a scalar.
+  bool physical_type(DType &dtype, std::vector<int64_t> &shape) {
+    if (cursor_.peek().kind == TokenKind::identifier && cursor_.peek(1).text != "[")
+      if (std::optional<DType> scalar = dtype_named(cursor_.peek().text)) {
+        cursor_.next();
+        dtype = *scalar;
+        return true;
+      }
+    SourceRange range = cursor_.peek().range;
+    std::optional<TensorType> type = parse_type(cursor_);
+    if (!type)
+      return false;
+    if (!type->layout.plain() || type->has_symbolic_batch()) {
+      cursor_.error_at(range, "a buffer has a plain constant shape");
+      return false;
+    }
+    dtype = type->dtype;
+    shape = type->shape;
+    return true;
+  }
+
+  bool block(std::vector<Statement> &body) {
+    if (!cursor_.expect("{"))
+      return false;
+    if (++depth_ > deepest_nesting)
+      return cursor_.error("the loops are nested too deeply");
+    while (!cursor_.at_end() && !cursor_.is("}")) {
+      std::optional<Statement> next = statement();
+      if (!next)
+        return false;
+      body.push_back(std::move(*next));
+    }
+    --depth_;
+    return cursor_.expect("}");
+  }
+
+  std::optional<Statement> statement() {
+    if (std::optional<LoopKind> kind = loop_kind(cursor_.peek())) {
+      cursor_.next();
+      return loops(*kind);
+    }
+    SourceRange range = cursor_.peek().range;
+    if (cursor_.accept_word("reg")) {
+      std::optional<Token> name = cursor_.expect(TokenKind::identifier, "the name of a register");
+      Register reg;
+      if (!name || !cursor_.expect(":") || !physical_type(reg.dtype, reg.shape))
+        return std::nullopt;
+      reg.name = name->text;
+      return Statement{std::move(reg), name->range};
+    }
+    Assign assign;
+    if (!access(assign.target))
+      return std::nullopt;
+    if (cursor_.accept("+="))
+      assign.accumulate = true;
+    else if (!cursor_.expect("="))
+      return std::nullopt;
+    std::optional<Expression> value = sum();
+    if (!value)
+      return std::nullopt;
+    assign.value = std::move(*value);
+    return Statement{std::move(assign), range};
+  }
+
+  std::optional<Statement> loops(LoopKind kind) {
+    For loop;
+    loop.kind = kind;
+    std::optional<Token> variable =
+        cursor_.expect(TokenKind::identifier, "the name of a loop variable");
+    if (!variable)
+      return std::nullopt;
+    loop.variable = variable->text;
+    loop.lower.clear();
+    if (!cursor_.accept_word("in")) {
+      cursor_.error("expected 'in' after the loop variable");
+      return std::nullopt;
+    }
+    if (!bound("max", loop.lower) || !cursor_.expect("..") || !bound("min", loop.upper))
+      return std::nullopt;
+    if (cursor_.accept(",")) {
+      std::optional<LoopKind> inner_kind = loop_kind(cursor_.peek());
+      if (inner_kind)
+        cursor_.next();
+      if (++depth_ > deepest_nesting) {
+        cursor_.error("the loops are nested too deeply");
+        return std::nullopt;
+      }
+      std::optional<Statement> inner = loops(inner_kind.value_or(kind));
+      --depth_;
+      if (!inner)
+        return std::nullopt;
+      loop.body.push_back(std::move(*inner));
+    } else if (!block(loop.body)) {
+      return std::nullopt;
+    }
+    return Statement{std::move(loop), variable->range};
+  }
+
+  bool bound(std::string_view combine, std::vector<Index> &list) {
+    if (!(cursor_.is_word(combine) && cursor_.peek(1).text == "(")) {
+      std::optional<Index> single = index();
+      if (single)
+        list.push_back(std::move(*single));
+      return single.has_value();
+    }
+    cursor_.next();
+    cursor_.next();
+    do {
+      std::optional<Index> next = index();
+      if (!next)
+        return false;
+      list.push_back(std::move(*next));
+    } while (cursor_.accept(","));
+    return cursor_.expect(")");
+  }
+
+  std::optional<Index> index() {
+    bool negative = cursor_.accept("-");
+    std::optional<Index> result = index_product();
+    if (result && negative)
+      result = *result * -1;
+    while (result && (cursor_.is("+") || cursor_.is("-"))) {
+      bool minus = cursor_.next().text == "-";
+      std::optional<Index> next = index_product();
+      if (!next)
+        return std::nullopt;
+      result = minus ? *result - *next : *result + *next;
+    }
+    return result;
+  }
+
+  std::optional<Index> index_product() {
+    std::optional<Index> result = index_atom();
+    while (result && (cursor_.is("*") || cursor_.is("/") || cursor_.is("%"))) {
+      std::string sign = cursor_.next().text;
+      SourceRange range = cursor_.peek().range;
+      std::optional<Index> right = index_atom();
+      if (!right)
+        return std::nullopt;
+      if (sign == "*" && result->is_constant())
+        std::swap(*result, *right);
+      constexpr int64_t limit = int64_t(1) << 40;
+      if (!right->is_constant() || std::abs(right->constant) > limit ||
+          (sign != "*" && right->constant <= 0)) {
+        cursor_.error_at(range, sign == "*" ? "one factor must be a constant"
+                                            : "the divisor must be a positive constant");
+        return std::nullopt;
+      }
+      result = sign == "*"   ? *result * right->constant
+               : sign == "/" ? *result / right->constant
+                             : *result % right->constant;
+    }
+    return result;
+  }
+
+  std::optional<Index> index_atom() {
+    if (++depth_ > deepest_nesting) {
+      cursor_.error("this expression is nested too deeply");
+      return std::nullopt;
+    }
+    std::optional<Index> result;
+    if (cursor_.accept("(")) {
+      result = index();
+      if (result && !cursor_.expect(")"))
+        result.reset();
+    } else if (cursor_.peek().kind == TokenKind::integer) {
+      result = Index(cursor_.next().integer);
+    } else if (std::optional<Token> name =
+                   cursor_.expect(TokenKind::identifier, "a loop variable or an integer")) {
+      result = Index::variable(name->text);
+    }
+    --depth_;
+    return result;
+  }
+
+  bool access(Access &result) {
+    std::optional<Token> name =
+        cursor_.expect(TokenKind::identifier, "a loop, a register or an assignment");
+    if (!name)
+      return false;
+    result.buffer = name->text;
+    if (!cursor_.accept("["))
+      return true;
+    do {
+      std::optional<Index> subscript = index();
+      if (!subscript)
+        return false;
+      result.subscripts.push_back(std::move(*subscript));
+    } while (cursor_.accept(","));
+    return cursor_.expect("]");
+  }
+
+  std::optional<Expression> sum() {
+    std::optional<Expression> result = product();
+    while (result && (cursor_.is("+") || cursor_.is("-"))) {
+      bool minus = cursor_.next().text == "-";
+      std::optional<Expression> right = product();
+      if (!right)
+        return std::nullopt;
+      result = call(minus ? Function::sub : Function::add, {std::move(*result), std::move(*right)});
+    }
+    return result;
+  }
+
+  std::optional<Expression> product() {
+    std::optional<Expression> result = atom();
+    while (result && (cursor_.is("*") || cursor_.is("/"))) {
+      bool divide = cursor_.next().text == "/";
+      std::optional<Expression> right = atom();
+      if (!right)
+        return std::nullopt;
+      result =
+          call(divide ? Function::div : Function::mul, {std::move(*result), std::move(*right)});
+    }
+    return result;
+  }
+
+  std::optional<Expression> atom() {
+    if (++depth_ > deepest_nesting) {
+      cursor_.error("this expression is nested too deeply");
+      return std::nullopt;
+    }
+    std::optional<Expression> result = nested_atom();
+    --depth_;
+    return result;
+  }
+
+  std::optional<Expression> nested_atom() {
+    const Token token = cursor_.peek();
+    if (cursor_.accept("(")) {
+      std::optional<Expression> inner = sum();
+      if (!inner || !cursor_.expect(")"))
+        return std::nullopt;
+      return inner;
+    }
+    bool literal = token.kind == TokenKind::integer || token.kind == TokenKind::number ||
+                   cursor_.is_word("inf") || cursor_.is_word("nan");
+    if (literal)
+      return number(*cursor_.expect_number("a number"));
+    if (cursor_.accept("-")) {
+      std::optional<Expression> operand = atom();
+      if (!operand)
+        return std::nullopt;
+      if (operand->kind == Expression::Kind::number)
+        return number(-operand->number);
+      return call(Function::neg, {std::move(*operand)});
+    }
+    if (token.kind == TokenKind::identifier && cursor_.peek(1).text == "(")
+      return function();
+    Expression result;
+    result.kind = Expression::Kind::load;
+    if (!access(result.access))
+      return std::nullopt;
+    return result;
+  }
+
+  std::optional<Expression> function() {
+    Token name = cursor_.next();
+    cursor_.next(); // (
+    if (name.text == "select")
+      return select();
+    auto row = std::find_if(std::begin(functions), std::end(functions),
+                            [&](const FunctionRow &f) { return f.name == name.text; });
+    if (row == std::end(functions)) {
+      cursor_.error_at(name.range, fmt::format("there is no function '{}': there are min, max, exp, "
+                                               "tanh, sqrt, fma and select",
+                                               name.text));
+      return std::nullopt;
+    }
+    std::vector<Expression> arguments;
+    do {
+      std::optional<Expression> argument = sum();
+      if (!argument)
+        return std::nullopt;
+      arguments.push_back(std::move(*argument));
+    } while (cursor_.accept(","));
+    if (arguments.size() != row->arguments) {
+      cursor_.error_at(name.range, fmt::format("{} takes {} arguments, but {} are given", row->name,
+                                               row->arguments, arguments.size()));
+      return std::nullopt;
+    }
+    if (!cursor_.expect(")"))
+      return std::nullopt;
+    return call(row->function, std::move(arguments));
+  }
+
+  /// `select(a < b, c, d)` after its parenthesis.
+  std::optional<Expression> select() {
+    std::vector<Expression> arguments;
+    for (std::string_view separator : {"<", ",", ",", ")"}) {
+      std::optional<Expression> argument = sum();
+      if (!argument || !cursor_.expect(separator))
+        return std::nullopt;
+      arguments.push_back(std::move(*argument));
+    }
+    return call(Function::select_less, std::move(arguments));
+  }
+
+  TokenCursor &cursor_;
+  int depth_ = 0;
+};
+
+} // namespace
+
+std::optional<Kernel> parse_kernel(TokenCursor &cursor) { return Parser(cursor).kernel(); }
+
+} // namespace cnnc::loop

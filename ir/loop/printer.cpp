@@ -1,0 +1,200 @@
+// Loops to text. parse_kernel(to_string(x)) gives x again.
+#include "ir/loop/loop.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace cnnc::loop {
+
+namespace {
+
+std::string spell(const std::vector<Index> &bound, const char *combine) {
+  std::vector<std::string> items;
+  for (const Index &index : bound)
+    items.push_back(to_string(index));
+  return items.size() == 1 ? items[0] : fmt::format("{}({})", combine, fmt::join(items, ", "));
+}
+
+std::string spell_shape(DType dtype, const std::vector<int64_t> &shape) {
+  return std::string(name_of(dtype)) + (shape.empty() ? "" : cnnc::to_string(shape));
+}
+
+std::string spell(const std::vector<Buffer> &buffers) {
+  std::vector<std::string> items;
+  for (const Buffer &buffer : buffers)
+    items.push_back(fmt::format("{}: {}", buffer.name, spell_shape(buffer.dtype, buffer.shape)));
+  return fmt::format("({})", fmt::join(items, ", "));
+}
+
+std::string_view word(LoopKind kind) {
+  switch (kind) {
+  case LoopKind::serial:
+    return "for";
+  case LoopKind::parallel:
+    return "parallel";
+  case LoopKind::unroll:
+    return "unroll";
+  case LoopKind::vector:
+    return "vector";
+  }
+  return "";
+}
+
+/// Binding strength, for parentheses: sums 1, products 2, all else 3.
+int strength(const Expression &expression) {
+  if (expression.kind == Expression::Kind::number)
+    return expression.number < 0 ? 2 : 3;
+  if (expression.kind == Expression::Kind::load)
+    return 3;
+  switch (expression.function) {
+  case Function::add:
+  case Function::sub:
+    return 1;
+  case Function::mul:
+  case Function::div:
+  case Function::neg:
+    return 2;
+  default:
+    return 3;
+  }
+}
+
+std::string wrapped(const Expression &expression, int at_least) {
+  std::string text = to_string(expression);
+  return strength(expression) < at_least ? "(" + text + ")" : text;
+}
+
+std::string spell_infix(const Expression &e, std::string_view sign, int own) {
+  return fmt::format("{} {} {}", wrapped(e.arguments[0], own), sign,
+                     wrapped(e.arguments[1], own + 1));
+}
+
+std::string spell_function(const Expression &e, std::string_view name) {
+  std::vector<std::string> items;
+  for (const Expression &argument : e.arguments)
+    items.push_back(to_string(argument));
+  return fmt::format("{}({})", name, fmt::join(items, ", "));
+}
+
+std::string spell_call(const Expression &e) {
+  switch (e.function) {
+  case Function::add:
+    return spell_infix(e, "+", 1);
+  case Function::sub:
+    return spell_infix(e, "-", 1);
+  case Function::mul:
+    return spell_infix(e, "*", 2);
+  case Function::div:
+    return spell_infix(e, "/", 2);
+  case Function::neg:
+    return "-" + wrapped(e.arguments[0], 3);
+  case Function::min:
+    return spell_function(e, "min");
+  case Function::max:
+    return spell_function(e, "max");
+  case Function::exp:
+    return spell_function(e, "exp");
+  case Function::tanh:
+    return spell_function(e, "tanh");
+  case Function::sqrt:
+    return spell_function(e, "sqrt");
+  case Function::fma:
+    return spell_function(e, "fma");
+  case Function::select_less:
+    return fmt::format("select({} < {}, {}, {})", to_string(e.arguments[0]),
+                       to_string(e.arguments[1]), to_string(e.arguments[2]),
+                       to_string(e.arguments[3]));
+  }
+  return "";
+}
+
+class Printer {
+public:
+  std::string result;
+
+  void block(const std::vector<Statement> &statements) {
+    for (const Statement &statement : statements)
+      std::visit([this](const auto &node) { print(node); }, statement.node);
+  }
+
+  void indent(int by) { indentation_ += by; }
+
+private:
+  void line(std::string_view text) {
+    result += std::string(indentation_, ' ');
+    result += text;
+    result += '\n';
+  }
+
+  void print(const Register &reg) {
+    line(fmt::format("reg {}: {}", reg.name, spell_shape(reg.dtype, reg.shape)));
+  }
+
+  void print(const Assign &assign) {
+    line(fmt::format("{} {} {}", to_string(assign.target), assign.accumulate ? "+=" : "=",
+                     to_string(assign.value)));
+  }
+
+  /// Loops that hold nothing but one loop share a line with it.
+  void print(const For &loop) {
+    std::string header;
+    const For *current = &loop;
+    std::optional<LoopKind> kind;
+    while (true) {
+      header += header.empty() ? "" : ", ";
+      if (kind != current->kind)
+        header += fmt::format("{} ", word(current->kind));
+      kind = current->kind;
+      header += fmt::format("{} in {}..{}", current->variable, spell(current->lower, "max"),
+                            spell(current->upper, "min"));
+      const For *inner =
+          current->body.size() == 1 ? std::get_if<For>(&current->body[0].node) : nullptr;
+      if (!inner)
+        break;
+      current = inner;
+    }
+    line(header + " {");
+    indentation_ += 2;
+    block(current->body);
+    indentation_ -= 2;
+    line("}");
+  }
+
+  int indentation_ = 0;
+};
+
+} // namespace
+
+std::string to_string(const Access &access) {
+  std::vector<std::string> items;
+  for (const Index &subscript : access.subscripts)
+    items.push_back(to_string(subscript));
+  return items.empty() ? access.buffer
+                       : fmt::format("{}[{}]", access.buffer, fmt::join(items, ", "));
+}
+
+std::string to_string(const Expression &expression) {
+  switch (expression.kind) {
+  case Expression::Kind::number:
+    return spell_number(expression.number);
+  case Expression::Kind::load:
+    return to_string(expression.access);
+  case Expression::Kind::call:
+    return spell_call(expression);
+  }
+  return "";
+}
+
+std::string to_string(const Kernel &kernel) {
+  Printer printer;
+  std::string schedule = to_string(kernel.schedule);
+  printer.result = fmt::format("kernel @{}{} -> {}{}{} {{\n", spell_name(kernel.name),
+                               spell(kernel.inputs), spell(kernel.outputs),
+                               kernel.locals.empty() ? "" : " local" + spell(kernel.locals),
+                               schedule.empty() ? "" : " " + schedule);
+  printer.indent(2);
+  printer.block(kernel.body);
+  return printer.result + "}\n";
+}
+
+} // namespace cnnc::loop
