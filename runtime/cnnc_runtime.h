@@ -51,7 +51,8 @@ typedef struct cnnc_context {
   uint32_t threads; /* 0 or 1: the calling thread alone; N: up to N threads of the model's pool */
   int64_t batch;    /* number of images when the batch is symbolic; 0 means 1 */
   /* The caller's own threads, used instead of the pool when set: split [0, count) as you like, call
-     `body(data, begin, end, worker)` for each part, with worker < threads, return when all are done. */
+     `body(data, begin, end, worker)` for each part, with worker < threads, return when all are
+     done. */
   void (*parallel_for)(void *parallel_user, int64_t count, cnnc_parallel_body body, void *data);
   void *parallel_user;
   /* Called after every kernel with its index in `kernel_names`, the wall time it took, and the
@@ -75,8 +76,8 @@ typedef struct cnnc_model_v1 {
   size_t workspace_size;           /* bytes; constant for every call, whatever the thread count */
   size_t workspace_alignment;      /* bytes, a power of two */
   size_t weights_size;             /* bytes of constants in the library */
-  /* Runs the model. `inputs` and `outputs` hold one pointer per tensor, in the order of the tables, with
-     any alignment of their element type. `workspace` may be NULL: the call then allocates one.
+  /* Runs the model. `inputs` and `outputs` hold one pointer per tensor, in the order of the tables,
+     with any alignment of their element type. `workspace` may be NULL: the call then allocates one.
      Thread-safe: any number of threads may run one model at a time, each with its own workspace. */
   cnnc_status (*run)(const void *const *inputs, void *const *outputs, void *workspace,
                      const cnnc_context *context);

@@ -1,15 +1,25 @@
-/* What the compiler hands to the runtime: the steps of one model as constant tables. Private: the code
-   generator emits these tables (compiler/codegen/model_table.cpp), runtime/run.c walks them. */
+/* What the compiler hands to the runtime: the steps of one model as constant tables. Private: the
+   code generator emits these tables (compiler/codegen/model_table.cpp), runtime/run.c walks them.
+ */
 #ifndef CNNC_PROGRAM_H
 #define CNNC_PROGRAM_H
 
 #include "cnnc_runtime.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Hidden: linked into every model, never visible outside of it. */
 #define CNNC_HIDDEN __attribute__((visibility("hidden")))
 
 /* Where a buffer lives. */
-enum { CNNC_SPACE_WEIGHTS = 0, CNNC_SPACE_WORKSPACE = 1, CNNC_SPACE_INPUT = 2, CNNC_SPACE_OUTPUT = 3 };
+enum {
+  CNNC_SPACE_WEIGHTS = 0,
+  CNNC_SPACE_WORKSPACE = 1,
+  CNNC_SPACE_INPUT = 2,
+  CNNC_SPACE_OUTPUT = 3
+};
 
 typedef struct cnnc_buffer {
   uint32_t space;
@@ -28,7 +38,9 @@ typedef struct cnnc_step {
 
 enum { CNNC_MAX_KERNEL_BUFFERS = 256 };
 
-/* Instruction-set extensions a model may need; checked once per call with cpuid. */
+/* Instruction-set extensions a model may need, checked by every call: the CPU must have them and
+   the operating system must save their registers. A bit that is not listed here counts as missing.
+ */
 enum {
   CNNC_CPU_AVX2 = 1u << 0,
   CNNC_CPU_FMA = 1u << 1,
@@ -37,7 +49,24 @@ enum {
   CNNC_CPU_AVX512DQ = 1u << 4,
   CNNC_CPU_AVX512VL = 1u << 5,
   CNNC_CPU_AVX512CD = 1u << 6,
-  CNNC_CPU_BMI2 = 1u << 7
+  CNNC_CPU_BMI2 = 1u << 7,
+  CNNC_CPU_AVX = 1u << 8,
+  CNNC_CPU_F16C = 1u << 9,
+  CNNC_CPU_BMI = 1u << 10,
+  CNNC_CPU_LZCNT = 1u << 11,
+  CNNC_CPU_MOVBE = 1u << 12,
+  CNNC_CPU_POPCNT = 1u << 13,
+  CNNC_CPU_SSE42 = 1u << 14,
+  CNNC_CPU_AVX512VBMI = 1u << 15,
+  CNNC_CPU_AVX512VBMI2 = 1u << 16,
+  CNNC_CPU_AVX512VNNI = 1u << 17,
+  CNNC_CPU_AVX512IFMA = 1u << 18,
+  CNNC_CPU_AVX512BITALG = 1u << 19,
+  CNNC_CPU_AVX512VPOPCNTDQ = 1u << 20,
+  CNNC_CPU_AVX512BF16 = 1u << 21,
+  CNNC_CPU_AVX512FP16 = 1u << 22,
+  CNNC_CPU_AVXVNNI = 1u << 23,
+  CNNC_CPU_GFNI = 1u << 24
 };
 
 typedef struct cnnc_program {
@@ -46,8 +75,8 @@ typedef struct cnnc_program {
   const cnnc_buffer *buffers;
   const cnnc_step *steps;
   uint32_t step_count;
-  uint32_t required_cpu;    /* CNNC_CPU_ bits */
-  uint32_t symbolic_batch;  /* 1: run the steps once per image, `cnnc_context.batch` times */
+  uint32_t required_cpu;   /* CNNC_CPU_ bits */
+  uint32_t symbolic_batch; /* 1: run the steps once per image, `cnnc_context.batch` times */
 } cnnc_program;
 
 /* The body of every generated `run`. */
@@ -55,8 +84,13 @@ CNNC_HIDDEN cnnc_status cnnc_program_run(const cnnc_program *program, const void
                                          void *const *outputs, void *workspace,
                                          const cnnc_context *context);
 
-/* What a `parallel` loop calls: runs body over [0, count) on the threads of the task. */
+/* What a `parallel` loop calls: runs body over [0, count) on the threads of the task, every
+   iteration once, in pieces whose number and place vary from call to call. A nested call runs its
+   whole loop on the calling thread, as worker 0. */
 CNNC_HIDDEN void cnnc_parallel_for(cnnc_task *task, cnnc_parallel_body body, void *data,
                                    int64_t count);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

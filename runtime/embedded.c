@@ -1,0 +1,16 @@
+/* Takes two files into the program. Their paths come from CMakeLists.txt; only their bytes stay. */
+#include "embedded.h"
+
+#define EMBED(name, file)                                                                          \
+  __asm__(".pushsection .rodata\n"                                                                 \
+          ".balign 64\n"                                                                           \
+          ".globl cnnc_embedded_" name "_begin, cnnc_embedded_" name "_end\n"                      \
+          ".hidden cnnc_embedded_" name "_begin, cnnc_embedded_" name "_end\n"                     \
+          "cnnc_embedded_" name "_begin:\n"                                                        \
+          ".incbin \"" file "\"\n"                                                                 \
+          "cnnc_embedded_" name "_end:\n"                                                          \
+          ".byte 0\n"                                                                              \
+          ".popsection\n")
+
+EMBED("runtime", CNNC_EMBED_RUNTIME);
+EMBED("header", CNNC_EMBED_HEADER);

@@ -1,0 +1,20 @@
+/* The files of the runtime that the compiler carries inside itself, so that it needs neither its
+   build tree nor an installed file to make a model. Each is the bytes [begin, end). */
+#ifndef CNNC_EMBEDDED_H
+#define CNNC_EMBEDDED_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A relocatable ELF object: the code of run.c, threads.c and cpu.c, ready to link into a model. It
+   defines cnnc_program_run and cnnc_parallel_for (program.h) and needs only libc. */
+extern const unsigned char cnnc_embedded_runtime_begin[], cnnc_embedded_runtime_end[];
+
+/* The text of cnnc_runtime.h, which the compiler writes beside a model. */
+extern const unsigned char cnnc_embedded_header_begin[], cnnc_embedded_header_end[];
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,39 @@
+/* What the files of the runtime share. Every function is hidden, and weak, so that two models
+   linked statically into one program share one copy of it instead of clashing. */
+#ifndef CNNC_INTERNAL_H
+#define CNNC_INTERNAL_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "program.h"
+
+#include <stdbool.h>
+#include <time.h>
+
+/* Stands before definitions only: a weak reference would not pull its object out of an archive. */
+#define CNNC_MERGE __attribute__((weak))
+
+struct cnnc_team;
+
+struct cnnc_task {
+  const cnnc_context *context; /* may be NULL: all defaults */
+  struct cnnc_team *team;      /* the pool's threads held by this run; NULL: none yet, or serial */
+  bool team_wanted;            /* no team was asked for yet */
+  bool in_parallel;            /* inside a parallel loop: a nested one runs serially */
+};
+
+/* The state at the start of a run; `cnnc_task_end` gives the team back. Never fails. */
+CNNC_HIDDEN void cnnc_task_begin(cnnc_task *task, const cnnc_context *context);
+CNNC_HIDDEN void cnnc_task_end(cnnc_task *task);
+
+/* The CNNC_CPU_ bits that this CPU and its operating system support. Cached, thread-safe. */
+CNNC_HIDDEN uint32_t cnnc_cpu_features(void);
+
+static inline uint64_t cnnc_nanoseconds(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+#endif

@@ -1,0 +1,127 @@
+/* One call of a model: checks the arguments, then walks the steps. */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+static bool all_given(const void *const *tensors, uint32_t count) {
+  if (count != 0 && !tensors)
+    return false;
+  for (uint32_t i = 0; i < count; ++i)
+    if (!tensors[i])
+      return false;
+  return true;
+}
+
+/* True when `batch` images of every tensor fit into the address space. */
+static bool batch_fits(const cnnc_tensor_v1 *tensors, uint32_t count, uint64_t batch) {
+  for (uint32_t i = 0; i < count; ++i)
+    if (tensors[i].size != 0 && batch > (uint64_t)PTRDIFF_MAX / tensors[i].size)
+      return false;
+  return true;
+}
+
+/* The number of times that the steps run, 0 when the caller asked for an impossible one. */
+static uint64_t image_count(const cnnc_program *program, const cnnc_context *context) {
+  int64_t batch = context && context->batch != 0 ? context->batch : 1;
+  if (batch < 1 || (!program->symbolic_batch && batch > 1))
+    return 0;
+  const cnnc_model_v1 *model = program->model;
+  if (!batch_fits(model->inputs, model->input_count, (uint64_t)batch) ||
+      !batch_fits(model->outputs, model->output_count, (uint64_t)batch))
+    return 0;
+  return (uint64_t)batch;
+}
+
+/* Large workspaces lie on huge pages if the system has them. NULL: out of memory. */
+static void *allocate_workspace(const cnnc_model_v1 *model) {
+  const size_t huge_page = (size_t)2 << 20;
+  const size_t size = model->workspace_size;
+  size_t alignment = model->workspace_alignment < 64 ? 64 : model->workspace_alignment;
+  if (size >= huge_page && alignment < huge_page)
+    alignment = huge_page;
+  void *memory = NULL;
+  if (posix_memalign(&memory, alignment, size) != 0)
+    return NULL;
+  if (size >= huge_page)
+    (void)madvise(memory, size / huge_page * huge_page, MADV_HUGEPAGE); /* only a hint */
+  return memory;
+}
+
+/* Everything that the steps need, the same for each image. */
+struct run {
+  const cnnc_program *program;
+  const void *const *inputs;
+  void *const *outputs;
+  unsigned char *workspace;
+  cnnc_task task;
+};
+
+static void *resolve(const struct run *run, const cnnc_buffer *buffer, uint64_t image) {
+  const cnnc_model_v1 *model = run->program->model;
+  uintptr_t base;
+  switch (buffer->space) {
+  case CNNC_SPACE_WEIGHTS:
+    base = (uintptr_t)run->program->weights;
+    break;
+  case CNNC_SPACE_WORKSPACE:
+    base = (uintptr_t)run->workspace;
+    break;
+  case CNNC_SPACE_INPUT:
+    base = (uintptr_t)run->inputs[buffer->index] + image * model->inputs[buffer->index].size;
+    break;
+  default:
+    base = (uintptr_t)run->outputs[buffer->index] + image * model->outputs[buffer->index].size;
+    break;
+  }
+  return (void *)(base + buffer->offset);
+}
+
+static void run_steps(struct run *run, uint64_t image) {
+  const cnnc_program *program = run->program;
+  const cnnc_context *context = run->task.context;
+  const bool profile = context && context->profile;
+  void *buffers[CNNC_MAX_KERNEL_BUFFERS];
+  for (uint32_t s = 0; s < program->step_count; ++s) {
+    const cnnc_step *step = &program->steps[s];
+    for (uint32_t b = 0; b < step->buffer_count; ++b)
+      buffers[b] = resolve(run, &program->buffers[step->first_buffer + b], image);
+    if (!profile) {
+      step->kernel(&run->task, buffers);
+      continue;
+    }
+    uint64_t start = cnnc_nanoseconds();
+    step->kernel(&run->task, buffers);
+    context->profile(context->profile_user, s, cnnc_nanoseconds() - start, run->workspace);
+  }
+}
+
+CNNC_MERGE cnnc_status cnnc_program_run(const cnnc_program *program, const void *const *inputs,
+                                        void *const *outputs, void *workspace,
+                                        const cnnc_context *context) {
+  const cnnc_model_v1 *model = program->model;
+  if (program->required_cpu & ~cnnc_cpu_features())
+    return CNNC_UNSUPPORTED_CPU;
+  if (!all_given(inputs, model->input_count) ||
+      !all_given((const void *const *)outputs, model->output_count))
+    return CNNC_INVALID_ARGUMENT;
+  if (workspace && (uintptr_t)workspace % model->workspace_alignment != 0)
+    return CNNC_INVALID_ARGUMENT;
+  const uint64_t images = image_count(program, context);
+  if (images == 0)
+    return CNNC_INVALID_ARGUMENT;
+
+  void *allocated = NULL;
+  if (!workspace && model->workspace_size != 0) {
+    workspace = allocated = allocate_workspace(model);
+    if (!allocated)
+      return CNNC_OUT_OF_MEMORY;
+  }
+  struct run run = {program, inputs, outputs, workspace, {0}};
+  cnnc_task_begin(&run.task, context);
+  for (uint64_t image = 0; image < images; ++image)
+    run_steps(&run, image);
+  cnnc_task_end(&run.task);
+  free(allocated);
+  return CNNC_OK;
+}

@@ -1,0 +1,4 @@
+/* The runtime as one object: what the compiler embeds and links into each model. */
+#include "cpu.c"
+#include "run.c"
+#include "threads.c"
