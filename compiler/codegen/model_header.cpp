@@ -1,0 +1,170 @@
+// The generated C header of a model.
+#include "compiler/codegen/model_table.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <set>
+
+namespace cnnc::codegen {
+
+namespace {
+
+// ASCII only, whatever the locale.
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+
+/// Words that cannot name a parameter in C11 or C++20, or that compilers and headers define as macros,
+/// and the names that the wrapper itself uses.
+const std::set<std::string_view> &reserved_words() {
+  static const std::set<std::string_view> words = {
+      "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break",
+      "case", "catch", "char", "char16_t", "char32_t", "char8_t", "class", "co_await", "co_return",
+      "co_yield", "compl", "concept", "const", "const_cast", "consteval", "constexpr", "constinit",
+      "continue", "context", "decltype", "default", "delete", "do", "double", "dynamic_cast",
+      "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto",
+      "if", "inline", "inputs", "int", "linux", "long", "mutable", "namespace", "new", "noexcept",
+      "not", "not_eq", "nullptr", "operator", "or", "or_eq", "outputs", "private", "protected",
+      "public", "register", "reinterpret_cast", "requires", "restrict", "return", "short", "signed",
+      "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this",
+      "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "typeof", "union",
+      "unix", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "workspace",
+      "xor", "xor_eq", "EOF", "NULL"};
+  return words;
+}
+
+const char *c_type(cnnc_dtype dtype) {
+  switch (dtype) {
+  case CNNC_F32:
+    return "float";
+  case CNNC_F64:
+    return "double";
+  case CNNC_I32:
+    return "int32_t";
+  case CNNC_I64:
+    return "int64_t";
+  case CNNC_U8:
+  case CNNC_BOOL:
+    return "uint8_t";
+  }
+  return "void";
+}
+
+/// A name inside a comment: one line that cannot end the comment or start another.
+std::string comment_text(std::string_view text) {
+  std::string result(text);
+  for (char &c : result)
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f' || c == '*' || c == '\\')
+      c = '_';
+  return result;
+}
+
+/// A parameter of NAME_run.
+struct Parameter {
+  const TensorDescription *tensor;
+  std::string identifier;
+};
+
+std::vector<Parameter> name_parameters(const std::vector<TensorDescription> &tensors,
+                                       std::set<std::string> &used) {
+  std::vector<Parameter> parameters;
+  for (const TensorDescription &tensor : tensors) {
+    std::string base = c_identifier(tensor.name);
+    std::string identifier = base;
+    for (int i = 2; reserved_words().contains(identifier) || used.contains(identifier); ++i)
+      identifier = fmt::format("{}_{}", base, i);
+    used.insert(identifier);
+    parameters.push_back({&tensor, identifier});
+  }
+  return parameters;
+}
+
+std::string describe(const Parameter &parameter, const char *role) {
+  std::vector<std::string> shape;
+  bool symbolic = false;
+  for (int64_t dimension : parameter.tensor->shape) {
+    symbolic |= dimension == CNNC_SYMBOLIC_BATCH;
+    shape.push_back(dimension == CNNC_SYMBOLIC_BATCH ? "batch" : std::to_string(dimension));
+  }
+  return fmt::format("     {}: {} '{}', {}[{}], {} bytes{}\n", parameter.identifier, role,
+                     comment_text(parameter.tensor->name), c_type(parameter.tensor->dtype),
+                     fmt::join(shape, ", "), parameter.tensor->size, symbolic ? " per image" : "");
+}
+
+std::string list_of(const std::vector<Parameter> &parameters) {
+  std::vector<std::string> names;
+  for (const Parameter &parameter : parameters)
+    names.push_back(parameter.identifier);
+  return names.empty() ? "NULL" : fmt::format("{}", fmt::join(names, ", "));
+}
+
+std::string upper_case(std::string text) {
+  for (char &c : text)
+    if (c >= 'a' && c <= 'z')
+      c = static_cast<char>(c - 'a' + 'A');
+  return text;
+}
+
+std::string write_wrapper(const std::string &name, const ModelDescription &description) {
+  std::set<std::string> used;
+  std::vector<Parameter> inputs = name_parameters(description.inputs, used);
+  std::vector<Parameter> outputs = name_parameters(description.outputs, used);
+  std::string text = "/* Runs the model. Tensors are dense and row-major.\n";
+  std::vector<std::string> parameters;
+  for (const Parameter &input : inputs) {
+    text += describe(input, "input");
+    parameters.push_back(
+        fmt::format("const {} *{}", c_type(input.tensor->dtype), input.identifier));
+  }
+  for (const Parameter &output : outputs) {
+    text += describe(output, "output");
+    parameters.push_back(fmt::format("{} *{}", c_type(output.tensor->dtype), output.identifier));
+  }
+  std::string upper = upper_case(name);
+  text += fmt::format("     workspace: {0}_WORKSPACE_SIZE bytes, aligned to {0}_WORKSPACE_ALIGNMENT, "
+                      "or NULL\n     context: settings of the call, or NULL */\n",
+                      upper);
+  parameters.push_back("void *workspace");
+  parameters.push_back("const cnnc_context *context");
+  text += fmt::format("static inline cnnc_status {}_run({}) {{\n", name,
+                      fmt::join(parameters, ",\n    "));
+  text += fmt::format("  const void *const inputs[] = {{{}}};\n", list_of(inputs));
+  text += fmt::format("  void *const outputs[] = {{{}}};\n", list_of(outputs));
+  text += fmt::format("  return {}_model()->run(inputs, outputs, workspace, context);\n}}\n", name);
+  return text;
+}
+
+} // namespace
+
+std::string c_identifier(std::string_view name) {
+  std::string result(name);
+  for (char &c : result)
+    if (!is_letter(c) && !is_digit(c))
+      c = '_';
+  if (result.empty() || is_digit(result.front()))
+    result.insert(0, "t");
+  if (result.front() == '_') // names with leading underscores belong to the C implementation
+    result.insert(0, "t");
+  return result;
+}
+
+std::string write_header(const ModelDescription &description) {
+  std::string name = c_identifier(description.name);
+  std::string upper = upper_case(name);
+  std::string text = fmt::format(
+      "/* The model '{}', compiled by cnnc for {}. */\n"
+      "#ifndef {}_MODEL_H\n#define {}_MODEL_H\n\n"
+      "#include \"cnnc_runtime.h\"\n\n"
+      "#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n",
+      comment_text(description.name), comment_text(description.target.cpu), upper, upper);
+  text += fmt::format("#define {}_WORKSPACE_SIZE ((size_t){})\n", upper, description.workspace_size);
+  text += fmt::format("#define {}_WORKSPACE_ALIGNMENT ((size_t){})\n\n", upper,
+                      description.workspace_alignment);
+  text += fmt::format("/* The table that describes the model: tensors, kernels, workspace, run. */\n"
+                      "const cnnc_model_v1 *{}_model(void);\n\n",
+                      name);
+  text += write_wrapper(name, description);
+  text += fmt::format("\n#ifdef __cplusplus\n}}\n#endif\n#endif\n");
+  return text;
+}
+
+} // namespace cnnc::codegen

@@ -1,0 +1,238 @@
+#include "compiler/codegen/model_table.h"
+
+#include "compiler/codegen/target_internal.h"
+#include "compiler/codegen/weights_object.h"
+
+#include <cassert>
+#include <cstddef>
+#include <initializer_list>
+#include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/Module.h>
+
+namespace cnnc::codegen {
+
+namespace {
+
+/// A field of a C struct: where C puts it, and its value.
+struct Field {
+  size_t offset;
+  llvm::Constant *value;
+};
+
+/// Builds the constants. Everything is internal to the module but NAME_model.
+class TableBuilder {
+public:
+  TableBuilder(llvm::Module &module, const ModelDescription &description)
+      : module_(module), context_(module.getContext()), description_(description),
+        pointer_(llvm::PointerType::get(context_, 0)) {}
+
+  void build();
+
+private:
+  llvm::Constant *i32(uint32_t value) {
+    return llvm::ConstantInt::get(llvm::Type::getInt32Ty(context_), value);
+  }
+  llvm::Constant *i64(uint64_t value) {
+    return llvm::ConstantInt::get(llvm::Type::getInt64Ty(context_), value);
+  }
+  llvm::Constant *record(size_t size, std::initializer_list<Field> fields);
+  llvm::GlobalVariable *global(llvm::Constant *value, const char *name);
+  llvm::Constant *array(llvm::Type *type, const std::vector<llvm::Constant *> &values,
+                        const char *name);
+  llvm::Constant *string(const std::string &text);
+  llvm::Constant *external(std::string_view name);
+  llvm::Constant *kernel(const std::string &symbol);
+  llvm::Constant *tensors(const std::vector<TensorDescription> &tensors, const char *name);
+  llvm::Constant *kernel_names();
+  llvm::Constant *program(llvm::Constant *model);
+  llvm::Constant *model(llvm::Constant *run);
+  llvm::Function *function(llvm::Type *result, std::initializer_list<llvm::Type *> parameters,
+                           const std::string &name, llvm::GlobalValue::LinkageTypes linkage);
+
+  llvm::Module &module_;
+  llvm::LLVMContext &context_;
+  const ModelDescription &description_;
+  llvm::PointerType *pointer_;
+};
+
+/// A struct constant, checked against the layout that the C compiler gave the struct.
+llvm::Constant *TableBuilder::record(size_t size, std::initializer_list<Field> fields) {
+  std::vector<llvm::Constant *> values;
+  for (const Field &field : fields)
+    values.push_back(field.value);
+  llvm::Constant *result = llvm::ConstantStruct::getAnon(context_, values);
+  const llvm::StructLayout *layout =
+      module_.getDataLayout().getStructLayout(llvm::cast<llvm::StructType>(result->getType()));
+  assert(layout->getSizeInBytes() == size && "the table must match runtime/program.h");
+  for (size_t i = 0; i < fields.size(); ++i)
+    assert(layout->getElementOffset(i) == fields.begin()[i].offset &&
+           "the table must match runtime/program.h");
+  (void)layout;
+  (void)size;
+  return result;
+}
+
+llvm::GlobalVariable *TableBuilder::global(llvm::Constant *value, const char *name) {
+  return new llvm::GlobalVariable(module_, value->getType(), true,
+                                  llvm::GlobalValue::InternalLinkage, value, name);
+}
+
+llvm::Constant *TableBuilder::array(llvm::Type *type, const std::vector<llvm::Constant *> &values,
+                                    const char *name) {
+  return global(llvm::ConstantArray::get(llvm::ArrayType::get(type, values.size()), values), name);
+}
+
+llvm::Constant *TableBuilder::string(const std::string &text) {
+  llvm::GlobalVariable *variable =
+      global(llvm::ConstantDataArray::getString(context_, text), "text");
+  variable->setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::Global);
+  return variable;
+}
+
+llvm::Constant *TableBuilder::external(std::string_view name) {
+  auto *variable = new llvm::GlobalVariable(module_, llvm::Type::getInt8Ty(context_), true,
+                                            llvm::GlobalValue::ExternalLinkage, nullptr,
+                                            llvm::StringRef(name));
+  variable->setVisibility(llvm::GlobalValue::HiddenVisibility);
+  return variable;
+}
+
+llvm::Constant *TableBuilder::kernel(const std::string &symbol) {
+  if (llvm::Function *known = module_.getFunction(symbol))
+    return known;
+  llvm::Function *declared = function(llvm::Type::getVoidTy(context_), {pointer_, pointer_}, symbol,
+                                      llvm::GlobalValue::ExternalLinkage);
+  declared->setVisibility(llvm::GlobalValue::HiddenVisibility);
+  return declared;
+}
+
+llvm::Function *TableBuilder::function(llvm::Type *result,
+                                       std::initializer_list<llvm::Type *> parameters,
+                                       const std::string &name,
+                                       llvm::GlobalValue::LinkageTypes linkage) {
+  auto *type = llvm::FunctionType::get(result, llvm::ArrayRef(parameters), false);
+  return llvm::Function::Create(type, linkage, name, module_);
+}
+
+llvm::Constant *TableBuilder::tensors(const std::vector<TensorDescription> &tensors,
+                                      const char *name) {
+  std::vector<llvm::Constant *> values;
+  for (const TensorDescription &tensor : tensors) {
+    std::vector<llvm::Constant *> shape;
+    for (int64_t dimension : tensor.shape)
+      shape.push_back(i64(static_cast<uint64_t>(dimension)));
+    values.push_back(record(
+        sizeof(cnnc_tensor_v1),
+        {{offsetof(cnnc_tensor_v1, name), string(tensor.name)},
+         {offsetof(cnnc_tensor_v1, dtype), i32(tensor.dtype)},
+         {offsetof(cnnc_tensor_v1, rank), i32(static_cast<uint32_t>(shape.size()))},
+         {offsetof(cnnc_tensor_v1, shape), array(llvm::Type::getInt64Ty(context_), shape, "shape")},
+         {offsetof(cnnc_tensor_v1, size), i64(tensor.size)}}));
+  }
+  llvm::Type *type = values.empty() ? llvm::Type::getInt8Ty(context_) : values.front()->getType();
+  return array(type, values, name);
+}
+
+llvm::Constant *TableBuilder::kernel_names() {
+  std::vector<llvm::Constant *> names;
+  for (const StepDescription &step : description_.steps)
+    names.push_back(string(step.name));
+  return array(pointer_, names, "kernel_names");
+}
+
+llvm::Constant *TableBuilder::program(llvm::Constant *model) {
+  std::vector<llvm::Constant *> buffers;
+  std::vector<llvm::Constant *> steps;
+  auto *word = llvm::Type::getInt32Ty(context_);
+  auto *buffer_type = llvm::StructType::get(word, word, llvm::Type::getInt64Ty(context_));
+  auto *step_type = llvm::StructType::get(pointer_, word, word);
+  for (const StepDescription &step : description_.steps) {
+    assert(step.buffers.size() <= CNNC_MAX_KERNEL_BUFFERS);
+    auto first = static_cast<uint32_t>(buffers.size());
+    for (const cnnc_buffer &buffer : step.buffers)
+      buffers.push_back(record(sizeof(cnnc_buffer),
+                               {{offsetof(cnnc_buffer, space), i32(buffer.space)},
+                                {offsetof(cnnc_buffer, index), i32(buffer.index)},
+                                {offsetof(cnnc_buffer, offset), i64(buffer.offset)}}));
+    auto count = static_cast<uint32_t>(step.buffers.size());
+    steps.push_back(record(sizeof(cnnc_step),
+                           {{offsetof(cnnc_step, kernel), kernel(step.symbol)},
+                            {offsetof(cnnc_step, first_buffer), i32(first)},
+                            {offsetof(cnnc_step, buffer_count), i32(count)}}));
+  }
+  auto step_count = static_cast<uint32_t>(steps.size());
+  return global(
+      record(sizeof(cnnc_program),
+             {{offsetof(cnnc_program, model), model},
+              {offsetof(cnnc_program, weights), external(weights_symbol)},
+              {offsetof(cnnc_program, buffers), array(buffer_type, buffers, "buffers")},
+              {offsetof(cnnc_program, steps), array(step_type, steps, "steps")},
+              {offsetof(cnnc_program, step_count), i32(step_count)},
+              {offsetof(cnnc_program, required_cpu), i32(description_.target.required_cpu)},
+              {offsetof(cnnc_program, symbolic_batch), i32(description_.symbolic_batch)}}),
+      "program");
+}
+
+llvm::Constant *TableBuilder::model(llvm::Constant *run) {
+  const ModelDescription &d = description_;
+  auto count = [&](const auto &list) { return i32(static_cast<uint32_t>(list.size())); };
+  return global(
+      record(
+          sizeof(cnnc_model_v1),
+          {{offsetof(cnnc_model_v1, abi_version), i32(CNNC_ABI_VERSION)},
+           {offsetof(cnnc_model_v1, name), string(d.name)},
+           {offsetof(cnnc_model_v1, target_cpu), string(d.target.cpu)},
+           {offsetof(cnnc_model_v1, target_features), string(d.target.feature_summary())},
+           {offsetof(cnnc_model_v1, input_count), count(d.inputs)},
+           {offsetof(cnnc_model_v1, inputs), tensors(d.inputs, "inputs")},
+           {offsetof(cnnc_model_v1, output_count), count(d.outputs)},
+           {offsetof(cnnc_model_v1, outputs), tensors(d.outputs, "outputs")},
+           {offsetof(cnnc_model_v1, kernel_count), count(d.steps)},
+           {offsetof(cnnc_model_v1, kernel_names), kernel_names()},
+           {offsetof(cnnc_model_v1, workspace_size), i64(d.workspace_size)},
+           {offsetof(cnnc_model_v1, workspace_alignment), i64(d.workspace_alignment)},
+           {offsetof(cnnc_model_v1, weights_size), i64(d.weights_size)},
+           {offsetof(cnnc_model_v1, run), run}}),
+      "model");
+}
+
+void TableBuilder::build() {
+  llvm::Type *status = llvm::Type::getInt32Ty(context_);
+  std::string name = c_identifier(description_.name);
+  llvm::Function *run = function(status, {pointer_, pointer_, pointer_, pointer_}, name + "_run",
+                                 llvm::GlobalValue::InternalLinkage);
+  llvm::Function *program_run =
+      function(status, {pointer_, pointer_, pointer_, pointer_, pointer_}, "cnnc_program_run",
+               llvm::GlobalValue::ExternalLinkage);
+  program_run->setVisibility(llvm::GlobalValue::HiddenVisibility);
+  llvm::Constant *table = model(run);
+
+  llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context_, "", run));
+  llvm::CallInst *call = builder.CreateCall(program_run, {program(table), run->getArg(0),
+                                                          run->getArg(1), run->getArg(2),
+                                                          run->getArg(3)});
+  call->setTailCall();
+  builder.CreateRet(call);
+
+  llvm::Function *exported = function(pointer_, {}, model_symbol(description_),
+                                      llvm::GlobalValue::ExternalLinkage);
+  exported->setDSOLocal(true);
+  builder.SetInsertPoint(llvm::BasicBlock::Create(context_, "", exported));
+  builder.CreateRet(table);
+}
+
+} // namespace
+
+std::string model_symbol(const ModelDescription &description) {
+  return c_identifier(description.name) + "_model";
+}
+
+std::unique_ptr<llvm::Module> build_model_table(llvm::LLVMContext &context,
+                                                const ModelDescription &description) {
+  auto module = std::make_unique<llvm::Module>(description.name, context);
+  set_module_target(*module, description.target);
+  TableBuilder(*module, description).build();
+  return module;
+}
+
+} // namespace cnnc::codegen

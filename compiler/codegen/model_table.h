@@ -1,0 +1,61 @@
+// The constant tables through which the runtime and the callers see a compiled model, and the C header
+// of the model.
+#pragma once
+
+#include "compiler/codegen/target.h"
+#include "runtime/program.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace llvm {
+class LLVMContext;
+class Module;
+} // namespace llvm
+
+namespace cnnc::codegen {
+
+/// An input or output of the model.
+struct TensorDescription {
+  std::string name;
+  cnnc_dtype dtype = CNNC_F32;
+  std::vector<int64_t> shape; ///< CNNC_SYMBOLIC_BATCH for the symbolic batch
+  uint64_t size = 0;          ///< bytes, of one image if the batch is symbolic
+};
+
+/// One call of a kernel. Steps with the same code share a symbol.
+struct StepDescription {
+  std::string name;   ///< for profiles
+  std::string symbol; ///< the function `void symbol(cnnc_task *, void *const *buffers)`
+  std::vector<cnnc_buffer> buffers;
+};
+
+struct ModelDescription {
+  std::string name;
+  Target target;
+  std::vector<TensorDescription> inputs;
+  std::vector<TensorDescription> outputs;
+  std::vector<StepDescription> steps; ///< in the order of execution
+  uint64_t workspace_size = 0;        ///< bytes
+  uint64_t workspace_alignment = 64;
+  uint64_t weights_size = 0; ///< bytes
+  bool symbolic_batch = false;
+};
+
+/// A name as a C identifier: other characters become '_'.
+std::string c_identifier(std::string_view name);
+
+/// The one symbol that a model exports: NAME_model.
+std::string model_symbol(const ModelDescription &description);
+
+/// The module with the tables, the function NAME_model and the `run` behind it. It refers to the
+/// kernels, to `cnnc_weights` and to `cnnc_program_run`.
+std::unique_ptr<llvm::Module> build_model_table(llvm::LLVMContext &context,
+                                                const ModelDescription &description);
+
+/// The text of NAME.h, for C11 and C++: includes cnnc_runtime.h, declares NAME_model, and defines
+/// NAME_run with one typed parameter per tensor.
+std::string write_header(const ModelDescription &description);
+
+} // namespace cnnc::codegen

@@ -1,0 +1,44 @@
+// The CPU that kernels are compiled for: options resolved to LLVM's names, and what vectors it has.
+#pragma once
+
+#include "ir/text/diagnostics.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace cnnc::codegen {
+
+/// An x86-64 Linux target. Kernels use the baseline of x86-64 plus `features`, which holds only
+/// extensions that a compiled model can check for with cpuid when it runs (CNNC_CPU_ bits of
+/// runtime/program.h); everything else that the CPU has only guides instruction scheduling.
+struct Target {
+  std::string cpu;           ///< LLVM's name: "haswell", "x86-64-v3"; the host's for native
+  std::string features;      ///< LLVM's syntax: "+avx2,+fma"; empty for the baseline
+  std::string triple;        ///< "x86_64-unknown-linux-gnu"
+  uint32_t required_cpu = 0; ///< CNNC_CPU_ bits of `features`
+
+  /// `features` for people and for cnnc_model_v1.target_features: "avx2,fma".
+  std::string feature_summary() const;
+};
+
+/// The vector registers of a target.
+struct VectorTarget {
+  int vector_bytes = 16; ///< 64, 32 or 16
+  int vector_registers = 16;
+  bool fma = false;
+};
+
+/// Resolves the options --cpu= and --features=. `cpu`: "" or "native" for this machine, or a name that
+/// LLVM knows. `features`: comma-separated "+avx2", "-fma" or plain "avx2", applied after what the CPU
+/// has. Reports an error with the nearest name for an unknown CPU or feature.
+std::optional<Target> resolve_target(std::string_view cpu, std::string_view features,
+                                     Diagnostics &diagnostics);
+
+VectorTarget vector_target(const Target &target);
+
+/// True if this machine can run code compiled for the target.
+bool runs_on_host(const Target &target);
+
+} // namespace cnnc::codegen
