@@ -13,22 +13,111 @@ namespace {
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
-/// Words that cannot name a parameter in C11 or C++20, or that compilers and headers define as macros,
-/// and the names that the wrapper itself uses.
+/// Words that cannot name a parameter in C11 or C++20, or that compilers and headers define as
+/// macros, and the names that the wrapper itself uses.
 const std::set<std::string_view> &reserved_words() {
-  static const std::set<std::string_view> words = {
-      "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break",
-      "case", "catch", "char", "char16_t", "char32_t", "char8_t", "class", "co_await", "co_return",
-      "co_yield", "compl", "concept", "const", "const_cast", "consteval", "constexpr", "constinit",
-      "continue", "context", "decltype", "default", "delete", "do", "double", "dynamic_cast",
-      "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto",
-      "if", "inline", "inputs", "int", "linux", "long", "mutable", "namespace", "new", "noexcept",
-      "not", "not_eq", "nullptr", "operator", "or", "or_eq", "outputs", "private", "protected",
-      "public", "register", "reinterpret_cast", "requires", "restrict", "return", "short", "signed",
-      "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this",
-      "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "typeof", "union",
-      "unix", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "workspace",
-      "xor", "xor_eq", "EOF", "NULL"};
+  static const std::set<std::string_view> words = {"alignas",
+                                                   "alignof",
+                                                   "and",
+                                                   "and_eq",
+                                                   "asm",
+                                                   "auto",
+                                                   "bitand",
+                                                   "bitor",
+                                                   "bool",
+                                                   "break",
+                                                   "case",
+                                                   "catch",
+                                                   "char",
+                                                   "char16_t",
+                                                   "char32_t",
+                                                   "char8_t",
+                                                   "class",
+                                                   "co_await",
+                                                   "co_return",
+                                                   "co_yield",
+                                                   "compl",
+                                                   "concept",
+                                                   "const",
+                                                   "const_cast",
+                                                   "consteval",
+                                                   "constexpr",
+                                                   "constinit",
+                                                   "continue",
+                                                   "context",
+                                                   "decltype",
+                                                   "default",
+                                                   "delete",
+                                                   "do",
+                                                   "double",
+                                                   "dynamic_cast",
+                                                   "else",
+                                                   "enum",
+                                                   "explicit",
+                                                   "export",
+                                                   "extern",
+                                                   "false",
+                                                   "float",
+                                                   "for",
+                                                   "friend",
+                                                   "goto",
+                                                   "if",
+                                                   "inline",
+                                                   "inputs",
+                                                   "int",
+                                                   "linux",
+                                                   "long",
+                                                   "mutable",
+                                                   "namespace",
+                                                   "new",
+                                                   "noexcept",
+                                                   "not",
+                                                   "not_eq",
+                                                   "nullptr",
+                                                   "operator",
+                                                   "or",
+                                                   "or_eq",
+                                                   "outputs",
+                                                   "private",
+                                                   "protected",
+                                                   "public",
+                                                   "register",
+                                                   "reinterpret_cast",
+                                                   "requires",
+                                                   "restrict",
+                                                   "return",
+                                                   "short",
+                                                   "signed",
+                                                   "sizeof",
+                                                   "static",
+                                                   "static_assert",
+                                                   "static_cast",
+                                                   "struct",
+                                                   "switch",
+                                                   "template",
+                                                   "this",
+                                                   "thread_local",
+                                                   "throw",
+                                                   "true",
+                                                   "try",
+                                                   "typedef",
+                                                   "typeid",
+                                                   "typename",
+                                                   "typeof",
+                                                   "union",
+                                                   "unix",
+                                                   "unsigned",
+                                                   "using",
+                                                   "virtual",
+                                                   "void",
+                                                   "volatile",
+                                                   "wchar_t",
+                                                   "while",
+                                                   "workspace",
+                                                   "xor",
+                                                   "xor_eq",
+                                                   "EOF",
+                                                   "NULL"};
   return words;
 }
 
@@ -105,7 +194,8 @@ std::string upper_case(std::string text) {
 }
 
 std::string write_wrapper(const std::string &name, const ModelDescription &description) {
-  std::set<std::string> used;
+  std::set<std::string> used = {name + "_model", name + "_run", "cnnc_context", "cnnc_status",
+                                "int32_t",       "int64_t",     "uint8_t"};
   std::vector<Parameter> inputs = name_parameters(description.inputs, used);
   std::vector<Parameter> outputs = name_parameters(description.outputs, used);
   std::string text = "/* Runs the model. Tensors are dense and row-major.\n";
@@ -120,9 +210,10 @@ std::string write_wrapper(const std::string &name, const ModelDescription &descr
     parameters.push_back(fmt::format("{} *{}", c_type(output.tensor->dtype), output.identifier));
   }
   std::string upper = upper_case(name);
-  text += fmt::format("     workspace: {0}_WORKSPACE_SIZE bytes, aligned to {0}_WORKSPACE_ALIGNMENT, "
-                      "or NULL\n     context: settings of the call, or NULL */\n",
-                      upper);
+  text +=
+      fmt::format("     workspace: {0}_WORKSPACE_SIZE bytes, aligned to {0}_WORKSPACE_ALIGNMENT, "
+                  "or NULL\n     context: settings of the call, or NULL */\n",
+                  upper);
   parameters.push_back("void *workspace");
   parameters.push_back("const cnnc_context *context");
   text += fmt::format("static inline cnnc_status {}_run({}) {{\n", name,
@@ -150,18 +241,20 @@ std::string c_identifier(std::string_view name) {
 std::string write_header(const ModelDescription &description) {
   std::string name = c_identifier(description.name);
   std::string upper = upper_case(name);
-  std::string text = fmt::format(
-      "/* The model '{}', compiled by cnnc for {}. */\n"
-      "#ifndef {}_MODEL_H\n#define {}_MODEL_H\n\n"
-      "#include \"cnnc_runtime.h\"\n\n"
-      "#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n",
-      comment_text(description.name), comment_text(description.target.cpu), upper, upper);
-  text += fmt::format("#define {}_WORKSPACE_SIZE ((size_t){})\n", upper, description.workspace_size);
+  std::string text = fmt::format("/* The model '{}', compiled by cnnc for {}. */\n"
+                                 "#ifndef {}_MODEL_H\n#define {}_MODEL_H\n\n"
+                                 "#include \"cnnc_runtime.h\"\n\n"
+                                 "#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n",
+                                 comment_text(description.name),
+                                 comment_text(description.target.cpu), upper, upper);
+  text +=
+      fmt::format("#define {}_WORKSPACE_SIZE ((size_t){})\n", upper, description.workspace_size);
   text += fmt::format("#define {}_WORKSPACE_ALIGNMENT ((size_t){})\n\n", upper,
                       description.workspace_alignment);
-  text += fmt::format("/* The table that describes the model: tensors, kernels, workspace, run. */\n"
-                      "const cnnc_model_v1 *{}_model(void);\n\n",
-                      name);
+  text +=
+      fmt::format("/* The table that describes the model: tensors, kernels, workspace, run. */\n"
+                  "const cnnc_model_v1 *{}_model(void);\n\n",
+                  name);
   text += write_wrapper(name, description);
   text += fmt::format("\n#ifdef __cplusplus\n}}\n#endif\n#endif\n");
   return text;

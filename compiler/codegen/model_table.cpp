@@ -90,9 +90,9 @@ llvm::Constant *TableBuilder::string(const std::string &text) {
 }
 
 llvm::Constant *TableBuilder::external(std::string_view name) {
-  auto *variable = new llvm::GlobalVariable(module_, llvm::Type::getInt8Ty(context_), true,
-                                            llvm::GlobalValue::ExternalLinkage, nullptr,
-                                            llvm::StringRef(name));
+  auto *variable =
+      new llvm::GlobalVariable(module_, llvm::Type::getInt8Ty(context_), true,
+                               llvm::GlobalValue::ExternalLinkage, nullptr, llvm::StringRef(name));
   variable->setVisibility(llvm::GlobalValue::HiddenVisibility);
   return variable;
 }
@@ -150,15 +150,14 @@ llvm::Constant *TableBuilder::program(llvm::Constant *model) {
     assert(step.buffers.size() <= CNNC_MAX_KERNEL_BUFFERS);
     auto first = static_cast<uint32_t>(buffers.size());
     for (const cnnc_buffer &buffer : step.buffers)
-      buffers.push_back(record(sizeof(cnnc_buffer),
-                               {{offsetof(cnnc_buffer, space), i32(buffer.space)},
-                                {offsetof(cnnc_buffer, index), i32(buffer.index)},
-                                {offsetof(cnnc_buffer, offset), i64(buffer.offset)}}));
+      buffers.push_back(
+          record(sizeof(cnnc_buffer), {{offsetof(cnnc_buffer, space), i32(buffer.space)},
+                                       {offsetof(cnnc_buffer, index), i32(buffer.index)},
+                                       {offsetof(cnnc_buffer, offset), i64(buffer.offset)}}));
     auto count = static_cast<uint32_t>(step.buffers.size());
-    steps.push_back(record(sizeof(cnnc_step),
-                           {{offsetof(cnnc_step, kernel), kernel(step.symbol)},
-                            {offsetof(cnnc_step, first_buffer), i32(first)},
-                            {offsetof(cnnc_step, buffer_count), i32(count)}}));
+    steps.push_back(record(sizeof(cnnc_step), {{offsetof(cnnc_step, kernel), kernel(step.symbol)},
+                                               {offsetof(cnnc_step, first_buffer), i32(first)},
+                                               {offsetof(cnnc_step, buffer_count), i32(count)}}));
   }
   auto step_count = static_cast<uint32_t>(steps.size());
   return global(
@@ -177,22 +176,21 @@ llvm::Constant *TableBuilder::model(llvm::Constant *run) {
   const ModelDescription &d = description_;
   auto count = [&](const auto &list) { return i32(static_cast<uint32_t>(list.size())); };
   return global(
-      record(
-          sizeof(cnnc_model_v1),
-          {{offsetof(cnnc_model_v1, abi_version), i32(CNNC_ABI_VERSION)},
-           {offsetof(cnnc_model_v1, name), string(d.name)},
-           {offsetof(cnnc_model_v1, target_cpu), string(d.target.cpu)},
-           {offsetof(cnnc_model_v1, target_features), string(d.target.feature_summary())},
-           {offsetof(cnnc_model_v1, input_count), count(d.inputs)},
-           {offsetof(cnnc_model_v1, inputs), tensors(d.inputs, "inputs")},
-           {offsetof(cnnc_model_v1, output_count), count(d.outputs)},
-           {offsetof(cnnc_model_v1, outputs), tensors(d.outputs, "outputs")},
-           {offsetof(cnnc_model_v1, kernel_count), count(d.steps)},
-           {offsetof(cnnc_model_v1, kernel_names), kernel_names()},
-           {offsetof(cnnc_model_v1, workspace_size), i64(d.workspace_size)},
-           {offsetof(cnnc_model_v1, workspace_alignment), i64(d.workspace_alignment)},
-           {offsetof(cnnc_model_v1, weights_size), i64(d.weights_size)},
-           {offsetof(cnnc_model_v1, run), run}}),
+      record(sizeof(cnnc_model_v1),
+             {{offsetof(cnnc_model_v1, abi_version), i32(CNNC_ABI_VERSION)},
+              {offsetof(cnnc_model_v1, name), string(d.name)},
+              {offsetof(cnnc_model_v1, target_cpu), string(d.target.cpu)},
+              {offsetof(cnnc_model_v1, target_features), string(d.target.feature_summary())},
+              {offsetof(cnnc_model_v1, input_count), count(d.inputs)},
+              {offsetof(cnnc_model_v1, inputs), tensors(d.inputs, "inputs")},
+              {offsetof(cnnc_model_v1, output_count), count(d.outputs)},
+              {offsetof(cnnc_model_v1, outputs), tensors(d.outputs, "outputs")},
+              {offsetof(cnnc_model_v1, kernel_count), count(d.steps)},
+              {offsetof(cnnc_model_v1, kernel_names), kernel_names()},
+              {offsetof(cnnc_model_v1, workspace_size), i64(d.workspace_size)},
+              {offsetof(cnnc_model_v1, workspace_alignment), i64(d.workspace_alignment)},
+              {offsetof(cnnc_model_v1, weights_size), i64(d.weights_size)},
+              {offsetof(cnnc_model_v1, run), run}}),
       "model");
 }
 
@@ -201,21 +199,20 @@ void TableBuilder::build() {
   std::string name = c_identifier(description_.name);
   llvm::Function *run = function(status, {pointer_, pointer_, pointer_, pointer_}, name + "_run",
                                  llvm::GlobalValue::InternalLinkage);
-  llvm::Function *program_run =
-      function(status, {pointer_, pointer_, pointer_, pointer_, pointer_}, "cnnc_program_run",
-               llvm::GlobalValue::ExternalLinkage);
+  llvm::Function *program_run = function(status, {pointer_, pointer_, pointer_, pointer_, pointer_},
+                                         "cnnc_program_run", llvm::GlobalValue::ExternalLinkage);
   program_run->setVisibility(llvm::GlobalValue::HiddenVisibility);
   llvm::Constant *table = model(run);
 
   llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context_, "", run));
-  llvm::CallInst *call = builder.CreateCall(program_run, {program(table), run->getArg(0),
-                                                          run->getArg(1), run->getArg(2),
-                                                          run->getArg(3)});
+  llvm::CallInst *call =
+      builder.CreateCall(program_run, {program(table), run->getArg(0), run->getArg(1),
+                                       run->getArg(2), run->getArg(3)});
   call->setTailCall();
   builder.CreateRet(call);
 
-  llvm::Function *exported = function(pointer_, {}, model_symbol(description_),
-                                      llvm::GlobalValue::ExternalLinkage);
+  llvm::Function *exported =
+      function(pointer_, {}, model_symbol(description_), llvm::GlobalValue::ExternalLinkage);
   exported->setDSOLocal(true);
   builder.SetInsertPoint(llvm::BasicBlock::Create(context_, "", exported));
   builder.CreateRet(table);

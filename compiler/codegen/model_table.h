@@ -1,5 +1,5 @@
-// The constant tables through which the runtime and the callers see a compiled model, and the C header
-// of the model.
+// The constant tables through which the runtime and the callers see a compiled model, and the C
+// header of the model.
 #pragma once
 
 #include "compiler/codegen/target.h"

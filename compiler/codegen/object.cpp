@@ -97,8 +97,8 @@ bool verify(const llvm::Module &module, Diagnostics &diagnostics) {
     text.clear();
   }
   if (diagnostics.error_count() == errors && llvm::verifyModule(module, &stream))
-    diagnostics.error(fmt::format("internal error: invalid module '{}': {}",
-                                  module.getModuleIdentifier(), text));
+    diagnostics.error(
+        fmt::format("internal error: invalid module '{}': {}", module.getModuleIdentifier(), text));
   return diagnostics.error_count() == errors;
 }
 
@@ -180,11 +180,9 @@ std::string print_llvm(const llvm::Module &module) {
   return text;
 }
 
-std::optional<std::vector<CompiledObject>> compile_all(const std::vector<ModuleMaker> &makers,
-                                                       const Target &target,
-                                                       Diagnostics &diagnostics,
-                                                       const ObjectOptions &options,
-                                                       unsigned threads) {
+std::optional<std::vector<CompiledObject>>
+compile_all(const std::vector<ModuleMaker> &makers, const Target &target, Diagnostics &diagnostics,
+            const ObjectOptions &options, unsigned threads) {
   std::vector<Job> jobs(makers.size());
   std::atomic<size_t> next = 0;
   auto work = [&] {

@@ -1,5 +1,5 @@
-// Code generation: LLVM IR to machine code, without any IR optimisation, on as many threads as there
-// are modules.
+// Code generation: LLVM IR to machine code, without any IR optimisation, on as many threads as
+// there are modules.
 #pragma once
 
 #include "compiler/codegen/target.h"
@@ -38,8 +38,8 @@ struct CompiledObject {
 };
 
 /// Verifies the module and generates code for it. A module that is not valid is an error of the
-/// compiler, reported as "internal error: ..." with the name of the function. Changes attributes of the
-/// module's functions. Safe to call from several threads with modules of different contexts.
+/// compiler, reported as "internal error: ..." with the name of the function. Changes attributes of
+/// the module's functions. Safe to call from several threads with modules of different contexts.
 std::optional<CompiledObject> compile_to_object(llvm::Module &module, const Target &target,
                                                 Diagnostics &diagnostics,
                                                 const ObjectOptions &options = {});
@@ -55,12 +55,10 @@ std::string print_llvm(const llvm::Module &module);
 using ModuleMaker =
     std::function<std::unique_ptr<llvm::Module>(llvm::LLVMContext &, Diagnostics &)>;
 
-/// Compiles every module in a context of its own on `threads` threads (0: one per core). Results and
-/// diagnostics come in the order of the makers. Empty optional if any of them failed.
-std::optional<std::vector<CompiledObject>> compile_all(const std::vector<ModuleMaker> &makers,
-                                                       const Target &target,
-                                                       Diagnostics &diagnostics,
-                                                       const ObjectOptions &options = {},
-                                                       unsigned threads = 0);
+/// Compiles every module in a context of its own on `threads` threads (0: one per core). Results
+/// and diagnostics come in the order of the makers. Empty optional if any of them failed.
+std::optional<std::vector<CompiledObject>>
+compile_all(const std::vector<ModuleMaker> &makers, const Target &target, Diagnostics &diagnostics,
+            const ObjectOptions &options = {}, unsigned threads = 0);
 
 } // namespace cnnc::codegen

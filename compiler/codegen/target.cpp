@@ -28,16 +28,35 @@ struct CheckedFeature {
   uint32_t bit;
 };
 
-/// All extensions that generated code uses. Each is checked before a model runs, so that a model on the
-/// wrong CPU is an error code and not an illegal instruction.
-constexpr std::array<CheckedFeature, 8> checked_features = {{{"avx2", CNNC_CPU_AVX2},
-                                                             {"fma", CNNC_CPU_FMA},
-                                                             {"bmi2", CNNC_CPU_BMI2},
-                                                             {"avx512f", CNNC_CPU_AVX512F},
-                                                             {"avx512bw", CNNC_CPU_AVX512BW},
-                                                             {"avx512cd", CNNC_CPU_AVX512CD},
-                                                             {"avx512dq", CNNC_CPU_AVX512DQ},
-                                                             {"avx512vl", CNNC_CPU_AVX512VL}}};
+/// All extensions that generated code uses. Each is checked before a model runs, so that a model on
+/// the wrong CPU is an error code and not an illegal instruction.
+constexpr auto checked_features = std::to_array<CheckedFeature>({
+    {"sse4.2", CNNC_CPU_SSE42},
+    {"popcnt", CNNC_CPU_POPCNT},
+    {"avx", CNNC_CPU_AVX},
+    {"f16c", CNNC_CPU_F16C},
+    {"lzcnt", CNNC_CPU_LZCNT},
+    {"movbe", CNNC_CPU_MOVBE},
+    {"bmi", CNNC_CPU_BMI},
+    {"bmi2", CNNC_CPU_BMI2},
+    {"fma", CNNC_CPU_FMA},
+    {"avx2", CNNC_CPU_AVX2},
+    {"avxvnni", CNNC_CPU_AVXVNNI},
+    {"gfni", CNNC_CPU_GFNI},
+    {"avx512f", CNNC_CPU_AVX512F},
+    {"avx512cd", CNNC_CPU_AVX512CD},
+    {"avx512bw", CNNC_CPU_AVX512BW},
+    {"avx512dq", CNNC_CPU_AVX512DQ},
+    {"avx512vl", CNNC_CPU_AVX512VL},
+    {"avx512ifma", CNNC_CPU_AVX512IFMA},
+    {"avx512vbmi", CNNC_CPU_AVX512VBMI},
+    {"avx512vbmi2", CNNC_CPU_AVX512VBMI2},
+    {"avx512vnni", CNNC_CPU_AVX512VNNI},
+    {"avx512bitalg", CNNC_CPU_AVX512BITALG},
+    {"avx512vpopcntdq", CNNC_CPU_AVX512VPOPCNTDQ},
+    {"avx512bf16", CNNC_CPU_AVX512BF16},
+    {"avx512fp16", CNNC_CPU_AVX512FP16},
+});
 
 const llvm::Target *x86_target() {
   static std::once_flag once;
@@ -77,8 +96,8 @@ bool check_cpu(std::string_view cpu, Diagnostics &diagnostics) {
   if (!near.empty())
     diagnostics.error(fmt::format("unknown CPU '{}'; did you mean '{}'?", cpu, near));
   else
-    diagnostics.error(fmt::format("unknown CPU '{}'; known CPUs: native, {}", cpu,
-                                  fmt::join(known, ", ")));
+    diagnostics.error(
+        fmt::format("unknown CPU '{}'; known CPUs: native, {}", cpu, fmt::join(known, ", ")));
   return false;
 }
 
@@ -97,9 +116,9 @@ std::string parse_feature(std::string_view item, Diagnostics &diagnostics) {
     known.push_back(feature.Key);
   if (std::find(known.begin(), known.end(), name) == known.end()) {
     std::string_view near = closest(name, known);
-    diagnostics.error(near.empty() ? fmt::format("unknown CPU feature '{}'", name)
-                                   : fmt::format("unknown CPU feature '{}'; did you mean '{}'?",
-                                                 name, near));
+    diagnostics.error(
+        near.empty() ? fmt::format("unknown CPU feature '{}'", name)
+                     : fmt::format("unknown CPU feature '{}'; did you mean '{}'?", name, near));
     return "";
   }
   if (!disable && !is_checked(name))

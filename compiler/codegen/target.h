@@ -30,9 +30,9 @@ struct VectorTarget {
   bool fma = false;
 };
 
-/// Resolves the options --cpu= and --features=. `cpu`: "" or "native" for this machine, or a name that
-/// LLVM knows. `features`: comma-separated "+avx2", "-fma" or plain "avx2", applied after what the CPU
-/// has. Reports an error with the nearest name for an unknown CPU or feature.
+/// Resolves the options --cpu= and --features=. `cpu`: "" or "native" for this machine, or a name
+/// that LLVM knows. `features`: comma-separated "+avx2", "-fma" or plain "avx2", applied after what
+/// the CPU has. Reports an error with the nearest name for an unknown CPU or feature.
 std::optional<Target> resolve_target(std::string_view cpu, std::string_view features,
                                      Diagnostics &diagnostics);
 

@@ -22,8 +22,8 @@ void set_module_target(llvm::Module &module, const Target &target);
 /// Sets the attributes that choose the instruction set on every function with a body.
 void set_function_targets(llvm::Module &module, const Target &target);
 
-/// LLD resets all of LLVM's command line options, which code generation reads: linking holds this lock
-/// exclusively, code generation holds it shared.
+/// LLD resets all of LLVM's command line options, which code generation reads: linking holds this
+/// lock exclusively, code generation holds it shared.
 std::shared_mutex &llvm_options_mutex();
 
 } // namespace cnnc::codegen

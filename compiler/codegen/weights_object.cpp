@@ -98,9 +98,9 @@ Tail make_tail(uint64_t size) {
   symbol.st_other = ELF::STV_HIDDEN;
   symbol.st_shndx = weights_section;
   symbol.st_size = size;
-  tail.sections[weights_section] = section(".rodata.cnnc_weights", ELF::SHT_PROGBITS,
-                                           ELF::SHF_ALLOC, weights_alignment, size,
-                                           weights_alignment);
+  tail.sections[weights_section] =
+      section(".rodata.cnnc_weights", ELF::SHT_PROGBITS, ELF::SHF_ALLOC, weights_alignment, size,
+              weights_alignment);
   ELF::Elf64_Shdr &symbols = tail.sections[symbol_section];
   symbols = section(".symtab", ELF::SHT_SYMTAB, 0, begin + offsetof(Tail, symbols),
                     sizeof(tail.symbols), 8);

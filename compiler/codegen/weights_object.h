@@ -16,8 +16,8 @@ namespace cnnc::codegen {
 /// The hidden symbol at the first byte of the weights.
 inline constexpr std::string_view weights_symbol = "cnnc_weights";
 inline constexpr uint64_t weights_alignment = 64;
-/// Code addresses its constants relative to the instruction pointer, which reaches 2 GiB; a little is
-/// left for the code itself.
+/// Code addresses its constants relative to the instruction pointer, which reaches 2 GiB; a little
+/// is left for the code itself.
 inline constexpr uint64_t largest_weights = uint64_t{1900} << 20;
 
 /// Writes an x86-64 relocatable object with one read-only section that holds `size` bytes:

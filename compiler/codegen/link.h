@@ -1,0 +1,33 @@
+// Linking, with LLD inside this process: compiled objects, the weights and the runtime become one
+// file. Needs no compiler, linker or libc on the machine. The same input gives the same bytes.
+#pragma once
+
+#include "compiler/codegen/object.h"
+
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace cnnc::codegen {
+
+/// What a model consists of; the runtime is added by the linker.
+struct LinkInputs {
+  std::span<const ObjectCode> objects; ///< kernels and the model table
+  std::filesystem::path weights;       ///< the file of a WeightsObjectWriter
+  std::string exported_symbol;         ///< the only symbol others can see: model_symbol()
+};
+
+/// Writes a shared library that needs nothing but libc. Its soname is its file name.
+bool link_shared_library(const LinkInputs &inputs, const std::filesystem::path &output,
+                         Diagnostics &diagnostics);
+
+/// Writes one relocatable object in which every symbol but the exported one is local, so that any
+/// number of models can be linked into one program.
+bool link_relocatable(const LinkInputs &inputs, const std::filesystem::path &output,
+                      Diagnostics &diagnostics);
+
+/// Writes a static library that holds the object of link_relocatable.
+bool write_archive(const LinkInputs &inputs, const std::filesystem::path &output,
+                   Diagnostics &diagnostics);
+
+} // namespace cnnc::codegen

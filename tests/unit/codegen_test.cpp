@@ -1,0 +1,489 @@
+// Code generation from hand-written LLVM IR to a running model: objects, tables, shared library,
+// static library, JIT.
+#include "compiler/codegen/jit.h"
+#include "compiler/codegen/link.h"
+#include "compiler/codegen/model_table.h"
+#include "compiler/codegen/object.h"
+#include "compiler/codegen/weights_object.h"
+#include "runtime/embedded.h"
+
+#include <cstdlib>
+#include <dlfcn.h>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <iterator>
+#include <llvm/AsmParser/Parser.h>
+#include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/Module.h>
+#include <llvm/Object/ELFObjectFile.h>
+#include <llvm/Support/MemoryBuffer.h>
+#include <llvm/Support/SourceMgr.h>
+#include <set>
+
+namespace cnnc::codegen {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t width = 1024;                 // floats of the test tensor
+constexpr uint64_t weights_bytes = 4u << 20;    // most of it only tests the size
+constexpr uint64_t second_offset = 3u << 20;    // where the weights of the second step begin
+constexpr uint64_t workspace_bytes = width * 4; // one tensor
+
+/// out[i] = weights[i] * in[i], a parallel loop over 4 rows of 256.
+constexpr const char *scale_ir = R"(
+declare hidden void @cnnc_parallel_for(ptr, ptr, ptr, i64)
+
+define hidden void @scale(ptr %task, ptr %buffers) nounwind {
+  call void @cnnc_parallel_for(ptr %task, ptr @scale.body, ptr %buffers, i64 4)
+  ret void
+}
+
+define internal void @scale.body(ptr %buffers, i64 %begin, i64 %end, i32 %worker) nounwind {
+entry:
+  %weights = load ptr, ptr %buffers
+  %input.at = getelementptr ptr, ptr %buffers, i64 1
+  %input = load ptr, ptr %input.at
+  %output.at = getelementptr ptr, ptr %buffers, i64 2
+  %output = load ptr, ptr %output.at
+  %first = mul i64 %begin, 256
+  %last = mul i64 %end, 256
+  br label %loop
+loop:
+  %i = phi i64 [ %first, %entry ], [ %next, %loop ]
+  %w.at = getelementptr float, ptr %weights, i64 %i
+  %w = load <8 x float>, ptr %w.at, align 4
+  %x.at = getelementptr float, ptr %input, i64 %i
+  %x = load <8 x float>, ptr %x.at, align 4
+  %y = fmul <8 x float> %w, %x
+  %y.at = getelementptr float, ptr %output, i64 %i
+  store <8 x float> %y, ptr %y.at, align 4
+  %next = add i64 %i, 8
+  %more = icmp slt i64 %next, %last
+  br i1 %more, label %loop, label %done
+done:
+  ret void
+}
+)";
+
+Target native_target() {
+  Diagnostics diagnostics;
+  return *resolve_target("", "", diagnostics);
+}
+
+std::unique_ptr<llvm::Module> parse_ir(const std::string &text, llvm::LLVMContext &context) {
+  llvm::SMDiagnostic error;
+  auto module = llvm::parseAssemblyString(text, error, context);
+  EXPECT_NE(module, nullptr) << error.getMessage().str();
+  return module;
+}
+
+ModelDescription two_step_model(const std::string &name) {
+  ModelDescription model;
+  model.name = name;
+  model.target = native_target();
+  model.inputs = {{"image", CNNC_F32, {1, 4, 256}, workspace_bytes}};
+  model.outputs = {{"scaled", CNNC_F32, {1, width}, workspace_bytes}};
+  cnnc_buffer value = {CNNC_SPACE_WORKSPACE, 0, 0};
+  model.steps = {{"first", "scale", {{CNNC_SPACE_WEIGHTS, 0, 0}, {CNNC_SPACE_INPUT, 0, 0}, value}},
+                 {"second",
+                  "scale",
+                  {{CNNC_SPACE_WEIGHTS, 0, second_offset}, value, {CNNC_SPACE_OUTPUT, 0, 0}}}};
+  model.workspace_size = workspace_bytes;
+  model.weights_size = weights_bytes;
+  return model;
+}
+
+std::vector<ObjectCode> compile_model(const ModelDescription &model, const std::string &ir) {
+  Diagnostics diagnostics;
+  auto objects =
+      compile_all({[&](llvm::LLVMContext &context, Diagnostics &) { return parse_ir(ir, context); },
+                   [&](llvm::LLVMContext &context, Diagnostics &) {
+                     return build_model_table(context, model);
+                   }},
+                  model.target, diagnostics);
+  EXPECT_TRUE(objects) << diagnostics.to_string();
+  std::vector<ObjectCode> code;
+  for (CompiledObject &object : *objects)
+    code.push_back(std::move(object.code));
+  return code;
+}
+
+/// Weights whose two used ranges are i + 1 and `factor`.
+struct Weights {
+  explicit Weights(float factor)
+      : data(static_cast<float *>(std::aligned_alloc(weights_alignment, weights_bytes)),
+             &std::free) {
+    std::fill_n(data.get(), weights_bytes / 4, 0.0f);
+    for (int64_t i = 0; i < width; ++i) {
+      data.get()[i] = static_cast<float>(i + 1);
+      data.get()[second_offset / 4 + i] = factor;
+    }
+  }
+  std::span<const std::byte> bytes() const {
+    return std::as_bytes(std::span<const float>(data.get(), weights_bytes / 4));
+  }
+  std::unique_ptr<float, decltype(&std::free)> data;
+};
+
+void expect_scaled(const cnnc_model_v1 *model, float factor, uint32_t threads) {
+  std::vector<float> input(width, 0.5f);
+  std::vector<float> output(width, -1.0f);
+  const void *inputs[] = {input.data()};
+  void *outputs[] = {output.data()};
+  cnnc_context context = {};
+  context.threads = threads;
+  ASSERT_EQ(model->run(inputs, outputs, nullptr, &context), CNNC_OK);
+  for (int64_t i = 0; i < width; ++i)
+    ASSERT_EQ(output[i], 0.5f * static_cast<float>(i + 1) * factor) << "at " << i;
+}
+
+std::string read_file(const fs::path &path) {
+  std::ifstream file(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+class CodegenTest : public testing::Test {
+protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "cnnc-codegen-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder = pattern;
+  }
+  void TearDown() override { fs::remove_all(folder); }
+
+  fs::path write_weights(const Weights &weights, const std::string &name) {
+    auto writer = WeightsObjectWriter::open(folder / name, weights_bytes, diagnostics);
+    EXPECT_TRUE(writer && writer->append(weights.bytes().first(width * 4)) &&
+                writer->pad_to(second_offset) &&
+                writer->append(weights.bytes().subspan(second_offset)) && writer->finish());
+    return folder / name;
+  }
+
+  bool write_shared(const std::string &name, float factor, const fs::path &output) {
+    ModelDescription model = two_step_model(name);
+    std::vector<ObjectCode> objects = compile_model(model, scale_ir);
+    fs::path weights = write_weights(Weights(factor), name + "_weights.o");
+    return link_shared_library({objects, weights, model_symbol(model)}, output, diagnostics);
+  }
+
+  void write_text(const std::string &name, const std::string &text) {
+    std::ofstream(folder / name) << text;
+  }
+
+  /// Runs a shell command in the folder.
+  int shell(const std::string &command) {
+    return std::system(("cd '" + folder.string() + "' && " + command).c_str());
+  }
+
+  fs::path folder;
+  Diagnostics diagnostics;
+};
+
+TEST_F(CodegenTest, SharedLibraryRuns) {
+  ASSERT_TRUE(write_shared("tiny", 2.0f, folder / "tiny.so")) << diagnostics.to_string();
+  void *library = dlopen((folder / "tiny.so").c_str(), RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(library, nullptr) << dlerror();
+  auto get = reinterpret_cast<const cnnc_model_v1 *(*)()>(dlsym(library, "tiny_model"));
+  ASSERT_NE(get, nullptr);
+  expect_scaled(get(), 2.0f, 1);
+  expect_scaled(get(), 2.0f, 3);
+  dlclose(library);
+  size_t files = 0;
+  for (const auto &entry : fs::directory_iterator(folder)) {
+    (void)entry;
+    ++files;
+  }
+  EXPECT_EQ(files, 2u) << "the library and the weights, nothing temporary";
+}
+
+TEST_F(CodegenTest, SharedLibraryNeedsOnlyLibcAndExportsOnlyTheModel) {
+  ASSERT_TRUE(write_shared("tiny", 2.0f, folder / "tiny.so")) << diagnostics.to_string();
+  auto buffer = llvm::MemoryBuffer::getFile((folder / "tiny.so").string());
+  ASSERT_TRUE(buffer);
+  auto file = llvm::object::ELF64LEObjectFile::create((*buffer)->getMemBufferRef());
+  ASSERT_TRUE(static_cast<bool>(file));
+  std::set<std::string> exported;
+  for (const auto &symbol : file->getDynamicSymbolIterators())
+    if (!(llvm::cantFail(symbol.getFlags()) & llvm::object::SymbolRef::SF_Undefined))
+      exported.insert(llvm::cantFail(symbol.getName()).str());
+  EXPECT_EQ(exported, std::set<std::string>{"tiny_model"});
+
+  const auto &elf = file->getELFFile();
+  const char *names = nullptr;
+  for (const auto &entry : llvm::cantFail(elf.dynamicEntries()))
+    if (entry.getTag() == llvm::ELF::DT_STRTAB)
+      names = reinterpret_cast<const char *>(llvm::cantFail(elf.toMappedAddr(entry.getPtr())));
+  ASSERT_NE(names, nullptr);
+  std::vector<std::string> needed, soname;
+  for (const auto &entry : llvm::cantFail(elf.dynamicEntries())) {
+    if (entry.getTag() == llvm::ELF::DT_NEEDED)
+      needed.push_back(names + entry.getVal());
+    if (entry.getTag() == llvm::ELF::DT_SONAME)
+      soname.push_back(names + entry.getVal());
+  }
+  EXPECT_EQ(needed, std::vector<std::string>{"libc.so.6"});
+  EXPECT_EQ(soname, std::vector<std::string>{"tiny.so"});
+}
+
+TEST_F(CodegenTest, LinkingIsReproducible) {
+  fs::create_directory(folder / "again");
+  ASSERT_TRUE(write_shared("tiny", 2.0f, folder / "tiny.so"));
+  ASSERT_TRUE(write_shared("tiny", 2.0f, folder / "again/tiny.so"));
+  EXPECT_EQ(read_file(folder / "tiny.so"), read_file(folder / "again/tiny.so"));
+}
+
+TEST_F(CodegenTest, JitModelsRunSideBySide) {
+  Weights two(2.0f), three(3.0f);
+  ModelDescription description = two_step_model("tiny");
+  std::vector<ObjectCode> objects = compile_model(description, scale_ir);
+  auto first = JitModel::create(objects, "tiny_model", two.data.get(), diagnostics);
+  auto second = JitModel::create(objects, "tiny_model", three.data.get(), diagnostics);
+  ASSERT_TRUE(first && second) << diagnostics.to_string();
+  expect_scaled(first->model(), 2.0f, 1);
+  expect_scaled(second->model(), 3.0f, 2);
+  first.reset();
+  expect_scaled(second->model(), 3.0f, 1);
+}
+
+TEST_F(CodegenTest, TableHoldsTheDescription) {
+  ModelDescription description = two_step_model("tiny net");
+  description.inputs.push_back({"odd \"name\"", CNNC_U8, {CNNC_SYMBOLIC_BATCH, 3}, 3});
+  description.inputs.push_back({"scalar", CNNC_I64, {}, 8});
+  std::vector<ObjectCode> objects = compile_model(description, scale_ir);
+  Weights weights(1.0f);
+  auto jit = JitModel::create(objects, model_symbol(description), weights.data.get(), diagnostics);
+  ASSERT_TRUE(jit) << diagnostics.to_string();
+  const cnnc_model_v1 &model = *jit->model();
+  EXPECT_EQ(model.abi_version, CNNC_ABI_VERSION);
+  EXPECT_STREQ(model.name, "tiny net");
+  EXPECT_EQ(model.target_cpu, description.target.cpu);
+  EXPECT_EQ(model.target_features, description.target.feature_summary());
+  ASSERT_EQ(model.input_count, 3u);
+  EXPECT_STREQ(model.inputs[0].name, "image");
+  EXPECT_EQ(model.inputs[0].rank, 3u);
+  EXPECT_EQ(model.inputs[0].shape[2], 256);
+  EXPECT_EQ(model.inputs[0].size, workspace_bytes);
+  EXPECT_STREQ(model.inputs[1].name, "odd \"name\"");
+  EXPECT_EQ(model.inputs[1].dtype, CNNC_U8);
+  EXPECT_EQ(model.inputs[1].shape[0], CNNC_SYMBOLIC_BATCH);
+  EXPECT_EQ(model.inputs[2].rank, 0u);
+  EXPECT_EQ(model.inputs[2].dtype, CNNC_I64);
+  ASSERT_EQ(model.output_count, 1u);
+  EXPECT_STREQ(model.outputs[0].name, "scaled");
+  ASSERT_EQ(model.kernel_count, 2u);
+  EXPECT_STREQ(model.kernel_names[0], "first");
+  EXPECT_STREQ(model.kernel_names[1], "second");
+  EXPECT_EQ(model.workspace_size, workspace_bytes);
+  EXPECT_EQ(model.workspace_alignment, 64u);
+  EXPECT_EQ(model.weights_size, weights_bytes);
+}
+
+TEST_F(CodegenTest, TwoModelsLinkIntoOneProgram) {
+  std::string runtime_header(reinterpret_cast<const char *>(cnnc_embedded_header_begin),
+                             reinterpret_cast<const char *>(cnnc_embedded_header_end));
+  write_text("cnnc_runtime.h", runtime_header);
+  for (std::string name : {"alpha", "beta"}) {
+    ModelDescription model = two_step_model(name);
+    std::vector<ObjectCode> objects = compile_model(model, scale_ir);
+    fs::path weights = write_weights(Weights(name == "alpha" ? 2.0f : 3.0f), name + "_w.o");
+    LinkInputs inputs = {objects, weights, model_symbol(model)};
+    ASSERT_TRUE(link_relocatable(inputs, folder / (name + ".o"), diagnostics) &&
+                write_archive(inputs, folder / ("lib" + name + ".a"), diagnostics))
+        << diagnostics.to_string();
+    write_text(name + ".h", write_header(model));
+  }
+  write_text("main.c", R"(
+#include "alpha.h"
+#include "beta.h"
+static float in[1024], a[1024], b[1024];
+int main(void) {
+  for (int i = 0; i < 1024; ++i) in[i] = 1.0f;
+  if (alpha_run(in, a, NULL, NULL) != CNNC_OK || beta_run(in, b, NULL, NULL) != CNNC_OK) return 1;
+  for (int i = 0; i < 1024; ++i)
+    if (a[i] != 2.0f * (float)(i + 1) || b[i] != 3.0f * (float)(i + 1)) return 2;
+  return 0;
+}
+)");
+  if (shell("command -v cc >/dev/null") != 0)
+    GTEST_SKIP() << "no C compiler here";
+  EXPECT_EQ(shell("cc main.c alpha.o beta.o -pthread -o objects && ./objects"), 0);
+  EXPECT_EQ(shell("cc main.c -L. -lalpha -lbeta -pthread -o archives && ./archives"), 0);
+}
+
+TEST_F(CodegenTest, HeaderCompilesWithoutWarnings) {
+  std::string runtime_header(reinterpret_cast<const char *>(cnnc_embedded_header_begin),
+                             reinterpret_cast<const char *>(cnnc_embedded_header_end));
+  write_text("cnnc_runtime.h", runtime_header);
+  ModelDescription model = two_step_model("9 odd*/net");
+  model.inputs = {
+      {"int", CNNC_F32, {1}, 4},       {"a*/b\n\\", CNNC_BOOL, {CNNC_SYMBOLIC_BATCH, 2}, 2},
+      {"a.b", CNNC_U8, {1}, 1},        {"a/b", CNNC_I64, {1}, 8},
+      {"workspace", CNNC_F64, {1}, 8}, {"\xc3\xa9", CNNC_I32, {}, 4}};
+  model.outputs = {{"int", CNNC_F32, {1}, 4}};
+  write_text("odd.h", write_header(model));
+  model.inputs.clear();
+  model.name = "empty";
+  write_text("empty.h", write_header(model));
+  std::string use = "#include \"odd.h\"\n#include \"odd.h\"\n#include \"empty.h\"\n"
+                    "cnnc_status call(float *x, void *w) { return empty_run(x, w, NULL); }\n";
+  write_text("use.c", "cnnc_status call(float *, void *);\n");
+  write_text("use.c", "#include \"cnnc_runtime.h\"\ncnnc_status call(float *x, void *w);\n" + use);
+  write_text("use.cpp", use);
+  if (shell("command -v cc >/dev/null && command -v c++ >/dev/null") != 0)
+    GTEST_SKIP() << "no C compiler here";
+  std::string warnings = " -Wall -Wextra -Wpedantic -Wshadow -Werror -fsyntax-only ";
+  EXPECT_EQ(shell("cc -std=c11" + warnings + "use.c"), 0);
+  EXPECT_EQ(shell("c++ -std=c++11" + warnings + "use.cpp"), 0);
+}
+
+TEST_F(CodegenTest, SymbolsOutsideOfLibcAreErrors) {
+  std::string ir = "declare float @expf(float)\n"
+                   "define hidden void @scale(ptr %t, ptr %b) {\n"
+                   "  %x = load float, ptr %b\n  %y = call float @expf(float %x)\n"
+                   "  store float %y, ptr %b\n  ret void\n}\n";
+  ModelDescription model = two_step_model("tiny");
+  std::vector<ObjectCode> objects = compile_model(model, ir);
+  Weights weights(1.0f);
+  LinkInputs inputs = {objects, write_weights(weights, "w.o"), model_symbol(model)};
+  EXPECT_FALSE(link_shared_library(inputs, folder / "tiny.so", diagnostics));
+  EXPECT_FALSE(link_relocatable(inputs, folder / "tiny.o", diagnostics));
+  EXPECT_FALSE(JitModel::create(objects, "tiny_model", weights.data.get(), diagnostics));
+  ASSERT_EQ(diagnostics.error_count(), 3u) << diagnostics.to_string();
+  for (const Diagnostic &diagnostic : diagnostics.all())
+    EXPECT_NE(diagnostic.message.find("expf"), std::string::npos) << diagnostic.message;
+  EXPECT_FALSE(fs::exists(folder / "tiny.so"));
+  EXPECT_FALSE(fs::exists(folder / "tiny.o"));
+  // The linker still works after an error.
+  Diagnostics clean;
+  objects = compile_model(model, scale_ir);
+  EXPECT_TRUE(link_shared_library({objects, folder / "w.o", "tiny_model"}, folder / "t.so", clean))
+      << clean.to_string();
+}
+
+TEST_F(CodegenTest, UnwritableOutputIsAnError) {
+  EXPECT_FALSE(write_shared("tiny", 2.0f, folder / "missing" / "tiny.so"));
+  EXPECT_NE(diagnostics.to_string().find("cannot write"), std::string::npos);
+}
+
+TEST_F(CodegenTest, TooManyWeightsAreAnError) {
+  EXPECT_EQ(WeightsObjectWriter::open(folder / "w.o", uint64_t{3} << 30, diagnostics), nullptr);
+  EXPECT_NE(diagnostics.to_string().find("need 3072 MiB"), std::string::npos);
+  EXPECT_FALSE(fs::exists(folder / "w.o"));
+}
+
+TEST(ObjectTest, InvalidCodeNamesTheFunction) {
+  llvm::LLVMContext context;
+  llvm::Module module("bad", context);
+  auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), false);
+  auto *function =
+      llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, "conv1", module);
+  llvm::BasicBlock::Create(context, "no_terminator", function);
+  Diagnostics diagnostics;
+  EXPECT_FALSE(compile_to_object(module, native_target(), diagnostics));
+  EXPECT_NE(diagnostics.to_string().find("internal error: invalid code for function 'conv1'"),
+            std::string::npos)
+      << diagnostics.to_string();
+}
+
+TEST(ObjectTest, LargeStacksAreListed) {
+  llvm::LLVMContext context;
+  auto module = parse_ir("declare void @use(ptr)\n"
+                         "define void @small() {\n  ret void\n}\n"
+                         "define void @large() {\n  %a = alloca [4096 x i8]\n"
+                         "  call void @use(ptr %a)\n  ret void\n}\n",
+                         context);
+  Diagnostics diagnostics;
+  auto object = compile_to_object(*module, native_target(), diagnostics, {.stack_limit = 1024});
+  ASSERT_TRUE(object) << diagnostics.to_string();
+  ASSERT_EQ(object->large_stacks.size(), 1u);
+  EXPECT_EQ(object->large_stacks[0].function, "large");
+  EXPECT_GE(object->large_stacks[0].bytes, 4096u);
+}
+
+TEST(ObjectTest, CompileAllKeepsTheOrder) {
+  Target target = native_target();
+  std::vector<ModuleMaker> makers;
+  for (int i = 0; i < 12; ++i)
+    makers.push_back([i](llvm::LLVMContext &context, Diagnostics &diagnostics) {
+      if (i % 5 == 4)
+        diagnostics.warning({}, "module " + std::to_string(i));
+      return parse_ir("define i32 @f" + std::to_string(i) + "() {\n  ret i32 7\n}\n", context);
+    });
+  Diagnostics diagnostics;
+  auto parallel = compile_all(makers, target, diagnostics, {}, 4);
+  ASSERT_TRUE(parallel && parallel->size() == makers.size());
+  ASSERT_EQ(diagnostics.all().size(), 2u);
+  EXPECT_EQ(diagnostics.all()[0].message, "module 4");
+  auto serial = compile_all(makers, target, diagnostics, {}, 1);
+  for (size_t i = 0; i < makers.size(); ++i)
+    EXPECT_EQ((*parallel)[i].code, (*serial)[i].code);
+  EXPECT_NE((*serial)[0].code, (*serial)[1].code);
+
+  makers[3] = [](llvm::LLVMContext &, Diagnostics &d) -> std::unique_ptr<llvm::Module> {
+    d.error("no module 3");
+    return nullptr;
+  };
+  EXPECT_FALSE(compile_all(makers, target, diagnostics));
+  EXPECT_EQ(diagnostics.error_count(), 1u);
+}
+
+TEST(ObjectTest, VectorWidthFollowsTheTarget) {
+  const char *ir = "define void @f(ptr %p) {\n  %x = load <16 x float>, ptr %p, align 4\n"
+                   "  %y = fadd <16 x float> %x, %x\n  store <16 x float> %y, ptr %p, align 4\n"
+                   "  ret void\n}\n";
+  auto assembly = [&](const char *cpu) {
+    Diagnostics diagnostics;
+    llvm::LLVMContext context;
+    auto text = compile_to_assembly(*parse_ir(ir, context), *resolve_target(cpu, "", diagnostics),
+                                    diagnostics);
+    return text.value_or(diagnostics.to_string());
+  };
+  EXPECT_NE(assembly("skylake-avx512").find("%zmm"), std::string::npos);
+  EXPECT_NE(assembly("znver4").find("%zmm"), std::string::npos);
+  EXPECT_NE(assembly("haswell").find("%ymm"), std::string::npos);
+  EXPECT_EQ(assembly("haswell").find("%zmm"), std::string::npos);
+  EXPECT_EQ(assembly("x86-64").find("%ymm"), std::string::npos);
+}
+
+TEST(TargetTest, ResolvesNames) {
+  Diagnostics diagnostics;
+  auto v3 = resolve_target("x86-64-v3", "", diagnostics);
+  auto v4 = resolve_target("x86-64-v4", "", diagnostics);
+  auto baseline = resolve_target("x86-64", "", diagnostics);
+  auto no_fma = resolve_target("haswell", "-fma", diagnostics);
+  auto narrowed = resolve_target("znver4", "-avx512f", diagnostics);
+  auto widened = resolve_target("x86-64", "avx2,+fma", diagnostics);
+  ASSERT_TRUE(v3 && v4 && baseline && no_fma && narrowed && widened) << diagnostics.to_string();
+  EXPECT_EQ(vector_target(*v3).vector_bytes, 32);
+  EXPECT_EQ(vector_target(*v3).vector_registers, 16);
+  EXPECT_TRUE(vector_target(*v3).fma);
+  EXPECT_EQ(vector_target(*v4).vector_bytes, 64);
+  EXPECT_EQ(vector_target(*v4).vector_registers, 32);
+  EXPECT_EQ(vector_target(*baseline).vector_bytes, 16);
+  EXPECT_EQ(baseline->features, "");
+  EXPECT_EQ(baseline->required_cpu, 0u);
+  EXPECT_TRUE(runs_on_host(*baseline));
+  EXPECT_FALSE(vector_target(*no_fma).fma);
+  EXPECT_EQ(vector_target(*narrowed).vector_bytes, 32);
+  EXPECT_EQ(vector_target(*widened).vector_bytes, 32);
+  EXPECT_TRUE(widened->required_cpu & CNNC_CPU_AVX);
+  EXPECT_TRUE(runs_on_host(native_target()));
+}
+
+TEST(TargetTest, UnknownNamesAreErrorsWithTheNearestName) {
+  Diagnostics diagnostics;
+  EXPECT_FALSE(resolve_target("haswel", "", diagnostics));
+  EXPECT_FALSE(resolve_target("haswell", "+avx52", diagnostics));
+  EXPECT_FALSE(resolve_target("pentium", "", diagnostics));
+  EXPECT_TRUE(resolve_target("haswell", "+amx-tile", diagnostics));
+  ASSERT_EQ(diagnostics.all().size(), 4u);
+  EXPECT_EQ(diagnostics.all()[0].message, "unknown CPU 'haswel'; did you mean 'haswell'?");
+  EXPECT_NE(diagnostics.all()[1].message.find("unknown CPU feature 'avx52'; did you mean 'avx"),
+            std::string::npos);
+  EXPECT_EQ(diagnostics.all()[3].severity, Severity::warning);
+}
+
+} // namespace
+} // namespace cnnc::codegen
