@@ -1,0 +1,162 @@
+#include "ir/text/files.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace cnnc {
+namespace {
+
+std::string system_message(int error) { return std::generic_category().message(error); }
+
+/// Closes its file descriptor.
+class Descriptor {
+public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() { close(); }
+  Descriptor(const Descriptor &) = delete;
+  Descriptor &operator=(const Descriptor &) = delete;
+
+  int number() const { return number_; }
+  bool close() { return number_ < 0 || ::close(std::exchange(number_, -1)) == 0; }
+
+private:
+  int number_;
+};
+
+/// Returns 0 or errno.
+int read_all(int descriptor, std::string &bytes) {
+  constexpr size_t first_step = 64 * 1024;
+  struct stat status {};
+  size_t step = first_step;
+  if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0)
+    step = static_cast<size_t>(status.st_size) + 1; // one more, to see the end in the same buffer
+  size_t length = 0;
+  while (true) {
+    if (length == bytes.size())
+      bytes.resize(length + std::max(step, length));
+    ssize_t count = ::read(descriptor, bytes.data() + length, bytes.size() - length);
+    if (count < 0 && errno != EINTR)
+      return errno;
+    if (count == 0)
+      break;
+    if (count > 0)
+      length += static_cast<size_t>(count);
+    step = first_step;
+  }
+  bytes.resize(length);
+  return 0;
+}
+
+/// Returns 0 or errno.
+int write_all(int descriptor, std::span<const std::string_view> pieces) {
+  for (std::string_view rest : pieces) {
+    while (!rest.empty()) {
+      ssize_t count = ::write(descriptor, rest.data(), rest.size());
+      if (count < 0 && errno != EINTR)
+        return errno;
+      if (count > 0)
+        rest.remove_prefix(static_cast<size_t>(count));
+    }
+  }
+  return 0;
+}
+
+bool write_directly(const std::filesystem::path &path, std::span<const std::string_view> pieces,
+                    Diagnostics &diagnostics) {
+  Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  int error = file.number() < 0 ? errno : write_all(file.number(), pieces);
+  if (error == 0 && !file.close())
+    error = errno;
+  if (error != 0)
+    diagnostics.error(fmt::format("{}: cannot write: {}", path.string(), system_message(error)));
+  return error == 0;
+}
+
+/// A new file in the folder of `target`, or -1 with errno. O_EXCL keeps two writers apart.
+int create_temporary(const std::filesystem::path &target, std::filesystem::path &temporary) {
+  constexpr int attempts = 1000;
+  int descriptor = -1;
+  for (int attempt = 0; attempt < attempts; ++attempt) {
+    temporary = target.parent_path() / fmt::format(".cnnc-{}-{}.tmp", ::getpid(), attempt);
+    descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor >= 0 || errno != EEXIST)
+      break;
+  }
+  return descriptor;
+}
+
+bool write_and_rename(const std::filesystem::path &target, std::span<const std::string_view> pieces,
+                      Diagnostics &diagnostics) {
+  std::filesystem::path temporary;
+  Descriptor file(create_temporary(target, temporary));
+  if (file.number() < 0) {
+    diagnostics.error(fmt::format("{}: cannot create: {}", target.string(), system_message(errno)));
+    return false;
+  }
+  int error = write_all(file.number(), pieces);
+  if (!file.close() && error == 0)
+    error = errno;
+  if (error == 0 && ::rename(temporary.c_str(), target.c_str()) != 0)
+    error = errno;
+  if (error != 0) {
+    ::unlink(temporary.c_str());
+    diagnostics.error(fmt::format("{}: cannot write: {}", target.string(), system_message(error)));
+  }
+  return error == 0;
+}
+
+} // namespace
+
+std::optional<std::string> read_file(const std::filesystem::path &path, Diagnostics &diagnostics) {
+  bool standard_input = path == "-";
+  std::string name = standard_input ? "<stdin>" : path.string();
+  Descriptor file(standard_input ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                                 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.number() < 0) {
+    diagnostics.error(fmt::format("{}: cannot open: {}", name, system_message(errno)));
+    return std::nullopt;
+  }
+  std::string bytes;
+  if (int error = read_all(file.number(), bytes)) {
+    diagnostics.error(fmt::format("{}: cannot read: {}", name, system_message(error)));
+    return std::nullopt;
+  }
+  return bytes;
+}
+
+bool write_file_atomically(const std::filesystem::path &path,
+                           std::span<const std::string_view> pieces, Diagnostics &diagnostics) {
+  if (path == "-") {
+    std::fflush(stdout); // keeps the order with what was printed before
+    int error = write_all(STDOUT_FILENO, pieces);
+    if (error != 0)
+      diagnostics.error(fmt::format("<stdout>: cannot write: {}", system_message(error)));
+    return error == 0;
+  }
+  std::error_code ignored;
+  auto status = std::filesystem::status(path, ignored);
+  if (std::filesystem::is_directory(status) || !path.has_filename()) {
+    diagnostics.error(fmt::format("{}: cannot write: is a directory", path.string()));
+    return false;
+  }
+  if (std::filesystem::is_other(status))
+    return write_directly(path, pieces, diagnostics);
+  std::filesystem::path target = path;
+  if (std::filesystem::is_symlink(path, ignored) && std::filesystem::exists(status))
+    target = std::filesystem::canonical(path, ignored);
+  return write_and_rename(target, pieces, diagnostics);
+}
+
+bool write_file_atomically(const std::filesystem::path &path, std::string_view bytes,
+                           Diagnostics &diagnostics) {
+  return write_file_atomically(path, std::span(&bytes, 1), diagnostics);
+}
+
+} // namespace cnnc
