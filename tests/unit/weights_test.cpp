@@ -1,146 +1,27 @@
-// Files, safetensors, .npy and random weights.
+// Safetensors and random weights.
 #include "ir/text/files.h"
 #include "ir/weights/byte_count.h"
-#include "ir/weights/npy.h"
 #include "ir/weights/random.h"
 #include "ir/weights/safetensors.h"
+#include "tests/unit/test_files.h"
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <fstream>
-#include <gtest/gtest.h>
 #include <limits>
 #include <random>
-#include <sstream>
 #include <sys/stat.h>
 #include <type_traits>
-#include <unistd.h>
+#include <utility>
+#include <vector>
 
 namespace cnnc {
 namespace {
 
-namespace fs = std::filesystem;
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
-
-template <typename Element> std::string raw(std::initializer_list<Element> values) {
-  return {reinterpret_cast<const char *>(values.begin()), values.size() * sizeof(Element)};
-}
-
-/// A fresh folder, removed at the end.
-class InFolder : public testing::Test {
-protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "cnnc-test-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  size_t files_in_folder() const {
-    return static_cast<size_t>(std::distance(fs::directory_iterator(folder_), {}));
-  }
-  std::string contents(const fs::path &path) const {
-    std::ifstream stream(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(stream), {}};
-  }
-
-  fs::path folder_;
-  Diagnostics diagnostics_;
-};
-
-/// Puts another file in the place of standard input or output while it lives.
-class Redirect {
-public:
-  Redirect(int number, const fs::path &path, int flags) : number_(number), saved_(::dup(number)) {
-    std::fflush(stdout);
-    int file = ::open(path.c_str(), flags, 0600);
-    ::dup2(file, number_);
-    ::close(file);
-  }
-  ~Redirect() {
-    std::fflush(stdout);
-    ::dup2(saved_, number_);
-    ::close(saved_);
-  }
-
-private:
-  int number_, saved_;
-};
-
-using Files = InFolder;
 using Safetensors = InFolder;
-using Npy = InFolder;
-
-TEST_F(Files, RoundTripAndReplace) {
-  fs::path path = folder_ / "file";
-  std::string large(300'000, 'x');
-  large[5] = '\0';
-  for (const std::string &text : {std::string("one"), large, std::string()}) {
-    ASSERT_TRUE(write_file_atomically(path, text, diagnostics_));
-    EXPECT_EQ(read_file(path, diagnostics_), text);
-  }
-  std::array<std::string_view, 3> pieces = {"a", "", "bc"};
-  ASSERT_TRUE(write_file_atomically(path, pieces, diagnostics_));
-  EXPECT_EQ(contents(path), "abc");
-  EXPECT_EQ(files_in_folder(), 1u);
-  EXPECT_FALSE(diagnostics_.has_errors());
-}
-
-TEST_F(Files, FollowsLinks) {
-  ASSERT_TRUE(write_file_atomically(folder_ / "file", "old", diagnostics_));
-  fs::create_symlink("file", folder_ / "link");
-  ASSERT_TRUE(write_file_atomically(folder_ / "link", "new", diagnostics_));
-  EXPECT_TRUE(fs::is_symlink(folder_ / "link"));
-  EXPECT_EQ(contents(folder_ / "file"), "new");
-}
-
-TEST_F(Files, DevicesStayDevices) {
-  EXPECT_TRUE(write_file_atomically("/dev/null", "gone", diagnostics_));
-  EXPECT_TRUE(fs::is_character_file("/dev/null"));
-  EXPECT_EQ(read_file("/dev/null", diagnostics_), "");
-}
-
-TEST_F(Files, DeviceErrorsAreReported) {
-  EXPECT_FALSE(write_file_atomically("/dev/full", "text", diagnostics_));
-  EXPECT_EQ(diagnostics_.all().at(0).message, "/dev/full: cannot write: No space left on device");
-}
-
-TEST_F(Files, StandardStreams) {
-  fs::path path = folder_ / "file";
-  {
-    Redirect redirect(STDOUT_FILENO, path, O_WRONLY | O_CREAT);
-    EXPECT_TRUE(write_file_atomically("-", "through stdout", diagnostics_));
-  }
-  EXPECT_EQ(contents(path), "through stdout");
-  Redirect redirect(STDIN_FILENO, path, O_RDONLY);
-  EXPECT_EQ(read_file("-", diagnostics_), "through stdout");
-}
-
-TEST_F(Files, Errors) {
-  fs::path missing = folder_ / "missing";
-  EXPECT_FALSE(read_file(missing, diagnostics_));
-  EXPECT_FALSE(read_file(folder_, diagnostics_));
-  EXPECT_FALSE(write_file_atomically(missing / "file", "text", diagnostics_));
-  EXPECT_FALSE(write_file_atomically(folder_, "text", diagnostics_));
-  EXPECT_FALSE(write_file_atomically("", "text", diagnostics_));
-  const std::vector<std::string> expected = {
-      missing.string() + ": cannot open: No such file or directory",
-      folder_.string() + ": cannot read: Is a directory",
-      (missing / "file").string() + ": cannot create: No such file or directory",
-      folder_.string() + ": cannot write: is a directory", ": cannot write: is a directory"};
-  ASSERT_EQ(diagnostics_.all().size(), expected.size());
-  for (size_t i = 0; i < expected.size(); ++i)
-    EXPECT_EQ(diagnostics_.all()[i].message, expected[i]);
-  EXPECT_EQ(files_in_folder(), 0u);
-}
 
 TEST(ByteCount, NoticesOverflow) {
   auto count = [](std::vector<int64_t> shape, uint64_t size) { return byte_count(shape, size); };
@@ -396,16 +277,6 @@ TEST(SafetensorsErrors, SeveralTensors) {
   EXPECT_EQ(diagnostics.error_count(), 2u);
 }
 
-/// A mutation of `valid`: some bytes changed, or cut short, or both.
-std::string mutate(const std::string &valid, std::mt19937_64 &random) {
-  std::string bytes = valid;
-  if (random() % 4 == 0)
-    bytes.resize(random() % (bytes.size() + 1));
-  for (uint64_t flips = 1 + random() % 4; flips > 0 && !bytes.empty(); --flips)
-    bytes[random() % bytes.size()] = static_cast<char>(random());
-  return bytes;
-}
-
 TEST(SafetensorsFuzz, BrokenFilesAreRefusedOrRead) {
   std::string valid = safetensors(R"({"__metadata__":{"a":"b"},"w":{"dtype":"F16","shape":[2,3],)"
                                   R"("data_offsets":[0,12]},"x":{"dtype":"U8","shape":[4],)"
@@ -540,175 +411,6 @@ TEST(RandomHe, PartsAndSeeds) {
   fill_random_he(whole, 0, 3);
   fill_random_he(parts, 1, 3);
   EXPECT_EQ(whole, parts);
-}
-
-std::string npy(std::string_view header, std::string_view data, char version = 1) {
-  std::string bytes = "\x93NUMPY";
-  bytes += version;
-  bytes += '\0';
-  auto length = static_cast<uint32_t>(header.size());
-  bytes.append(reinterpret_cast<const char *>(&length), version == 1 ? 2 : 4);
-  return bytes.append(header).append(data);
-}
-
-std::string npy_header(std::string_view descr, std::string_view shape,
-                       std::string_view order = "False") {
-  return fmt::format("{{'descr': '{}', 'fortran_order': {}, 'shape': {}, }}", descr, order, shape);
-}
-
-std::string npy_error(std::string_view bytes) {
-  Diagnostics diagnostics;
-  auto array = parse_npy(bytes_of(bytes), "file", diagnostics);
-  EXPECT_NE(array.has_value(), diagnostics.has_errors());
-  return array ? "" : diagnostics.all().at(0).message.substr(6);
-}
-
-TEST_F(Npy, WritesWhatNumPyWrites) {
-  // numpy.save of numpy.array([[1, 2, 3]], dtype=numpy.float32), but for NumPy's own amount of
-  // padding
-  std::string header = npy_header("<f4", "(1, 3)");
-  header += std::string(128 - 10 - 1 - header.size(), ' ') + "\n";
-  std::string data = raw<float>({1, 2, 3});
-  fs::path path = folder_ / "a.npy";
-  std::vector<int64_t> shape = {1, 3};
-  ASSERT_TRUE(write_npy(path, "f32", shape, bytes_of(data), diagnostics_));
-  EXPECT_EQ(contents(path), npy(header, data));
-  EXPECT_EQ((contents(path).size() - data.size()) % 64, 0u);
-  EXPECT_EQ(files_in_folder(), 1u);
-}
-
-TEST_F(Npy, RoundTripOfEveryType) {
-  fs::path path = folder_ / "a.npy";
-  const std::vector<std::pair<std::string, size_t>> types = {{"f32", 4}, {"f64", 8}, {"i32", 4},
-                                                             {"i64", 8}, {"u8", 1},  {"bool", 1}};
-  const std::vector<std::vector<int64_t>> shapes = {{}, {6}, {2, 3}, {0, 4}, {1, 1, 2, 1, 3}};
-  for (const auto &[dtype, size] : types)
-    for (const std::vector<int64_t> &shape : shapes) {
-      std::vector<std::byte> data(*byte_count(shape, size));
-      for (size_t i = 0; i < data.size(); ++i)
-        data[i] = static_cast<std::byte>(i % 2);
-      ASSERT_TRUE(write_npy(path, NpyArray{dtype, shape, data}, diagnostics_));
-      auto array = read_npy(path, diagnostics_);
-      ASSERT_TRUE(array) << diagnostics_.to_string();
-      EXPECT_EQ(array->dtype, dtype);
-      EXPECT_EQ(array->shape, shape);
-      EXPECT_EQ(array->data, data);
-    }
-}
-
-TEST_F(Npy, Streams) {
-  fs::path path = folder_ / "a.npy";
-  std::vector<int64_t> shape = {3};
-  {
-    Redirect redirect(STDOUT_FILENO, path, O_WRONLY | O_CREAT);
-    EXPECT_TRUE(write_npy("-", "u8", shape, bytes_of("abc"), diagnostics_));
-  }
-  std::ifstream stream(path, std::ios::binary);
-  auto from_stream = read_npy(stream, "stream", diagnostics_);
-  Redirect redirect(STDIN_FILENO, path, O_RDONLY);
-  auto from_stdin = read_npy("-", diagnostics_);
-  ASSERT_TRUE(from_stream && from_stdin) << diagnostics_.to_string();
-  EXPECT_EQ(from_stream->data, from_stdin->data);
-  EXPECT_EQ(from_stdin->data.at(2), std::byte{'c'});
-  std::istringstream nothing;
-  EXPECT_FALSE(read_npy(nothing, "stream", diagnostics_));
-  EXPECT_EQ(diagnostics_.all().at(0).message, "stream: the file is empty");
-}
-
-TEST(NpyFormat, AcceptsEveryVersionAndSpelling) {
-  std::string data = "abcd";
-  EXPECT_EQ(npy_error(npy(npy_header("<f4", "(1,)"), data, 1)), "");
-  EXPECT_EQ(npy_error(npy(npy_header("<i4", "()"), data, 2)), "");
-  EXPECT_EQ(npy_error(npy(npy_header("<f4", "(1L, 1L)") + "   \n", data, 3)), "");
-  EXPECT_EQ(npy_error(npy("{\"shape\":(4,),\"fortran_order\":False,\"descr\":\"<u1\"}", data)), "");
-  EXPECT_EQ(npy_error(npy(npy_header("|b1", "(2,2,)"), data)), "");
-}
-
-TEST(NpyFormat, Errors) {
-  EXPECT_EQ(npy_error(""), "the file is empty");
-  EXPECT_EQ(npy_error("PK\3\4 an .npz file"), "not a .npy file: it does not begin with \\x93NUMPY");
-  EXPECT_EQ(npy_error(npy("{}", "", 4)), "version 4 of the format is not known (1, 2 and 3 are)");
-  EXPECT_EQ(npy_error("\x93NUMPY"), "the file ends inside its header, after 6 bytes");
-  EXPECT_EQ(npy_error(npy("{}", "").substr(0, 11)),
-            "the header should have 2 bytes, but only 1 follow");
-  EXPECT_EQ(npy_error(npy(npy_header(">f4", "(1,)"), "abcd")),
-            "the array is big endian ('>f4'): convert it with "
-            "array.astype(array.dtype.newbyteorder('<')) in NumPy");
-  EXPECT_EQ(npy_error(npy(npy_header("<c8", "(1,)"), "abcdabcd")),
-            "the dtype '<c8' is not supported (<f4, <f8, <i4, <i8, |u1 and |b1 are)");
-  EXPECT_EQ(npy_error(npy(npy_header("<f4", "(1,)", "True"), "abcd")),
-            "the array is in Fortran order: save numpy.ascontiguousarray(array) instead");
-  EXPECT_EQ(
-      npy_error(npy(npy_header("<f4", "(2, 3)"), "abcd")),
-      "an array of shape (2, 3) and dtype f32 needs 24 bytes, but the file has 4 after its header");
-  EXPECT_EQ(
-      npy_error(npy(npy_header("|u1", "(3,)"), "abcd")),
-      "an array of shape (3,) and dtype u8 needs 3 bytes, but the file has 4 after its header");
-  EXPECT_EQ(
-      npy_error(npy(npy_header("<f8", "(4294967296, 4294967296)"), "")),
-      "an array of shape (4294967296, 4294967296) and dtype f64 is too large: its size overflows");
-}
-
-TEST(NpyFormat, MalformedHeaders) {
-  auto error = [](std::string_view header) {
-    std::string message = npy_error(npy(header, ""));
-    std::string_view start = "the header is malformed: ";
-    EXPECT_TRUE(message.starts_with(start)) << message;
-    return message.substr(std::min(start.size(), message.size()));
-  };
-  EXPECT_EQ(error(""), "expected a Python dict, at byte 0 of the header");
-  EXPECT_EQ(error("{descr"), "expected a string, at byte 1 of the header");
-  EXPECT_EQ(error("{'descr"), "a string has no end, at byte 1 of the header");
-  EXPECT_EQ(error("{'descr' '<f4'"), "expected a colon, at byte 9 of the header");
-  EXPECT_EQ(error("{'descr': [('a', '<f4')]}"),
-            "arrays of structures are not supported, at byte 10 of the header");
-  EXPECT_EQ(error("{'descr': '<f4' 'shape'"),
-            "expected a comma or the end of the dict, at byte 16 of the header");
-  EXPECT_EQ(error("{'descr': '<f4', 'descr': '<f4'}"),
-            "'descr' is given twice, at byte 24 of the header");
-  EXPECT_EQ(error("{'size': 1}"), "unknown key 'size', at byte 8 of the header");
-  EXPECT_EQ(error("{'fortran_order': 0}"), "expected True or False, at byte 18 of the header");
-  EXPECT_EQ(error("{'shape': 3}"), "expected a tuple, the shape, at byte 10 of the header");
-  EXPECT_EQ(error("{'shape': (3)}"), "expected a comma in the shape, at byte 12 of the header");
-  EXPECT_EQ(error("{'shape': (-3,)}"),
-            "expected a dimension, a non-negative integer, at byte 11 of the header");
-  EXPECT_EQ(error("{'shape': (9223372036854775808,)}"),
-            "a dimension is too large, at byte 11 of the header");
-  EXPECT_EQ(error("{'descr': '<f4', 'fortran_order': False}"),
-            "'shape' is missing, at byte 40 of the header");
-  EXPECT_EQ(error(npy_header("<f4", "(1,)") + "x"),
-            "something follows the dict, at byte 56 of the header");
-  std::string many = "(";
-  for (int i = 0; i < 65; ++i)
-    many += "1,";
-  EXPECT_EQ(error(npy_header("<f4", many + ")")),
-            "an array has at most 64 dimensions, at byte 176 of the header");
-}
-
-TEST_F(Npy, WriterRefusesWrongArrays) {
-  std::vector<int64_t> shape = {3}, huge = {int64_t{1} << 62, 4}, many(65, 1);
-  EXPECT_FALSE(write_npy("a.npy", "f16", shape, bytes_of("abcdef"), diagnostics_));
-  EXPECT_FALSE(write_npy("-", "f32", shape, bytes_of("abcd"), diagnostics_));
-  EXPECT_FALSE(write_npy("a.npy", "u8", huge, bytes_of(""), diagnostics_));
-  EXPECT_FALSE(write_npy("a.npy", "u8", many, bytes_of("a"), diagnostics_));
-  ASSERT_EQ(diagnostics_.all().size(), 4u);
-  EXPECT_EQ(diagnostics_.all()[0].message, "a.npy: the dtype 'f16' cannot be written as .npy");
-  EXPECT_EQ(diagnostics_.all()[1].message,
-            "<stdout>: the data of an array of shape (3,) and dtype f32 cannot have 4 bytes");
-  EXPECT_EQ(diagnostics_.all()[3].message, "a.npy: an array has at most 64 dimensions, not 65");
-}
-
-TEST(NpyFuzz, BrokenFilesAreRefusedOrRead) {
-  std::string valid = npy(npy_header("<f4", "(2, 1)") + " \n", "01234567");
-  ASSERT_EQ(npy_error(valid), "");
-  std::mt19937_64 random(2);
-  for (int round = 0; round < 20'000; ++round) {
-    std::string text = mutate(valid, random);
-    std::vector<char> bytes(text.begin(), text.end());
-    Diagnostics diagnostics;
-    auto array = parse_npy(std::as_bytes(std::span(bytes)), "file", diagnostics);
-    ASSERT_NE(array.has_value(), diagnostics.has_errors());
-  }
 }
 
 } // namespace
