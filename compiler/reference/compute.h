@@ -1,0 +1,48 @@
+// One function per op, found by overload: an op without one does not compile. Operands and result
+// types have been checked by infer(); shapes are static.
+#pragma once
+
+#include "compiler/reference/tensor.h"
+#include "ir/graph/op.h"
+
+namespace cnnc::reference {
+
+using Operands = std::vector<const Tensor *>;
+using Types = std::vector<TensorType>;
+using Tensors = std::vector<Tensor>;
+
+// sources.cpp
+Tensors compute(const Splat &, const Operands &, const Types &);
+Tensors compute(const Literal &, const Operands &, const Types &);
+Tensors compute(const Random &, const Operands &, const Types &);
+
+// convolution.cpp
+Tensors compute(const Conv2d &, const Operands &, const Types &);
+Tensors compute(const Local2d &, const Operands &, const Types &);
+Tensors compute(const Dense &, const Operands &, const Types &);
+
+// pool.cpp
+Tensors compute(const MaxPool2d &, const Operands &, const Types &);
+Tensors compute(const AvgPool2d &, const Operands &, const Types &);
+Tensors compute(const GlobalAvgPool2d &, const Operands &, const Types &);
+
+// elementwise.cpp
+Tensors compute(const Unary &, const Operands &, const Types &);
+Tensors compute(const Binary &, const Operands &, const Types &);
+
+// normalization.cpp
+Tensors compute(const BatchNorm &, const Operands &, const Types &);
+Tensors compute(const Softmax &, const Operands &, const Types &);
+Tensors compute(const ReduceMean &, const Operands &, const Types &);
+
+// shape.cpp: these move elements of any type
+Tensors compute(const Concat &, const Operands &, const Types &);
+Tensors compute(const Split &, const Operands &, const Types &);
+Tensors compute(const Slice &, const Operands &, const Types &);
+Tensors compute(const Pad &, const Operands &, const Types &);
+Tensors compute(const Reshape &, const Operands &, const Types &);
+Tensors compute(const Flatten &, const Operands &, const Types &);
+Tensors compute(const Transpose &, const Operands &, const Types &);
+Tensors compute(const Relayout &, const Operands &, const Types &);
+
+} // namespace cnnc::reference

@@ -1,0 +1,109 @@
+#include "compiler/reference/compute.h"
+
+#include <algorithm>
+
+namespace cnnc::reference {
+
+namespace {
+
+/// Output positions [begin, end) whose window element at `offset` (the kernel's position times the
+/// dilation, less the padding before) lies inside the input: 0 <= position * stride + offset <
+/// input.
+struct Positions {
+  int64_t begin, end;
+};
+
+int64_t ceil_div(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
+
+Positions positions_inside(int64_t offset, int64_t stride, int64_t input, int64_t output) {
+  int64_t begin = std::clamp<int64_t>(ceil_div(-offset, stride), 0, output);
+  int64_t end = std::clamp<int64_t>(ceil_div(input - offset, stride), begin, output);
+  return {begin, end};
+}
+
+void store_row(const std::vector<double> &row, std::span<float> output) {
+  std::transform(row.begin(), row.end(), output.begin(),
+                 [](double sum) { return static_cast<float>(sum); });
+}
+
+} // namespace
+
+/// A row of outputs at a time, so that the inner loop runs along the input's row.
+Tensors compute(const Conv2d &op, const Operands &operands, const Types &types) {
+  const std::vector<int64_t> &in = operands[0]->shape(), &filter_shape = operands[1]->shape();
+  int64_t ic = filter_shape[1], kh = filter_shape[2], kw = filter_shape[3], h = in[2], w = in[3];
+  std::span<const float> input = operands[0]->floats(), filter = operands[1]->floats();
+  Tensor result(types[0]);
+  int64_t oc = result.shape()[1], oh = result.shape()[2], ow = result.shape()[3];
+  std::span<float> output = result.mutable_floats();
+  std::vector<double> row(static_cast<size_t>(ow));
+  for (int64_t n = 0; n < in[0]; ++n)
+    for (int64_t o = 0; o < oc; ++o)
+      for (int64_t y = 0; y < oh; ++y) {
+        int64_t first_channel = o / (oc / op.groups) * ic;
+        std::fill(row.begin(), row.end(), operands.size() > 2 ? operands[2]->floats()[o] : 0.0);
+        for (int64_t i = 0; i < ic; ++i)
+          for (int64_t ky = 0; ky < kh; ++ky) {
+            int64_t iy = y * op.stride[0] + ky * op.dilation[0] - op.pad[0];
+            if (iy < 0 || iy >= h)
+              continue;
+            const float *input_row = &input[((n * in[1] + first_channel + i) * h + iy) * w];
+            const float *filter_row = &filter[((o * ic + i) * kh + ky) * kw];
+            for (int64_t kx = 0; kx < kw; ++kx) {
+              int64_t offset = kx * op.dilation[1] - op.pad[1];
+              auto [begin, end] = positions_inside(offset, op.stride[1], w, ow);
+              double weight = filter_row[kx];
+              for (int64_t x = begin; x < end; ++x)
+                row[x] += weight * input_row[x * op.stride[1] + offset];
+            }
+          }
+        store_row(row, output.subspan(((n * oc + o) * oh + y) * ow, ow));
+      }
+  return {result};
+}
+
+Tensors compute(const Local2d &op, const Operands &operands, const Types &types) {
+  const std::vector<int64_t> &in = operands[0]->shape(), &filter_shape = operands[1]->shape();
+  int64_t oh = filter_shape[0], ow = filter_shape[1], oc = filter_shape[2], ic = filter_shape[3];
+  int64_t kh = filter_shape[4], kw = filter_shape[5], h = in[2], w = in[3];
+  std::span<const float> input = operands[0]->floats(), filter = operands[1]->floats();
+  Tensor result(types[0]);
+  std::span<float> output = result.mutable_floats();
+  auto sum_at = [&](int64_t n, int64_t o, int64_t y, int64_t x) {
+    double sum = operands.size() > 2 ? operands[2]->floats()[(o * oh + y) * ow + x] : 0.0;
+    for (int64_t i = 0; i < ic; ++i)
+      for (int64_t ky = 0; ky < kh; ++ky)
+        for (int64_t kx = 0; kx < kw; ++kx) {
+          int64_t iy = y * op.stride[0] + ky * op.dilation[0] - op.pad[0];
+          int64_t ix = x * op.stride[1] + kx * op.dilation[1] - op.pad[1];
+          if (iy < 0 || iy >= h || ix < 0 || ix >= w)
+            continue;
+          int64_t position = (((y * ow + x) * oc + o) * ic + i) * kh * kw + ky * kw + kx;
+          sum += static_cast<double>(filter[position]) * input[((n * ic + i) * h + iy) * w + ix];
+        }
+    return static_cast<float>(sum);
+  };
+  for (int64_t n = 0; n < in[0]; ++n)
+    for (int64_t o = 0; o < oc; ++o)
+      for (int64_t y = 0; y < oh; ++y)
+        for (int64_t x = 0; x < ow; ++x)
+          output[((n * oc + o) * oh + y) * ow + x] = sum_at(n, o, y, x);
+  return {result};
+}
+
+Tensors compute(const Dense &, const Operands &operands, const Types &types) {
+  Tensor result(types[0]);
+  int64_t batch = result.shape()[0], oc = result.shape()[1], ic = operands[1]->shape()[1];
+  std::span<const float> input = operands[0]->floats(), weight = operands[1]->floats();
+  std::span<float> output = result.mutable_floats();
+  for (int64_t n = 0; n < batch; ++n)
+    for (int64_t o = 0; o < oc; ++o) {
+      double sum = operands.size() > 2 ? operands[2]->floats()[o] : 0.0;
+      for (int64_t i = 0; i < ic; ++i)
+        sum += static_cast<double>(input[n * ic + i]) * weight[o * ic + i];
+      output[n * oc + o] = static_cast<float>(sum);
+    }
+  return {result};
+}
+
+} // namespace cnnc::reference

@@ -1,0 +1,76 @@
+#include "compiler/reference/compute.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace cnnc::reference {
+
+namespace {
+
+/// result[plane, y, x] = function(plane of the input, y, x) for every plane of [n, c, h, w].
+template <class Function>
+Tensors for_each_output(const Tensor &input, const TensorType &type, Function function) {
+  Tensor result(type);
+  int64_t plane_size = input.shape()[2] * input.shape()[3];
+  int64_t planes = result.shape()[0] * result.shape()[1];
+  int64_t oh = result.shape()[2], ow = result.shape()[3];
+  std::span<float> output = result.mutable_floats();
+  for (int64_t p = 0; p < planes; ++p)
+    for (int64_t y = 0; y < oh; ++y)
+      for (int64_t x = 0; x < ow; ++x)
+        output[(p * oh + y) * ow + x] =
+            static_cast<float>(function(input.floats().subspan(p * plane_size, plane_size), y, x));
+  return {result};
+}
+
+} // namespace
+
+Tensors compute(const MaxPool2d &op, const Operands &operands, const Types &types) {
+  int64_t h = operands[0]->shape()[2], w = operands[0]->shape()[3];
+  return for_each_output(
+      *operands[0], types[0], [&](std::span<const float> plane, int64_t y, int64_t x) {
+        double best = -std::numeric_limits<double>::infinity();
+        for (int64_t ky = 0; ky < op.kernel[0]; ++ky)
+          for (int64_t kx = 0; kx < op.kernel[1]; ++kx) {
+            int64_t iy = y * op.stride[0] + ky * op.dilation[0] - op.pad[0];
+            int64_t ix = x * op.stride[1] + kx * op.dilation[1] - op.pad[1];
+            if (iy < 0 || iy >= h || ix < 0 || ix >= w)
+              continue;
+            double element = plane[iy * w + ix];
+            if (element > best || std::isnan(element)) // nothing is greater than a NaN
+              best = element;
+          }
+        return best;
+      });
+}
+
+Tensors compute(const AvgPool2d &op, const Operands &operands, const Types &types) {
+  int64_t h = operands[0]->shape()[2], w = operands[0]->shape()[3];
+  return for_each_output(
+      *operands[0], types[0], [&](std::span<const float> plane, int64_t y, int64_t x) {
+        double sum = 0;
+        int64_t divisor = 0;
+        for (int64_t ky = 0; ky < op.kernel[0]; ++ky)
+          for (int64_t kx = 0; kx < op.kernel[1]; ++kx) {
+            int64_t iy = y * op.stride[0] + ky - op.pad[0], ix = x * op.stride[1] + kx - op.pad[1];
+            bool inside = iy >= 0 && iy < h && ix >= 0 && ix < w;
+            bool padded = iy < h + op.pad[2] && ix < w + op.pad[3]; // else added by ceil_mode
+            divisor += inside || (op.count_padding && padded);
+            sum += inside ? plane[iy * w + ix] : 0;
+          }
+        return sum / static_cast<double>(divisor);
+      });
+}
+
+Tensors compute(const GlobalAvgPool2d &, const Operands &operands, const Types &types) {
+  return for_each_output(*operands[0], types[0],
+                         [](std::span<const float> plane, int64_t, int64_t) {
+                           double sum = 0;
+                           for (float x : plane)
+                             sum += x;
+                           return sum / static_cast<double>(plane.size());
+                         });
+}
+
+} // namespace cnnc::reference
