@@ -9,8 +9,6 @@ namespace cnnc {
 
 namespace {
 
-constexpr int64_t largest_dim = int64_t(1) << 40;
-
 bool parse_shape(TokenCursor &cursor, TensorType &type) {
   if (!cursor.expect("["))
     return false;

@@ -19,6 +19,9 @@ int64_t size_of(DType dtype); // bytes
 /// Stands in a shape for a batch size that is chosen at each call. Only dimension 0 may have it.
 inline constexpr int64_t symbolic_dim = -1;
 
+/// No dimension may be larger, so that sums of a few dimensions cannot overflow.
+inline constexpr int64_t largest_dim = int64_t(1) << 40;
+
 /// `size` consecutive elements of logical dimension `axis` stored together, innermost.
 struct Block {
   int64_t axis = 0;
