@@ -1,0 +1,117 @@
+#include "ir/graph/ops/convolution.h"
+
+#include "ir/graph/ops/checks.h"
+
+#include <fmt/format.h>
+
+namespace cnnc {
+
+std::optional<int64_t> Window::output() const {
+  std::optional<int64_t> reach = checked_mul(dilation, kernel - 1);
+  std::optional<int64_t> padded = checked_add(input, pad_before);
+  padded = padded ? checked_add(*padded, pad_after) : std::nullopt;
+  std::optional<int64_t> span = reach && padded ? checked_add(*padded, -*reach) : std::nullopt;
+  span = span ? checked_add(*span, -1) : std::nullopt;
+  if (span && ceil_mode)
+    span = checked_add(*span, stride - 1);
+  if (!span)
+    return std::nullopt;
+  int64_t quotient = *span / stride;
+  if (*span % stride < 0) // division truncates towards zero
+    --quotient;
+  int64_t count = quotient + 1;
+  if (ceil_mode && count > 1 && (count - 1) * stride >= input + pad_before)
+    --count;
+  return count;
+}
+
+namespace {
+
+bool check_groups(InferContext &context, int64_t groups) {
+  int64_t ic = context.shape(0)[1], oc = context.shape(1)[0];
+  std::string problem;
+  if (groups < 1)
+    problem = fmt::format("'groups' must be at least 1, but is {}", groups);
+  else if (ic % groups != 0)
+    problem = fmt::format("{} groups do not divide the {} input channels of {}", groups, ic,
+                          to_string(context.operand(0)));
+  else if (oc % groups != 0)
+    problem = fmt::format("{} groups do not divide the {} output channels of the filter {}", groups,
+                          oc, to_string(context.operand(1)));
+  if (!problem.empty()) {
+    context.error_at_attribute("groups", problem);
+    return false;
+  }
+  if (context.shape(1)[1] == ic / groups)
+    return true;
+  std::string each = groups == 1 ? "" : fmt::format(" in {} groups, {} each", groups, ic / groups);
+  context.error_at_operand(1, fmt::format("the filter {} is for {} input channels{}, but the input "
+                                          "{} has {}{}",
+                                          to_string(context.operand(1)), context.shape(1)[1],
+                                          groups == 1 ? "" : " a group",
+                                          to_string(context.operand(0)), ic, each));
+  return false;
+}
+
+} // namespace
+
+InferredTypes Conv2d::infer(InferContext &context) const {
+  if (!context.require_f32() || !context.require_rank(0, 4, "[n, ic, h, w]") ||
+      !context.require_rank(1, 4, "[oc, ic / groups, kh, kw]") ||
+      !require_static(context, 1, "the filter") || !check_groups(context, groups))
+    return std::nullopt;
+  const std::vector<int64_t> &input = context.shape(0), &filter = context.shape(1);
+  if (context.has(2) &&
+      !require_shape(context, 2, {filter[0]}, "the bias, one number per output channel"))
+    return std::nullopt;
+  std::optional<std::array<int64_t, 2>> output =
+      window_output(context, {{filter[2], filter[3]}, stride, pad, dilation});
+  if (!output)
+    return std::nullopt;
+  return one_result(context, context.operand(0), {input[0], filter[0], (*output)[0], (*output)[1]});
+}
+
+InferredTypes Local2d::infer(InferContext &context) const {
+  if (!context.require_f32() || !context.require_rank(0, 4, "[n, ic, h, w]") ||
+      !context.require_rank(1, 6, "[oh, ow, oc, ic, kh, kw]") ||
+      !require_static(context, 1, "the filter"))
+    return std::nullopt;
+  const std::vector<int64_t> &input = context.shape(0), &filter = context.shape(1);
+  if (filter[3] != input[1])
+    return context.error_at_operand(
+        1, fmt::format("the filter {} is for {} input channels, but the input {} has {}",
+                       to_string(context.operand(1)), filter[3], to_string(context.operand(0)),
+                       input[1]));
+  std::optional<std::array<int64_t, 2>> output =
+      window_output(context, {{filter[4], filter[5]}, stride, pad, dilation});
+  if (!output)
+    return std::nullopt;
+  auto [oh, ow] = *output;
+  if (filter[0] != oh || filter[1] != ow)
+    return context.error_at_operand(
+        1, fmt::format("the filter {} is for {} x {} positions, but the window of {} x {} takes "
+                       "{} x {} on the input {}",
+                       to_string(context.operand(1)), filter[0], filter[1], filter[4], filter[5],
+                       oh, ow, to_string(context.operand(0))));
+  if (context.has(2) && !require_shape(context, 2, {filter[2], oh, ow},
+                                       "the bias, one number per output element of an image"))
+    return std::nullopt;
+  return one_result(context, context.operand(0), {input[0], filter[2], oh, ow});
+}
+
+InferredTypes Dense::infer(InferContext &context) const {
+  if (!context.require_f32() || !context.require_rank(0, 2, "[n, ic]") ||
+      !context.require_rank(1, 2, "[oc, ic]") || !require_static(context, 1, "the weight"))
+    return std::nullopt;
+  const std::vector<int64_t> &input = context.shape(0), &weight = context.shape(1);
+  if (weight[1] != input[1])
+    return context.error_at_operand(
+        1, fmt::format("the weight {} is for {} inputs, but the input {} has {}",
+                       to_string(context.operand(1)), weight[1], to_string(context.operand(0)),
+                       input[1]));
+  if (context.has(2) && !require_shape(context, 2, {weight[0]}, "the bias, one number per output"))
+    return std::nullopt;
+  return one_result(context, context.operand(0), {input[0], weight[0]});
+}
+
+} // namespace cnnc

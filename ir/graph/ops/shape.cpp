@@ -1,0 +1,289 @@
+#include "ir/graph/ops/shape.h"
+
+#include "ir/graph/ops/checks.h"
+#include "ir/graph/ops/normalization.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace cnnc {
+
+namespace {
+
+/// Reports at operand `index` unless it can be joined to operand 0 along `axis`.
+bool joins(InferContext &context, size_t index, size_t axis) {
+  const TensorType &first = context.operand(0), &other = context.operand(index);
+  bool fit = first.dtype == other.dtype && first.rank() == other.rank();
+  for (size_t i = 0; fit && i < first.rank(); ++i)
+    fit = i == axis || first.shape[i] == other.shape[i];
+  if (!fit)
+    context.error_at_operand(index, fmt::format("{} cannot be joined to {} along dimension {}: "
+                                                "the type and the other dimensions must agree",
+                                                to_string(other), to_string(first), axis));
+  return fit;
+}
+
+} // namespace
+
+InferredTypes Concat::infer(InferContext &context) const {
+  if (context.operand_count() == 0)
+    return context.error("there is nothing to join");
+  std::optional<size_t> at = require_axis(context, "axis", axis);
+  if (!at || !require_not_batch(context, "axis", *at, "joined"))
+    return std::nullopt;
+  std::vector<int64_t> shape = context.shape(0);
+  bool ok = true;
+  for (size_t i = 1; i < context.operand_count(); ++i) {
+    if (!joins(context, i, *at) || (*at == 0 && !require_static(context, i, "this operand"))) {
+      ok = false;
+      continue;
+    }
+    std::optional<int64_t> sum = checked_add(shape[*at], context.shape(i)[*at]);
+    if (!sum)
+      return context.error(fmt::format("the size of dimension {} overflows", *at));
+    shape[*at] = *sum;
+  }
+  if (!ok)
+    return std::nullopt;
+  return one_result(context, context.operand(0), std::move(shape));
+}
+
+InferredTypes Split::infer(InferContext &context) const {
+  std::optional<size_t> at = require_axis(context, "axis", axis);
+  if (!at || !require_not_batch(context, "axis", *at, "cut"))
+    return std::nullopt;
+  if (sizes.empty())
+    return context.error_at_attribute("sizes", "'sizes' lists no size");
+  int64_t dim = context.shape(0)[*at], sum = 0;
+  std::vector<TensorType> results;
+  for (int64_t size : sizes) {
+    if (size < 1 || size > dim)
+      return context.error_at_attribute(
+          "sizes", fmt::format("a size of {} is not between 1 and {}, dimension {} of {}", size,
+                               dim, *at, to_string(context.operand(0))));
+    sum = checked_add(sum, size).value_or(sum);
+    results.push_back(context.operand(0));
+    results.back().layout = {};
+    results.back().shape[*at] = size;
+  }
+  if (sum != dim)
+    return context.error_at_attribute(
+        "sizes", fmt::format("the sizes add up to {}, but dimension {} of {} is {}", sum, *at,
+                             to_string(context.operand(0)), dim));
+  return results;
+}
+
+std::vector<Slice::Range> Slice::ranges(const std::vector<int64_t> &shape) const {
+  std::vector<Range> result;
+  for (int64_t dim : shape)
+    result.push_back({0, dim, 1});
+  for (size_t i = 0; i < starts.size(); ++i) {
+    size_t at = axes.empty() ? i : *normalized_axis(axes[i], shape.size());
+    int64_t dim = shape[at], step = steps.empty() ? 1 : steps[i];
+    // A position may lie one before the first element when walking down, one behind the last when
+    // up.
+    int64_t least = step < 0 ? -1 : 0, most = step < 0 ? dim - 1 : dim;
+    auto position = [&](int64_t p) { return std::clamp(p < 0 ? p + dim : p, least, most); };
+    int64_t start = position(starts[i]), end = position(ends[i]);
+    int64_t span = step < 0 ? start - end : end - start, stride = step < 0 ? -step : step;
+    result[at] = {start, span <= 0 ? 0 : (span + stride - 1) / stride, step};
+  }
+  return result;
+}
+
+namespace {
+
+/// Reports unless all lists of a slice have the right lengths and name distinct axes.
+bool check_slice(InferContext &context, const Slice &slice) {
+  size_t count = slice.starts.size(), rank = context.operand(0).rank();
+  auto fail = [&](std::string_view attribute, const std::string &message) {
+    context.error_at_attribute(attribute, message);
+    return false;
+  };
+  auto same_length = [&](std::string_view name, const std::vector<int64_t> &list) {
+    return list.size() == count ||
+           fail(name,
+                fmt::format("'starts' has {} numbers, but '{}' has {}", count, name, list.size()));
+  };
+  if (!same_length("ends", slice.ends) ||
+      (!slice.axes.empty() && !same_length("axes", slice.axes)) ||
+      (!slice.steps.empty() && !same_length("steps", slice.steps)))
+    return false;
+  if (count > rank)
+    return fail("starts", fmt::format("{} slices are given for the {} dimensions of {}", count,
+                                      rank, to_string(context.operand(0))));
+  std::vector<bool> seen(rank, false);
+  std::string_view axis_source = slice.axes.empty() ? "starts" : "axes";
+  for (size_t i = 0; i < count; ++i) {
+    std::optional<size_t> at =
+        slice.axes.empty() ? std::optional(i) : require_axis(context, "axes", slice.axes[i]);
+    if (!at || !require_not_batch(context, axis_source, *at, "cut"))
+      return false;
+    if (seen[*at])
+      return fail("axes", fmt::format("axis {} is given twice", slice.axes[i]));
+    seen[*at] = true;
+  }
+  for (int64_t step : slice.steps)
+    if (step == 0 || step > largest_dim || step < -largest_dim)
+      return fail("steps", fmt::format("a step of {} is not possible", step));
+  return true;
+}
+
+} // namespace
+
+InferredTypes Slice::infer(InferContext &context) const {
+  if (!check_slice(context, *this))
+    return std::nullopt;
+  std::vector<int64_t> shape;
+  for (const Range &range : ranges(context.shape(0))) {
+    if (range.count == 0)
+      return context.error_at_attribute("ends",
+                                        fmt::format("nothing is left of dimension {} of {}",
+                                                    shape.size(), to_string(context.operand(0))));
+    shape.push_back(range.count);
+  }
+  return one_result(context, context.operand(0), std::move(shape));
+}
+
+InferredTypes Pad::infer(InferContext &context) const {
+  const TensorType &input = context.operand(0);
+  std::vector<int64_t> shape = input.shape;
+  for (auto [attribute, list] : {std::pair{"before", &before}, std::pair{"after", &after}}) {
+    if (list->size() != input.rank())
+      return context.error_at_attribute(
+          attribute,
+          fmt::format("'{}' must have one number for each of the {} dimensions of {}, but has "
+                      "{}",
+                      attribute, input.rank(), to_string(input), list->size()));
+    for (size_t i = 0; i < list->size(); ++i) {
+      int64_t pad = (*list)[i];
+      if (pad < 0 || pad > largest_dim)
+        return context.error_at_attribute(
+            attribute, fmt::format("a pad must be between 0 and {}, but '{}' has {}{}", largest_dim,
+                                   attribute, pad, pad < 0 ? "; use slice to cut" : ""));
+      if (pad != 0 && !require_not_batch(context, attribute, i, "padded"))
+        return std::nullopt;
+      if (mode == PadMode::reflect && pad > 0 && pad >= input.shape[i])
+        return context.error_at_attribute(
+            attribute,
+            fmt::format("reflect needs pads smaller than the dimension: {} in dimension {} "
+                        "of {}",
+                        pad, i, to_string(input)));
+      if (pad != 0)
+        shape[i] += pad;
+    }
+  }
+  if (mode == PadMode::constant && !fits(value, input.dtype))
+    return context.error_at_attribute(
+        "value", fmt::format("{} is not a value of the type {}", value, name_of(input.dtype)));
+  return one_result(context, input, std::move(shape));
+}
+
+namespace {
+
+/// Fills in the dimensions that `shape` keeps (0). Reports entries that are not possible.
+bool resolve_kept(InferContext &context, std::vector<int64_t> &shape) {
+  const TensorType &input = context.operand(0);
+  auto fail = [&](const std::string &message) {
+    context.error_at_attribute("shape", message);
+    return false;
+  };
+  if (std::count(shape.begin(), shape.end(), -1) > 1)
+    return fail("only one dimension can be -1");
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i] < -1 || shape[i] > largest_dim)
+      return fail(fmt::format("{} is not a dimension", shape[i]));
+    if (shape[i] != 0)
+      continue;
+    if (i >= input.rank())
+      return fail(fmt::format("the 0 in dimension {} keeps nothing: {} has {} dimensions", i,
+                              to_string(input), input.rank()));
+    shape[i] = input.shape[i];
+  }
+  return true;
+}
+
+} // namespace
+
+InferredTypes Reshape::infer(InferContext &context) const {
+  const TensorType &input = context.operand(0);
+  bool symbolic = input.has_symbolic_batch();
+  std::vector<int64_t> result = shape;
+  bool first_computed = !shape.empty() && shape[0] == -1;
+  if (symbolic && (shape.empty() || (shape[0] != 0 && !first_computed)))
+    return context.error_at_attribute(
+        "shape", fmt::format("dimension 0 of {} is the symbolic batch: begin the new shape with 0 "
+                             "to keep it",
+                             to_string(input)));
+  if (!resolve_kept(context, result))
+    return std::nullopt;
+  if (symbolic)
+    result[0] = 1; // counts are those of one image from here on
+  int64_t count = *element_count(input.shape), stated = 1;
+  auto computed = std::find(result.begin(), result.end(), -1);
+  for (int64_t dim : result) {
+    std::optional<int64_t> product = checked_mul(stated, dim == -1 ? 1 : dim);
+    if (!product)
+      return context.error_at_attribute("shape", "the new shape has too many elements");
+    stated = *product;
+  }
+  bool fit = computed == result.end() ? stated == count : count % stated == 0;
+  if (!fit)
+    return context.error_at_attribute(
+        "shape", fmt::format("{} has {} elements{}, which do not make {}{}", to_string(input),
+                             count, symbolic ? " an image" : "", to_string(shape),
+                             computed == result.end() ? fmt::format(" with {}", stated)
+                                                      : fmt::format(" in steps of {}", stated)));
+  if (computed != result.end())
+    *computed = count / stated;
+  if (symbolic)
+    result[0] = symbolic_dim;
+  return one_result(context, input, std::move(result));
+}
+
+InferredTypes Flatten::infer(InferContext &context) const {
+  const TensorType &input = context.operand(0);
+  int64_t rank = static_cast<int64_t>(input.rank());
+  int64_t at = axis < 0 ? axis + rank : axis;
+  if (at < 0 || at > rank)
+    return context.error_at_attribute("axis", fmt::format("axis {} is not between 0 and {}, the "
+                                                          "number of dimensions of {}",
+                                                          axis, rank, to_string(input)));
+  if (input.has_symbolic_batch() && at != 1)
+    return context.error_at_attribute(
+        "axis",
+        fmt::format("dimension 0 of {} is the symbolic batch, which only axis=1 leaves alone",
+                    to_string(input)));
+  // The input has no more than 2^62 elements, hence its parts neither.
+  std::vector<int64_t> first(input.shape.begin(), input.shape.begin() + at);
+  std::vector<int64_t> rest(input.shape.begin() + at, input.shape.end());
+  int64_t batch = input.has_symbolic_batch() ? symbolic_dim : *element_count(first);
+  return one_result(context, input, {batch, *element_count(rest)});
+}
+
+InferredTypes Transpose::infer(InferContext &context) const {
+  const TensorType &input = context.operand(0);
+  std::vector<bool> seen(input.rank(), false);
+  bool ok = permutation.size() == input.rank();
+  std::vector<int64_t> shape;
+  for (int64_t axis : permutation) {
+    ok = ok && axis >= 0 && axis < static_cast<int64_t>(input.rank()) &&
+         !seen[static_cast<size_t>(axis)];
+    if (!ok)
+      break;
+    seen[static_cast<size_t>(axis)] = true;
+    shape.push_back(input.shape[static_cast<size_t>(axis)]);
+  }
+  if (!ok)
+    return context.error_at_attribute(
+        "permutation", fmt::format("[{}] is not an order of the {} dimensions of {}",
+                                   fmt::join(permutation, ", "), input.rank(), to_string(input)));
+  if (input.has_symbolic_batch() && permutation[0] != 0)
+    return context.error_at_attribute(
+        "permutation", fmt::format("dimension 0 of {} is the symbolic batch, which cannot be moved",
+                                   to_string(input)));
+  return one_result(context, input, std::move(shape));
+}
+
+} // namespace cnnc
