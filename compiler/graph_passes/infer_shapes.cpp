@@ -1,0 +1,100 @@
+// Computes the type of every value from the types of its operands. A type that the text states is
+// checked; the memory layout in it is kept, because it is a decision and not a consequence.
+//
+//   model @m(%x: f32[1, 3, 8, 8]) {            model @m(%x: f32[1, 3, 8, 8]) {
+//     %w = splat 1 : f32[4, 3, 3, 3]             %w = splat 1.0 : f32[4, 3, 3, 3]
+//     %c = conv2d %x, %w                         %c = conv2d %x, %w : f32[1, 4, 6, 6]
+//     return %c                                  return %c
+//   }                                          }
+#include "compiler/graph_passes/graph_passes.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace cnnc {
+
+namespace {
+
+/// Reports unless the model has an input, an output, and one name for the symbolic batch at most.
+bool check_interface(const Graph &graph, Diagnostics &diagnostics) {
+  size_t errors = diagnostics.error_count();
+  if (graph.inputs.empty())
+    diagnostics.error(graph.range, "a model needs an input, as in @net(%image: f32[1, 3, 8, 8])");
+  if (graph.outputs.empty())
+    diagnostics.error(graph.range, "a model needs an output, as in return %y");
+  const Value *first = nullptr;
+  for (ValueId id : graph.inputs) {
+    const Value &input = graph.value(id);
+    if (!input.type->has_symbolic_batch())
+      continue;
+    if (first && first->type->batch_name != input.type->batch_name)
+      diagnostics.error(input.range,
+                        fmt::format("a model has one symbolic batch, but it is '{}' here and '{}' "
+                                    "at %{}",
+                                    input.type->batch_name, first->type->batch_name, first->name));
+    first = first ? first : &input;
+  }
+  return diagnostics.error_count() == errors;
+}
+
+/// Compares an inferred type with the one the text states, if any, and stores it.
+bool settle(Value &value, TensorType inferred, Diagnostics &diagnostics) {
+  if (!value.type) {
+    value.type = std::move(inferred);
+    return true;
+  }
+  TensorType stated = *value.type;
+  bool same_batch = stated.batch_name.empty() || inferred.batch_name.empty() ||
+                    stated.batch_name == inferred.batch_name;
+  if (!same_logical_type(stated, inferred) || !same_batch) {
+    inferred.layout = {};
+    stated.layout = {};
+    diagnostics.error(value.range,
+                      fmt::format("the type {} is written here, but by its operands it "
+                                  "is {}",
+                                  to_string(stated), to_string(inferred)));
+    return false;
+  }
+  if (inferred.has_symbolic_batch())
+    value.type->batch_name = inferred.batch_name;
+  return true;
+}
+
+/// Infers one node whose operands have right types.
+bool infer_node(Graph &graph, const Node &node, Diagnostics &diagnostics) {
+  InferContext context = infer_context(graph, node, diagnostics);
+  InferredTypes types = infer(node.op, context);
+  if (!types)
+    return false;
+  if (types->size() != node.results.size()) {
+    diagnostics.error(node.range,
+                      fmt::format("{} has {} result{}, but {} {} named", info_of(node.op).name,
+                                  types->size(), types->size() == 1 ? "" : "s", node.results.size(),
+                                  node.results.size() == 1 ? "is" : "are"));
+    return false;
+  }
+  bool ok = true;
+  for (size_t i = 0; i < types->size(); ++i)
+    ok = settle(graph.value(node.results[i]), std::move((*types)[i]), diagnostics) && ok;
+  return ok;
+}
+
+} // namespace
+
+bool infer_shapes(Graph &graph, PassContext &context) {
+  bool ok = check_interface(graph, context.diagnostics);
+  // Nodes that depend on a wrong value are left out, so that one mistake gives one error.
+  std::vector<bool> wrong(graph.values.size(), false);
+  for (const Node &node : graph.nodes) {
+    bool skip = std::any_of(node.operands.begin(), node.operands.end(),
+                            [&](ValueId operand) { return wrong[operand]; });
+    if (!skip && infer_node(graph, node, context.diagnostics))
+      continue;
+    ok = false;
+    for (ValueId result : node.results)
+      wrong[result] = true;
+  }
+  return ok;
+}
+
+} // namespace cnnc
