@@ -85,6 +85,7 @@ llvm::Constant *TableBuilder::array(llvm::Type *type, const std::vector<llvm::Co
 llvm::Constant *TableBuilder::string(const std::string &text) {
   llvm::GlobalVariable *variable =
       global(llvm::ConstantDataArray::getString(context_, text), "text");
+  variable->setLinkage(llvm::GlobalValue::PrivateLinkage);
   variable->setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::Global);
   return variable;
 }
@@ -195,6 +196,8 @@ llvm::Constant *TableBuilder::model(llvm::Constant *run) {
 }
 
 void TableBuilder::build() {
+  for (const StepDescription &step : description_.steps)
+    kernel(step.symbol); // first: LLVM renames what comes later under the same name
   llvm::Type *status = llvm::Type::getInt32Ty(context_);
   std::string name = c_identifier(description_.name);
   llvm::Function *run = function(status, {pointer_, pointer_, pointer_, pointer_}, name + "_run",
@@ -219,6 +222,11 @@ void TableBuilder::build() {
 }
 
 } // namespace
+
+std::string kernel_symbol(std::string_view model, std::string_view kernel) {
+  std::string symbol = c_identifier(model) + ".";
+  return symbol.append(kernel);
+}
 
 std::string model_symbol(const ModelDescription &description) {
   return c_identifier(description.name) + "_model";

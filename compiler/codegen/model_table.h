@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace llvm {
@@ -27,7 +28,7 @@ struct TensorDescription {
 /// One call of a kernel. Steps with the same code share a symbol.
 struct StepDescription {
   std::string name;   ///< for profiles
-  std::string symbol; ///< the function `void symbol(cnnc_task *, void *const *buffers)`
+  std::string symbol; ///< kernel_symbol(): `void symbol(cnnc_task *, void *const *buffers)`
   std::vector<cnnc_buffer> buffers;
 };
 
@@ -45,6 +46,10 @@ struct ModelDescription {
 
 /// A name as a C identifier: other characters become '_'.
 std::string c_identifier(std::string_view name);
+
+/// The symbol of a kernel: "model.kernel". The dot keeps it apart from every symbol of C, whatever
+/// the user called the kernel ("free", "memcpy").
+std::string kernel_symbol(std::string_view model, std::string_view kernel);
 
 /// The one symbol that a model exports: NAME_model.
 std::string model_symbol(const ModelDescription &description);

@@ -21,8 +21,8 @@ namespace cnnc::codegen {
 
 namespace {
 
-/// Keeps loop strength reduction from rewriting the addressing that the loop passes chose: it turns
-/// the few base registers of a kernel into one induction variable per access and spills them.
+/// Keeps loop strength reduction from rewriting the addressing that the loop passes chose: it may
+/// give every access of a kernel an induction variable of its own, and then spill them.
 class KernelPassGate final : public llvm::OptPassGate {
 public:
   bool shouldRunPass(llvm::StringRef pass, llvm::StringRef) const override {

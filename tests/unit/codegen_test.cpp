@@ -6,6 +6,7 @@
 #include "compiler/codegen/object.h"
 #include "compiler/codegen/weights_object.h"
 #include "runtime/embedded.h"
+#include "tests/unit/codegen_test_helpers.h"
 
 #include <cstdlib>
 #include <dlfcn.h>
@@ -13,13 +14,11 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <iterator>
-#include <llvm/AsmParser/Parser.h>
-#include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Module.h>
 #include <llvm/Object/ELFObjectFile.h>
 #include <llvm/Support/MemoryBuffer.h>
-#include <llvm/Support/SourceMgr.h>
 #include <set>
+#include <thread>
 
 namespace cnnc::codegen {
 namespace {
@@ -66,18 +65,6 @@ done:
   ret void
 }
 )";
-
-Target native_target() {
-  Diagnostics diagnostics;
-  return *resolve_target("", "", diagnostics);
-}
-
-std::unique_ptr<llvm::Module> parse_ir(const std::string &text, llvm::LLVMContext &context) {
-  llvm::SMDiagnostic error;
-  auto module = llvm::parseAssemblyString(text, error, context);
-  EXPECT_NE(module, nullptr) << error.getMessage().str();
-  return module;
-}
 
 ModelDescription two_step_model(const std::string &name) {
   ModelDescription model;
@@ -328,7 +315,6 @@ TEST_F(CodegenTest, HeaderCompilesWithoutWarnings) {
   write_text("empty.h", write_header(model));
   std::string use = "#include \"odd.h\"\n#include \"odd.h\"\n#include \"empty.h\"\n"
                     "cnnc_status call(float *x, void *w) { return empty_run(x, w, NULL); }\n";
-  write_text("use.c", "cnnc_status call(float *, void *);\n");
   write_text("use.c", "#include \"cnnc_runtime.h\"\ncnnc_status call(float *x, void *w);\n" + use);
   write_text("use.cpp", use);
   if (shell("command -v cc >/dev/null && command -v c++ >/dev/null") != 0)
@@ -362,6 +348,45 @@ TEST_F(CodegenTest, SymbolsOutsideOfLibcAreErrors) {
       << clean.to_string();
 }
 
+TEST_F(CodegenTest, KernelsMayHaveAnyName) {
+  ModelDescription model = two_step_model("tiny");
+  for (std::string name : {"steps", "model", "free", "weights.0", "\xc3\xa9"}) {
+    std::string symbol = kernel_symbol(model.name, name);
+    std::string ir = scale_ir;
+    for (size_t at = ir.find("@scale("); at != ir.npos; at = ir.find("@scale("))
+      ir.replace(at, 6, "@\"" + symbol + "\"");
+    model.steps[0].symbol = model.steps[1].symbol = symbol;
+    Weights weights(2.0f);
+    std::vector<ObjectCode> objects = compile_model(model, ir);
+    auto jit = JitModel::create(objects, "tiny_model", weights.data.get(), diagnostics);
+    ASSERT_TRUE(jit) << diagnostics.to_string();
+    expect_scaled(jit->model(), 2.0f, 1);
+    fs::path file = write_weights(weights, "w.o");
+    EXPECT_TRUE(link_shared_library({objects, file, "tiny_model"}, folder / "t.so", diagnostics))
+        << diagnostics.to_string();
+  }
+}
+
+TEST_F(CodegenTest, ThreadsCompileAndLinkAtTheSameTime) {
+  fs::path weights = write_weights(Weights(2.0f), "w.o");
+  std::vector<std::string> errors(4);
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < errors.size(); ++i)
+      threads.emplace_back([&, i] {
+        Diagnostics own;
+        std::vector<ObjectCode> objects = compile_model(two_step_model("tiny"), scale_ir);
+        link_shared_library({objects, weights, "tiny_model"}, folder / (std::to_string(i) + ".so"),
+                            own);
+        errors[i] = own.to_string();
+      });
+  }
+  for (size_t i = 0; i < errors.size(); ++i) {
+    EXPECT_EQ(errors[i], "");
+    EXPECT_TRUE(fs::exists(folder / (std::to_string(i) + ".so")));
+  }
+}
+
 TEST_F(CodegenTest, UnwritableOutputIsAnError) {
   EXPECT_FALSE(write_shared("tiny", 2.0f, folder / "missing" / "tiny.so"));
   EXPECT_NE(diagnostics.to_string().find("cannot write"), std::string::npos);
@@ -371,118 +396,6 @@ TEST_F(CodegenTest, TooManyWeightsAreAnError) {
   EXPECT_EQ(WeightsObjectWriter::open(folder / "w.o", uint64_t{3} << 30, diagnostics), nullptr);
   EXPECT_NE(diagnostics.to_string().find("need 3072 MiB"), std::string::npos);
   EXPECT_FALSE(fs::exists(folder / "w.o"));
-}
-
-TEST(ObjectTest, InvalidCodeNamesTheFunction) {
-  llvm::LLVMContext context;
-  llvm::Module module("bad", context);
-  auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), false);
-  auto *function =
-      llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, "conv1", module);
-  llvm::BasicBlock::Create(context, "no_terminator", function);
-  Diagnostics diagnostics;
-  EXPECT_FALSE(compile_to_object(module, native_target(), diagnostics));
-  EXPECT_NE(diagnostics.to_string().find("internal error: invalid code for function 'conv1'"),
-            std::string::npos)
-      << diagnostics.to_string();
-}
-
-TEST(ObjectTest, LargeStacksAreListed) {
-  llvm::LLVMContext context;
-  auto module = parse_ir("declare void @use(ptr)\n"
-                         "define void @small() {\n  ret void\n}\n"
-                         "define void @large() {\n  %a = alloca [4096 x i8]\n"
-                         "  call void @use(ptr %a)\n  ret void\n}\n",
-                         context);
-  Diagnostics diagnostics;
-  auto object = compile_to_object(*module, native_target(), diagnostics, {.stack_limit = 1024});
-  ASSERT_TRUE(object) << diagnostics.to_string();
-  ASSERT_EQ(object->large_stacks.size(), 1u);
-  EXPECT_EQ(object->large_stacks[0].function, "large");
-  EXPECT_GE(object->large_stacks[0].bytes, 4096u);
-}
-
-TEST(ObjectTest, CompileAllKeepsTheOrder) {
-  Target target = native_target();
-  std::vector<ModuleMaker> makers;
-  for (int i = 0; i < 12; ++i)
-    makers.push_back([i](llvm::LLVMContext &context, Diagnostics &diagnostics) {
-      if (i % 5 == 4)
-        diagnostics.warning({}, "module " + std::to_string(i));
-      return parse_ir("define i32 @f" + std::to_string(i) + "() {\n  ret i32 7\n}\n", context);
-    });
-  Diagnostics diagnostics;
-  auto parallel = compile_all(makers, target, diagnostics, {}, 4);
-  ASSERT_TRUE(parallel && parallel->size() == makers.size());
-  ASSERT_EQ(diagnostics.all().size(), 2u);
-  EXPECT_EQ(diagnostics.all()[0].message, "module 4");
-  auto serial = compile_all(makers, target, diagnostics, {}, 1);
-  for (size_t i = 0; i < makers.size(); ++i)
-    EXPECT_EQ((*parallel)[i].code, (*serial)[i].code);
-  EXPECT_NE((*serial)[0].code, (*serial)[1].code);
-
-  makers[3] = [](llvm::LLVMContext &, Diagnostics &d) -> std::unique_ptr<llvm::Module> {
-    d.error("no module 3");
-    return nullptr;
-  };
-  EXPECT_FALSE(compile_all(makers, target, diagnostics));
-  EXPECT_EQ(diagnostics.error_count(), 1u);
-}
-
-TEST(ObjectTest, VectorWidthFollowsTheTarget) {
-  const char *ir = "define void @f(ptr %p) {\n  %x = load <16 x float>, ptr %p, align 4\n"
-                   "  %y = fadd <16 x float> %x, %x\n  store <16 x float> %y, ptr %p, align 4\n"
-                   "  ret void\n}\n";
-  auto assembly = [&](const char *cpu) {
-    Diagnostics diagnostics;
-    llvm::LLVMContext context;
-    auto text = compile_to_assembly(*parse_ir(ir, context), *resolve_target(cpu, "", diagnostics),
-                                    diagnostics);
-    return text.value_or(diagnostics.to_string());
-  };
-  EXPECT_NE(assembly("skylake-avx512").find("%zmm"), std::string::npos);
-  EXPECT_NE(assembly("znver4").find("%zmm"), std::string::npos);
-  EXPECT_NE(assembly("haswell").find("%ymm"), std::string::npos);
-  EXPECT_EQ(assembly("haswell").find("%zmm"), std::string::npos);
-  EXPECT_EQ(assembly("x86-64").find("%ymm"), std::string::npos);
-}
-
-TEST(TargetTest, ResolvesNames) {
-  Diagnostics diagnostics;
-  auto v3 = resolve_target("x86-64-v3", "", diagnostics);
-  auto v4 = resolve_target("x86-64-v4", "", diagnostics);
-  auto baseline = resolve_target("x86-64", "", diagnostics);
-  auto no_fma = resolve_target("haswell", "-fma", diagnostics);
-  auto narrowed = resolve_target("znver4", "-avx512f", diagnostics);
-  auto widened = resolve_target("x86-64", "avx2,+fma", diagnostics);
-  ASSERT_TRUE(v3 && v4 && baseline && no_fma && narrowed && widened) << diagnostics.to_string();
-  EXPECT_EQ(vector_target(*v3).vector_bytes, 32);
-  EXPECT_EQ(vector_target(*v3).vector_registers, 16);
-  EXPECT_TRUE(vector_target(*v3).fma);
-  EXPECT_EQ(vector_target(*v4).vector_bytes, 64);
-  EXPECT_EQ(vector_target(*v4).vector_registers, 32);
-  EXPECT_EQ(vector_target(*baseline).vector_bytes, 16);
-  EXPECT_EQ(baseline->features, "");
-  EXPECT_EQ(baseline->required_cpu, 0u);
-  EXPECT_TRUE(runs_on_host(*baseline));
-  EXPECT_FALSE(vector_target(*no_fma).fma);
-  EXPECT_EQ(vector_target(*narrowed).vector_bytes, 32);
-  EXPECT_EQ(vector_target(*widened).vector_bytes, 32);
-  EXPECT_TRUE(widened->required_cpu & CNNC_CPU_AVX);
-  EXPECT_TRUE(runs_on_host(native_target()));
-}
-
-TEST(TargetTest, UnknownNamesAreErrorsWithTheNearestName) {
-  Diagnostics diagnostics;
-  EXPECT_FALSE(resolve_target("haswel", "", diagnostics));
-  EXPECT_FALSE(resolve_target("haswell", "+avx52", diagnostics));
-  EXPECT_FALSE(resolve_target("pentium", "", diagnostics));
-  EXPECT_TRUE(resolve_target("haswell", "+amx-tile", diagnostics));
-  ASSERT_EQ(diagnostics.all().size(), 4u);
-  EXPECT_EQ(diagnostics.all()[0].message, "unknown CPU 'haswel'; did you mean 'haswell'?");
-  EXPECT_NE(diagnostics.all()[1].message.find("unknown CPU feature 'avx52'; did you mean 'avx"),
-            std::string::npos);
-  EXPECT_EQ(diagnostics.all()[3].severity, Severity::warning);
 }
 
 } // namespace

@@ -1,0 +1,145 @@
+// Targets, and machine code out of LLVM IR.
+#include "compiler/codegen/object.h"
+#include "compiler/codegen/target.h"
+#include "runtime/program.h"
+#include "tests/unit/codegen_test_helpers.h"
+
+#include <gtest/gtest.h>
+#include <llvm/IR/Module.h>
+
+namespace cnnc::codegen {
+namespace {
+
+TEST(ObjectTest, InvalidCodeNamesTheFunction) {
+  llvm::LLVMContext context;
+  llvm::Module module("bad", context);
+  auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), false);
+  auto *function =
+      llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, "conv1", module);
+  llvm::BasicBlock::Create(context, "no_terminator", function);
+  Diagnostics diagnostics;
+  EXPECT_FALSE(compile_to_object(module, native_target(), diagnostics));
+  EXPECT_NE(diagnostics.to_string().find("internal error: invalid code for function 'conv1'"),
+            std::string::npos)
+      << diagnostics.to_string();
+}
+
+TEST(ObjectTest, LargeStacksAreListed) {
+  llvm::LLVMContext context;
+  auto module = parse_ir("declare void @use(ptr)\n"
+                         "define void @small() {\n  ret void\n}\n"
+                         "define void @large() {\n  %a = alloca [4096 x i8]\n"
+                         "  call void @use(ptr %a)\n  ret void\n}\n",
+                         context);
+  Diagnostics diagnostics;
+  auto object = compile_to_object(*module, native_target(), diagnostics, {.stack_limit = 1024});
+  ASSERT_TRUE(object) << diagnostics.to_string();
+  ASSERT_EQ(object->large_stacks.size(), 1u);
+  EXPECT_EQ(object->large_stacks[0].function, "large");
+  EXPECT_GE(object->large_stacks[0].bytes, 4096u);
+}
+
+TEST(ObjectTest, CompileAllKeepsTheOrder) {
+  Target target = native_target();
+  std::vector<ModuleMaker> makers;
+  for (int i = 0; i < 12; ++i)
+    makers.push_back([i](llvm::LLVMContext &context, Diagnostics &diagnostics) {
+      if (i % 5 == 4)
+        diagnostics.warning({}, "module " + std::to_string(i));
+      return parse_ir("define i32 @f" + std::to_string(i) + "() {\n  ret i32 7\n}\n", context);
+    });
+  Diagnostics diagnostics;
+  auto parallel = compile_all(makers, target, diagnostics, {}, 4);
+  ASSERT_TRUE(parallel && parallel->size() == makers.size());
+  ASSERT_EQ(diagnostics.all().size(), 2u);
+  EXPECT_EQ(diagnostics.all()[0].message, "module 4");
+  auto serial = compile_all(makers, target, diagnostics, {}, 1);
+  for (size_t i = 0; i < makers.size(); ++i)
+    EXPECT_EQ((*parallel)[i].code, (*serial)[i].code);
+  EXPECT_NE((*serial)[0].code, (*serial)[1].code);
+
+  makers[3] = [](llvm::LLVMContext &, Diagnostics &d) -> std::unique_ptr<llvm::Module> {
+    d.error("no module 3");
+    return nullptr;
+  };
+  EXPECT_FALSE(compile_all(makers, target, diagnostics));
+  EXPECT_EQ(diagnostics.error_count(), 1u);
+}
+
+TEST(ObjectTest, VectorWidthFollowsTheTarget) {
+  const char *ir = "define void @f(ptr %p) {\n  %x = load <16 x float>, ptr %p, align 4\n"
+                   "  %y = fadd <16 x float> %x, %x\n  store <16 x float> %y, ptr %p, align 4\n"
+                   "  ret void\n}\n";
+  auto assembly = [&](const char *cpu) {
+    Diagnostics diagnostics;
+    llvm::LLVMContext context;
+    auto text = compile_to_assembly(*parse_ir(ir, context), *resolve_target(cpu, "", diagnostics),
+                                    diagnostics);
+    return text.value_or(diagnostics.to_string());
+  };
+  EXPECT_NE(assembly("skylake-avx512").find("%zmm"), std::string::npos);
+  EXPECT_NE(assembly("znver4").find("%zmm"), std::string::npos);
+  EXPECT_NE(assembly("haswell").find("%ymm"), std::string::npos);
+  EXPECT_EQ(assembly("haswell").find("%zmm"), std::string::npos);
+  EXPECT_EQ(assembly("x86-64").find("%ymm"), std::string::npos);
+}
+
+TEST(ObjectTest, AddressingStaysAsWritten) {
+  const char *ir = "define void @k(ptr %a, ptr %b, i64 %n) {\nentry:\n  br label %loop\nloop:\n"
+                   "  %i = phi i64 [ 0, %entry ], [ %next, %loop ]\n  %j = mul i64 %i, 12\n"
+                   "  %p = getelementptr float, ptr %a, i64 %j\n"
+                   "  %x = load <8 x float>, ptr %p, align 4\n"
+                   "  %q = getelementptr float, ptr %b, i64 %i\n"
+                   "  store <8 x float> %x, ptr %q, align 4\n  %next = add i64 %i, 8\n"
+                   "  %more = icmp slt i64 %next, %n\n"
+                   "  br i1 %more, label %loop, label %done\ndone:\n  ret void\n}\n";
+  Diagnostics diagnostics;
+  llvm::LLVMContext context;
+  auto text = compile_to_assembly(*parse_ir(ir, context),
+                                  *resolve_target("haswell", "", diagnostics), diagnostics);
+  ASSERT_TRUE(text) << diagnostics.to_string();
+  // Loop strength reduction would keep a second induction variable with a step of 8 * 12 floats.
+  EXPECT_EQ(text->find("$384"), std::string::npos) << *text;
+  EXPECT_NE(text->find("addq\t$8"), std::string::npos) << *text;
+}
+
+TEST(TargetTest, ResolvesNames) {
+  Diagnostics diagnostics;
+  auto v3 = resolve_target("x86-64-v3", "", diagnostics);
+  auto v4 = resolve_target("x86-64-v4", "", diagnostics);
+  auto baseline = resolve_target("x86-64", "", diagnostics);
+  auto no_fma = resolve_target("haswell", "-fma", diagnostics);
+  auto narrowed = resolve_target("znver4", "-avx512f", diagnostics);
+  auto widened = resolve_target("x86-64", "avx2,+fma", diagnostics);
+  ASSERT_TRUE(v3 && v4 && baseline && no_fma && narrowed && widened) << diagnostics.to_string();
+  EXPECT_EQ(vector_target(*v3).vector_bytes, 32);
+  EXPECT_EQ(vector_target(*v3).vector_registers, 16);
+  EXPECT_TRUE(vector_target(*v3).fma);
+  EXPECT_EQ(vector_target(*v4).vector_bytes, 64);
+  EXPECT_EQ(vector_target(*v4).vector_registers, 32);
+  EXPECT_EQ(vector_target(*baseline).vector_bytes, 16);
+  EXPECT_EQ(baseline->features, "");
+  EXPECT_EQ(baseline->required_cpu, 0u);
+  EXPECT_TRUE(runs_on_host(*baseline));
+  EXPECT_FALSE(vector_target(*no_fma).fma);
+  EXPECT_EQ(vector_target(*narrowed).vector_bytes, 32);
+  EXPECT_EQ(vector_target(*widened).vector_bytes, 32);
+  EXPECT_TRUE(widened->required_cpu & CNNC_CPU_AVX);
+  EXPECT_TRUE(runs_on_host(native_target()));
+}
+
+TEST(TargetTest, UnknownNamesAreErrorsWithTheNearestName) {
+  Diagnostics diagnostics;
+  EXPECT_FALSE(resolve_target("haswel", "", diagnostics));
+  EXPECT_FALSE(resolve_target("haswell", "+avx52", diagnostics));
+  EXPECT_FALSE(resolve_target("pentium", "", diagnostics));
+  EXPECT_TRUE(resolve_target("haswell", "+amx-tile", diagnostics));
+  ASSERT_EQ(diagnostics.all().size(), 4u);
+  EXPECT_EQ(diagnostics.all()[0].message, "unknown CPU 'haswel'; did you mean 'haswell'?");
+  EXPECT_NE(diagnostics.all()[1].message.find("unknown CPU feature 'avx52'; did you mean 'avx"),
+            std::string::npos);
+  EXPECT_EQ(diagnostics.all()[3].severity, Severity::warning);
+}
+
+} // namespace
+} // namespace cnnc::codegen
