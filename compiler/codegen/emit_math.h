@@ -1,0 +1,26 @@
+// Mathematical functions as straight-line LLVM IR on float or vectors of float.
+#pragma once
+
+namespace llvm {
+class IRBuilderBase;
+class Value;
+} // namespace llvm
+
+namespace cnnc::codegen {
+
+/// a > b ? a : b, which is one instruction on x86 (also with NaN: then b).
+llvm::Value *emit_max(llvm::IRBuilderBase &builder, llvm::Value *a, llvm::Value *b);
+llvm::Value *emit_min(llvm::IRBuilderBase &builder, llvm::Value *a, llvm::Value *b);
+
+/// e^x with an error below 2 ulp over the whole range, subnormal results, infinities and NaN included.
+/// Range reduction by ln 2 in two parts, degree-6 polynomial (minimax on [-ln 2 / 2, ln 2 / 2]).
+llvm::Value *emit_exp(llvm::IRBuilderBase &builder, llvm::Value *x);
+
+/// tanh x with an error below 3 ulp: odd polynomial below 0.625, from there 1 - 2 / (e^2x + 1)
+/// (Moshier, Cephes, tanhf).
+llvm::Value *emit_tanh(llvm::IRBuilderBase &builder, llvm::Value *x);
+
+llvm::Value *emit_fma(llvm::IRBuilderBase &builder, llvm::Value *a, llvm::Value *b, llvm::Value *c);
+llvm::Value *emit_sqrt(llvm::IRBuilderBase &builder, llvm::Value *x);
+
+} // namespace cnnc::codegen

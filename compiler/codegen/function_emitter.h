@@ -1,0 +1,129 @@
+// Emits the statements of one function: variables, pointer streams, registers, expressions. Used by
+// emit_llvm.cpp only.
+#pragma once
+
+#include "ir/loop/loop.h"
+
+#include <llvm/ADT/StringMap.h>
+#include <llvm/IR/IRBuilder.h>
+#include <map>
+
+namespace cnnc::codegen {
+
+/// A buffer of the kernel: its base pointer and the byte strides of its dimensions.
+struct MemoryBuffer {
+  std::string name;
+  DType dtype = DType::f32;
+  std::vector<int64_t> strides;
+  llvm::Value *base = nullptr;
+};
+
+class FunctionEmitter {
+public:
+  /// Emits into `function`, whose argument `buffers` points to the table of buffer pointers.
+  FunctionEmitter(const loop::Kernel &kernel, llvm::Function *function, llvm::Value *buffers,
+                  Diagnostics &diagnostics);
+
+  void emit(const std::vector<loop::Statement> &body);
+  /// A loop whose bounds are values: a share of a parallel loop. begin < end is given.
+  void emit_range(const loop::For &loop, llvm::Value *begin, llvm::Value *end);
+  void finish();
+
+  llvm::IRBuilder<> &builder() { return builder_; }
+  bool failed() const { return failed_; }
+
+private:
+  /// A running loop, or (level 0) the function itself.
+  struct Level {
+    std::string variable;
+    llvm::Value *counter = nullptr; // phi of the variable
+    llvm::Value *lower = nullptr;
+    llvm::BasicBlock *preheader = nullptr;
+    llvm::BasicBlock *header = nullptr; // phis, and values that the body needs at its begin
+    std::map<std::string, llvm::Value *> pointers; // by stream
+    std::map<std::string, llvm::Value *> atoms;    // quotients and remainders
+    std::vector<std::pair<llvm::PHINode *, int64_t>> stepped; // pointer phis and their byte steps
+  };
+
+  /// One summand of an address: factor bytes times a loop variable or a quotient or remainder.
+  struct AddressTerm {
+    size_t level = 0;
+    const loop::Term *term = nullptr;
+    int64_t factor = 0;
+  };
+  struct Address {
+    const MemoryBuffer *buffer = nullptr;
+    std::vector<AddressTerm> terms; // by level, variables before quotients
+    int64_t offset = 0;             // constant bytes
+    int64_t lane_step = 0;          // bytes per iteration of the vector loop
+    bool by_lane = false;           // the lanes have no common step
+  };
+
+  /// A register array. Elements are scalars, or vectors along the last dimension.
+  struct RegisterArray {
+    std::vector<int64_t> shape;
+    int64_t lanes = 0; // 0: scalars
+    llvm::Type *type = nullptr;
+    std::vector<llvm::Value *> elements;
+  };
+  using RegisterPhis = std::vector<std::tuple<std::string, size_t, llvm::PHINode *>>;
+
+  void emit(const loop::Statement &statement);
+  void emit_for(const loop::For &loop);
+  void emit_serial(const loop::For &loop);
+  void emit_loop(const loop::For &loop, llvm::Value *lower, llvm::Value *upper);
+  void emit_unrolled(const loop::For &loop, int64_t first, int64_t count);
+  void emit_vector(const loop::For &loop);
+  void emit_register(const loop::Register &reg, const std::vector<loop::Statement> &scope);
+  void emit_assign(const loop::Assign &assign);
+  void store_register(RegisterArray &array, const loop::Access &access, llvm::Value *value);
+  void store_memory(const loop::Access &access, llvm::Value *value);
+
+  RegisterPhis open_register_phis(const std::vector<loop::Statement> &body,
+                                  llvm::BasicBlock *preheader);
+  void close_register_phis(const RegisterPhis &phis, llvm::BasicBlock *latch);
+
+  llvm::Value *evaluate(const loop::Expression &expression);
+  llvm::Value *evaluate_call(const loop::Expression &expression);
+  llvm::Value *load(const loop::Access &access);
+  llvm::Value *load_register(const RegisterArray &array, const loop::Access &access);
+  llvm::Value *load_memory(const loop::Access &access);
+
+  Address address_of(const loop::Access &access);
+  void add_term(Address &address, const loop::Term &term, int64_t bytes);
+  llvm::Value *pointer(const Address &address);
+  llvm::Value *stream(const MemoryBuffer &buffer, llvm::ArrayRef<AddressTerm> terms);
+  llvm::Value *offset(llvm::Value *pointer, int64_t bytes);
+  std::optional<size_t> level_of(const loop::Index &index) const;
+  llvm::Value *value_of(const loop::Term &term);
+  llvm::Value *value_of(const loop::Index &index);
+  llvm::Value *bound(const std::vector<loop::Index> &alternatives, bool greatest);
+
+  /// The value of an index in which every variable is bound to a constant now.
+  std::optional<int64_t> constant_of(const loop::Index &index) const;
+  /// Flat number of a register element; with a vector array, without its last dimension.
+  std::optional<size_t> element_of(const RegisterArray &array, const loop::Access &access);
+
+  llvm::Type *type_of(DType dtype);
+  llvm::Type *vector_type(llvm::Type *element, int64_t lanes);
+  llvm::Value *splat(llvm::Value *scalar);
+  llvm::BasicBlock *new_block(const std::string &name);
+  void enter(llvm::BasicBlock *block);
+  void fail(std::string message);
+
+  const loop::Kernel &kernel_;
+  llvm::Function *function_;
+  Diagnostics &diagnostics_;
+  llvm::IRBuilder<> builder_;
+  std::map<std::string, MemoryBuffer> buffers_;
+  std::map<std::string, RegisterArray> registers_;
+  std::map<std::string, int64_t> constants_; // variables of unrolled loops and single iterations
+  std::vector<Level> levels_;
+  std::string lane_variable_; // of the vector loop being emitted, empty outside
+  int64_t lanes_ = 0;
+  std::map<std::pair<llvm::Value *, int64_t>, llvm::Value *> loaded_; // of this block, by address
+  std::map<llvm::Value *, llvm::Value *> splats_;                     // of this block
+  bool failed_ = false;
+};
+
+} // namespace cnnc::codegen

@@ -1,0 +1,162 @@
+// Convolutions as loops, with a register for the sum:
+//
+//   for n, oc, oh, ow {
+//     reg sum: f32
+//     sum = bias[oc]
+//     for icb, kh, kw, ic { sum += input[n, icb * 16 + ic, oh * stride + kh, ...] * filter[oc, ...] }
+//     result[n, oc, oh, ow] = sum
+//   }
+//
+// Padding is the halo of the input. dense is the same with a 1x1 window.
+#include "compiler/lowering/lowering.h"
+
+namespace cnnc {
+
+using loop::Expression;
+using loop::Index;
+using loop::Statement;
+
+namespace {
+
+Index var(const char *name) { return Index::variable(name); }
+
+/// The loops over input channels [0, count): whole blocks first, then what is left of the last one.
+/// `body` makes the innermost statement from the channel's index.
+template <class Body>
+void reduce_channels(std::vector<Statement> &statements, int64_t count, int64_t block,
+                     const std::vector<std::pair<std::string, int64_t>> &window, Body body) {
+  auto add = [&](int64_t blocks, const Index &first, int64_t channels) {
+    std::vector<std::pair<std::string, int64_t>> loops;
+    if (blocks > 1)
+      loops.emplace_back("icb", blocks);
+    loops.insert(loops.end(), window.begin(), window.end());
+    loops.emplace_back("ic", channels);
+    std::vector<Statement> inner;
+    inner.push_back(body(first + var("ic")));
+    for (Statement &statement : loop::nest(loops, std::move(inner)))
+      statements.push_back(std::move(statement));
+  };
+  int64_t whole = block > 1 ? count / block : 0;
+  if (whole > 0)
+    add(whole, whole > 1 ? var("icb") * block : Index(0), block);
+  if (count > whole * block)
+    add(1, whole * block, count - whole * block);
+}
+
+/// A channel count that is not blocked is one loop; in a blocked layout it follows the blocks.
+int64_t reduction_block(const TensorType &input) {
+  int64_t block = input.layout.block_of(1);
+  return block > 1 ? block : 1;
+}
+
+std::vector<Statement> sum_statements(Expression start, std::vector<Statement> reduction,
+                                      Statement store) {
+  std::vector<Statement> body;
+  body.push_back(loop::make_register("sum"));
+  body.push_back(loop::make_assign({"sum", {}}, std::move(start)));
+  for (Statement &statement : reduction)
+    body.push_back(std::move(statement));
+  body.push_back(std::move(store));
+  return body;
+}
+
+struct Window2d {
+  std::array<int64_t, 2> stride, dilation, kernel;
+  std::array<int64_t, 4> pad;
+  Index h() const { return var("oh") * stride[0] + var("kh") * dilation[0] - pad[0]; }
+  Index w() const { return var("ow") * stride[1] + var("kw") * dilation[1] - pad[1]; }
+  std::vector<std::pair<std::string, int64_t>> loops() const {
+    return {{"kh", kernel[0]}, {"kw", kernel[1]}};
+  }
+};
+
+} // namespace
+
+bool lower(const Conv2d &conv, Lowering &lowering) {
+  const TensorType &result = lowering.result();
+  const std::vector<int64_t> &filter = lowering.operand(1).shape;
+  Window2d window{conv.stride, conv.dilation, {filter[2], filter[3]}, conv.pad};
+  std::vector<int64_t> extents = loop_extents(result);
+  // Channels: oc within its group, so that blocks divide without a remainder. A depthwise convolution has
+  // one input channel per output channel: its channel loop is both.
+  bool depthwise = conv.groups > 1 && filter[1] == 1 && filter[0] == conv.groups;
+  int64_t groups = depthwise ? 1 : conv.groups;
+  int64_t group_oc = groups == 1 ? extents[1] : result.shape[1] / groups;
+  Index oc = groups == 1 ? var("oc") : var("g") * group_oc + var("oc");
+
+  Expression start = lowering.has_operand(2) ? lowering.read(2, {oc}) : loop::number(0);
+  auto product = [&](const Index &input_channel, const Index &ic) {
+    return loop::make_assign(
+        {"sum", {}},
+        lowering.read(0, {var("n"), input_channel, window.h(), window.w()}) *
+            lowering.read(1, {oc, ic, var("kh"), var("kw")}),
+        true);
+  };
+  std::vector<Statement> reduction;
+  if (depthwise) {
+    std::vector<Statement> inner;
+    inner.push_back(product(oc, 0));
+    reduction = loop::nest(window.loops(), std::move(inner));
+  } else {
+    int64_t block = groups == 1 ? reduction_block(lowering.operand(0))
+                                : lowering.operand(0).layout.block_of(1);
+    reduce_channels(reduction, filter[1], block, window.loops(), [&](const Index &ic) {
+      return product(groups == 1 ? ic : var("g") * filter[1] + ic, ic);
+    });
+  }
+  Subscripts place = {var("n"), oc, var("oh"), var("ow")};
+  std::vector<Statement> body =
+      sum_statements(std::move(start), std::move(reduction),
+                     lowering.write(place, loop::load("sum", {})));
+  std::vector<std::pair<std::string, int64_t>> loops = {{"n", extents[0]}};
+  if (groups > 1)
+    loops.emplace_back("g", groups);
+  loops.insert(loops.end(), {{"oc", group_oc}, {"oh", extents[2]}, {"ow", extents[3]}});
+  lowering.append(loop::nest(loops, std::move(body)));
+  return true;
+}
+
+bool lower(const Local2d &local, Lowering &lowering) {
+  const std::vector<int64_t> &filter = lowering.operand(1).shape;
+  Window2d window{local.stride, local.dilation, {filter[4], filter[5]}, local.pad};
+  std::vector<int64_t> extents = loop_extents(lowering.result());
+  Expression start = lowering.has_operand(2)
+                         ? lowering.read(2, {var("oc"), var("oh"), var("ow")})
+                         : loop::number(0);
+  std::vector<Statement> reduction;
+  reduce_channels(
+      reduction, filter[3], reduction_block(lowering.operand(0)), window.loops(),
+      [&](const Index &ic) {
+        return loop::make_assign(
+            {"sum", {}},
+            lowering.read(0, {var("n"), ic, window.h(), window.w()}) *
+                lowering.read(1, {var("oh"), var("ow"), var("oc"), ic, var("kh"), var("kw")}),
+            true);
+      });
+  std::vector<Statement> body = sum_statements(
+      std::move(start), std::move(reduction),
+      lowering.write({var("n"), var("oc"), var("oh"), var("ow")}, loop::load("sum", {})));
+  lowering.append(loop::nest(
+      {{"n", extents[0]}, {"oc", extents[1]}, {"oh", extents[2]}, {"ow", extents[3]}},
+      std::move(body)));
+  return true;
+}
+
+bool lower(const Dense &, Lowering &lowering) {
+  std::vector<int64_t> extents = loop_extents(lowering.result());
+  Expression start = lowering.has_operand(2) ? lowering.read(2, {var("oc")}) : loop::number(0);
+  std::vector<Statement> reduction;
+  reduce_channels(reduction, lowering.operand(1).shape[1], reduction_block(lowering.operand(0)), {},
+                  [&](const Index &ic) {
+                    return loop::make_assign(
+                        {"sum", {}},
+                        lowering.read(0, {var("n"), ic}) * lowering.read(1, {var("oc"), ic}), true);
+                  });
+  std::vector<Statement> body =
+      sum_statements(std::move(start), std::move(reduction),
+                     lowering.write({var("n"), var("oc")}, loop::load("sum", {})));
+  lowering.append(loop::nest({{"n", extents[0]}, {"oc", extents[1]}}, std::move(body)));
+  return true;
+}
+
+} // namespace cnnc

@@ -1,0 +1,167 @@
+#include "compiler/lowering/lowering.h"
+
+#include <fmt/format.h>
+
+namespace cnnc {
+
+using loop::Access;
+using loop::Expression;
+using loop::Index;
+using loop::Statement;
+
+namespace {
+
+/// Logical subscripts to physical ones: the halo shifts the last two, a block divides its dimension and
+/// adds the remainder at the end.
+std::vector<Index> physical_subscripts(const TensorType &type, const Subscripts &logical) {
+  std::vector<Index> result = logical;
+  size_t rank = logical.size();
+  if (rank >= 2) {
+    result[rank - 2] = result[rank - 2] + type.layout.halo[0];
+    result[rank - 1] = result[rank - 1] + type.layout.halo[1];
+  }
+  std::vector<Index> lanes;
+  for (const Block &block : type.layout.blocks) {
+    Index &subscript = result[static_cast<size_t>(block.axis)];
+    lanes.push_back(subscript % block.size);
+    subscript = subscript / block.size;
+  }
+  result.insert(result.end(), lanes.begin(), lanes.end());
+  return result;
+}
+
+/// A nest over part of a physical shape (begin and end per dimension), innermost block as a vector.
+Statement zero_nest(const std::string &buffer, const std::vector<int64_t> &begin,
+                    const std::vector<int64_t> &end, bool vector_lanes) {
+  std::vector<Index> subscripts;
+  for (size_t i = 0; i < begin.size(); ++i)
+    subscripts.push_back(Index::variable(fmt::format("z{}", i)) + begin[i]);
+  Statement result = loop::make_assign({buffer, subscripts}, loop::number(0));
+  for (size_t i = begin.size(); i-- > 0;) {
+    bool vector = vector_lanes && i + 1 == begin.size();
+    std::vector<Statement> body;
+    body.push_back(std::move(result));
+    result = loop::make_for(fmt::format("z{}", i), end[i] - begin[i], std::move(body),
+                            vector ? loop::LoopKind::vector : loop::LoopKind::serial);
+  }
+  return result;
+}
+
+} // namespace
+
+Access Lowering::operand_access(size_t index, const Subscripts &subscripts) const {
+  ValueId id = node_->operands[index];
+  return {buffer_names_.at(id), physical_subscripts(graph_.type(id), subscripts)};
+}
+
+Access Lowering::result_access(const Subscripts &subscripts, size_t index) const {
+  ValueId id = node_->results[index];
+  return {buffer_names_.at(id), physical_subscripts(graph_.type(id), subscripts)};
+}
+
+Expression Lowering::read(size_t index, const Subscripts &subscripts) const {
+  Access access = operand_access(index, subscripts);
+  return loop::load(access.buffer, access.subscripts);
+}
+
+Statement Lowering::write(const Subscripts &subscripts, Expression value,
+                          size_t result_index) const {
+  return loop::make_assign(result_access(subscripts, result_index), std::move(value));
+}
+
+Expression Lowering::read_broadcast(size_t index, const Subscripts &subscripts) const {
+  const std::vector<int64_t> &shape = operand(index).shape;
+  Subscripts own(subscripts.end() - static_cast<std::ptrdiff_t>(shape.size()), subscripts.end());
+  for (size_t i = 0; i < shape.size(); ++i)
+    if (shape[i] == 1)
+      own[i] = 0;
+  return read(index, own);
+}
+
+void Lowering::append(std::vector<Statement> statements) {
+  for (Statement &statement : statements)
+    kernel_.body.push_back(std::move(statement));
+}
+
+bool Lowering::error(std::string message) {
+  context_.diagnostics.error(node_->range, std::move(message));
+  return false;
+}
+
+bool Lowering::lower(const Node &node) {
+  node_ = &node;
+  return std::visit(
+      overloaded{[&](const auto &op) { return cnnc::lower(op, *this); },
+                 // Views have no kernel, constants are evaluated by the compiler.
+                 [&](const Reshape &) { return error("internal error: a view in a kernel"); },
+                 [&](const Flatten &) { return error("internal error: a view in a kernel"); },
+                 [&](const Call &) { return error("internal error: a call in a kernel"); },
+                 [&](const Weight &) { return error("internal error: a constant in a kernel"); },
+                 [&](const Splat &) { return error("internal error: a constant in a kernel"); },
+                 [&](const Literal &) { return error("internal error: a constant in a kernel"); },
+                 [&](const Random &) { return error("internal error: a constant in a kernel"); }},
+      node.op);
+}
+
+std::vector<int64_t> loop_extents(const TensorType &type) {
+  std::vector<int64_t> result = type.shape;
+  if (type.has_symbolic_batch())
+    result[0] = 1;
+  for (const Block &block : type.layout.blocks) {
+    int64_t &dim = result[static_cast<size_t>(block.axis)];
+    dim = (dim + block.size - 1) / block.size * block.size;
+  }
+  return result;
+}
+
+std::vector<std::string> loop_names(size_t rank) {
+  if (rank == 4)
+    return {"n", "c", "h", "w"};
+  if (rank == 2)
+    return {"n", "c"};
+  std::vector<std::string> result;
+  for (size_t i = 0; i < rank; ++i)
+    result.push_back(fmt::format("d{}", i));
+  return result;
+}
+
+Subscripts variables(const std::vector<std::string> &names) {
+  Subscripts result;
+  for (const std::string &name : names)
+    result.push_back(Index::variable(name));
+  return result;
+}
+
+std::vector<Statement> loops_over(const TensorType &type, std::vector<Statement> body) {
+  std::vector<std::string> names = loop_names(type.rank());
+  std::vector<int64_t> extents = loop_extents(type);
+  std::vector<std::pair<std::string, int64_t>> loops;
+  for (size_t i = 0; i < names.size(); ++i)
+    loops.emplace_back(names[i], extents[i]);
+  return loop::nest(loops, std::move(body));
+}
+
+std::vector<Statement> zero_halo(const TensorType &type, const std::string &buffer) {
+  std::vector<Statement> result;
+  if (!type.layout.has_halo())
+    return result;
+  std::vector<int64_t> shape = physical_shape(type);
+  size_t h = type.rank() - 2, w = type.rank() - 1;
+  const auto &[top, left, bottom, right] = type.layout.halo;
+  std::vector<int64_t> zero(shape.size(), 0);
+  bool lanes = !type.layout.blocks.empty();
+  auto add = [&](int64_t h0, int64_t h1, int64_t w0, int64_t w1) {
+    if (h0 == h1 || w0 == w1)
+      return;
+    std::vector<int64_t> begin = zero, end = shape;
+    begin[h] = h0, end[h] = h1, begin[w] = w0, end[w] = w1;
+    result.push_back(zero_nest(buffer, begin, end, lanes));
+  };
+  add(0, top, 0, shape[w]);
+  add(shape[h] - bottom, shape[h], 0, shape[w]);
+  add(top, shape[h] - bottom, 0, left);
+  add(top, shape[h] - bottom, shape[w] - right, shape[w]);
+  return result;
+}
+
+} // namespace cnnc

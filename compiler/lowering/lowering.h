@@ -1,0 +1,86 @@
+// What the lowering of an op sees: its operands and results as buffers with logical subscripts.
+#pragma once
+
+#include "compiler/pass_context.h"
+#include "ir/graph/graph.h"
+#include "ir/loop/loop.h"
+
+#include <map>
+
+namespace cnnc {
+
+/// Logical subscripts of a tensor in the order of its shape.
+using Subscripts = std::vector<loop::Index>;
+
+class Lowering {
+public:
+  Lowering(const Graph &graph, loop::Kernel &kernel, PassContext &context,
+           std::map<ValueId, std::string> buffer_names)
+      : graph_(graph), kernel_(kernel), context_(context), buffer_names_(std::move(buffer_names)) {}
+
+  /// Appends the loops of one node to the kernel.
+  bool lower(const Node &node);
+
+  // For the functions of the single ops:
+  const Node &node() const { return *node_; }
+  bool has_operand(size_t index) const { return index < node_->operands.size(); }
+  const TensorType &operand(size_t index) const { return graph_.type(node_->operands[index]); }
+  const TensorType &result(size_t index = 0) const { return graph_.type(node_->results[index]); }
+
+  /// An element by its logical subscripts, which the layout turns into physical ones.
+  loop::Access operand_access(size_t index, const Subscripts &subscripts) const;
+  loop::Access result_access(const Subscripts &subscripts, size_t index = 0) const;
+  loop::Expression read(size_t index, const Subscripts &subscripts) const;
+  loop::Statement write(const Subscripts &subscripts, loop::Expression value,
+                        size_t result_index = 0) const;
+  /// An element of an operand that is broadcast (NumPy) to subscripts of the result.
+  loop::Expression read_broadcast(size_t index, const Subscripts &subscripts) const;
+
+  void append(std::vector<loop::Statement> statements);
+  bool error(std::string message);
+
+private:
+  const Graph &graph_;
+  loop::Kernel &kernel_;
+  PassContext &context_;
+  std::map<ValueId, std::string> buffer_names_;
+  const Node *node_ = nullptr;
+};
+
+/// Dimensions of a tensor as loops run over it: a symbolic batch counts 1, blocked dimensions are rounded up
+/// to their block.
+std::vector<int64_t> loop_extents(const TensorType &type);
+
+/// Names for loops over the dimensions of a tensor: n, c, h, w; n, c; or d0, d1 ...
+std::vector<std::string> loop_names(size_t rank);
+/// Variables of these names as subscripts.
+Subscripts variables(const std::vector<std::string> &names);
+/// Loops over all elements of a tensor, the body innermost.
+std::vector<loop::Statement> loops_over(const TensorType &type, std::vector<loop::Statement> body);
+
+/// Statements that set the halo, and the lanes that a blocked layout adds, of a tensor to zero.
+std::vector<loop::Statement> zero_halo(const TensorType &type, const std::string &buffer);
+
+// One per op, in the file named like the op's in ir/graph/ops.
+bool lower(const Conv2d &, Lowering &);
+bool lower(const Local2d &, Lowering &);
+bool lower(const Dense &, Lowering &);
+bool lower(const MaxPool2d &, Lowering &);
+bool lower(const AvgPool2d &, Lowering &);
+bool lower(const GlobalAvgPool2d &, Lowering &);
+bool lower(const Unary &, Lowering &);
+bool lower(const Binary &, Lowering &);
+bool lower(const BatchNorm &, Lowering &);
+bool lower(const Softmax &, Lowering &);
+bool lower(const ReduceMean &, Lowering &);
+bool lower(const Concat &, Lowering &);
+bool lower(const Split &, Lowering &);
+bool lower(const Slice &, Lowering &);
+bool lower(const Pad &, Lowering &);
+bool lower(const Transpose &, Lowering &);
+bool lower(const Relayout &, Lowering &);
+
+/// The formula of a unary op as an expression.
+loop::Expression unary_expression(const Unary &op, const loop::Expression &x);
+
+} // namespace cnnc
