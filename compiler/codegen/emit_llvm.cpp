@@ -44,6 +44,8 @@ bool emit_parallel_call(const loop::Kernel &kernel, const For &loop, const std::
   llvm::Type *pointer = builder.getPtrTy();
   llvm::FunctionCallee runtime = module.getOrInsertFunction(
       "cnnc_parallel_for", builder.getVoidTy(), pointer, pointer, pointer, builder.getInt64Ty());
+  llvm::cast<llvm::Function>(runtime.getCallee())
+      ->setVisibility(llvm::GlobalValue::HiddenVisibility);
   builder.CreateCall(runtime, {caller->getArg(0), body, caller->getArg(1),
                                builder.getInt64(static_cast<uint64_t>(*extent))});
   return true;
