@@ -43,12 +43,6 @@ void reduce_channels(std::vector<Statement> &statements, int64_t count, int64_t 
     add(1, whole * block, count - whole * block);
 }
 
-/// A channel count that is not blocked is one loop; in a blocked layout it follows the blocks.
-int64_t reduction_block(const TensorType &input) {
-  int64_t block = input.layout.block_of(1);
-  return block > 1 ? block : 1;
-}
-
 std::vector<Statement> sum_statements(Expression start, std::vector<Statement> reduction,
                                       Statement store) {
   std::vector<Statement> body;
@@ -77,13 +71,10 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
   const std::vector<int64_t> &filter = lowering.operand(1).shape;
   Window2d window{conv.stride, conv.dilation, {filter[2], filter[3]}, conv.pad};
   std::vector<int64_t> extents = loop_extents(result);
-  // Channels: oc within its group, so that blocks divide without a remainder. A depthwise convolution has
-  // one input channel per output channel: its channel loop is both.
+  // A depthwise convolution has one input channel per output channel: its channel loop is both.
   bool depthwise = conv.groups > 1 && filter[1] == 1 && filter[0] == conv.groups;
-  int64_t groups = depthwise ? 1 : conv.groups;
-  int64_t group_oc = groups == 1 ? extents[1] : result.shape[1] / groups;
-  Index oc = groups == 1 ? var("oc") : var("g") * group_oc + var("oc");
-
+  Index oc = var("oc");
+  Index group = conv.groups == 1 ? Index(0) : oc / (filter[0] / conv.groups);
   Expression start = lowering.has_operand(2) ? lowering.read(2, {oc}) : loop::number(0);
   auto product = [&](const Index &input_channel, const Index &ic) {
     return loop::make_assign(
@@ -98,21 +89,16 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
     inner.push_back(product(oc, 0));
     reduction = loop::nest(window.loops(), std::move(inner));
   } else {
-    int64_t block = groups == 1 ? reduction_block(lowering.operand(0))
-                                : lowering.operand(0).layout.block_of(1);
-    reduce_channels(reduction, filter[1], block, window.loops(), [&](const Index &ic) {
-      return product(groups == 1 ? ic : var("g") * filter[1] + ic, ic);
-    });
+    reduce_channels(reduction, filter[1], lowering.operand(0).layout.block_of(1), window.loops(),
+                    [&](const Index &ic) { return product(group * filter[1] + ic, ic); });
   }
   Subscripts place = {var("n"), oc, var("oh"), var("ow")};
   std::vector<Statement> body =
       sum_statements(std::move(start), std::move(reduction),
                      lowering.write(place, loop::load("sum", {})));
-  std::vector<std::pair<std::string, int64_t>> loops = {{"n", extents[0]}};
-  if (groups > 1)
-    loops.emplace_back("g", groups);
-  loops.insert(loops.end(), {{"oc", group_oc}, {"oh", extents[2]}, {"ow", extents[3]}});
-  lowering.append(loop::nest(loops, std::move(body)));
+  lowering.append(loop::nest(
+      {{"n", extents[0]}, {"oc", extents[1]}, {"oh", extents[2]}, {"ow", extents[3]}},
+      std::move(body)));
   return true;
 }
 
@@ -125,7 +111,7 @@ bool lower(const Local2d &local, Lowering &lowering) {
                          : loop::number(0);
   std::vector<Statement> reduction;
   reduce_channels(
-      reduction, filter[3], reduction_block(lowering.operand(0)), window.loops(),
+      reduction, filter[3], lowering.operand(0).layout.block_of(1), window.loops(),
       [&](const Index &ic) {
         return loop::make_assign(
             {"sum", {}},
@@ -146,7 +132,7 @@ bool lower(const Dense &, Lowering &lowering) {
   std::vector<int64_t> extents = loop_extents(lowering.result());
   Expression start = lowering.has_operand(2) ? lowering.read(2, {var("oc")}) : loop::number(0);
   std::vector<Statement> reduction;
-  reduce_channels(reduction, lowering.operand(1).shape[1], reduction_block(lowering.operand(0)), {},
+  reduce_channels(reduction, lowering.operand(1).shape[1], lowering.operand(0).layout.block_of(1), {},
                   [&](const Index &ic) {
                     return loop::make_assign(
                         {"sum", {}},

@@ -1,0 +1,151 @@
+// model @m(%x: f32[1, 8, 6, 6]) {                       model @m(%x: f32[1, 8, 6, 6]) {
+//   kernel @y(%x) -> (%y) schedule(...) {                 %y = call "y" %x : f32[1, 8, 6, 6]
+//     %y = relu %x : f32[1, 8, 6, 6]             ->       return %y
+//   }                                                   }
+//   return %y                                           kernel @y(x: f32[1, 8, 6, 6]) -> (y: ...) schedule(...) {
+// }                                                       for n in 0..1, c in 0..8, ... { y[...] = max(0, x[...]) }
+//                                                       }
+#include "compiler/lowering/lower_loops.h"
+#include "compiler/lowering/lowering.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <set>
+
+namespace cnnc {
+
+namespace {
+
+/// A value's name as a buffer's: letters, digits, underscores and inner dots.
+std::string identifier(std::string_view name) {
+  std::string result;
+  for (char c : name)
+    result += std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' ? c : '_';
+  while (!result.empty() && (result.back() == '.'))
+    result.back() = '_';
+  for (size_t i = 0; i + 1 < result.size(); ++i)
+    if (result[i] == '.' && result[i + 1] == '.')
+      result[i] = '_';
+  if (result.empty() || !(std::isalpha(static_cast<unsigned char>(result[0])) || result[0] == '_'))
+    result.insert(0, "v");
+  return result;
+}
+
+/// Words that have a meaning of their own in the loops text.
+bool is_reserved(const std::string &name) {
+  static constexpr std::string_view words[] = {"for",  "parallel", "unroll", "vector",
+                                               "reg",  "in",       "min",    "max",
+                                               "exp",  "tanh",     "sqrt",   "fma",
+                                               "inf",  "nan",      "select", "local",
+                                               "kernel", "model",  "sum"};
+  return std::find(std::begin(words), std::end(words), name) != std::end(words);
+}
+
+class KernelBuilder {
+public:
+  KernelBuilder(const Graph &graph, KernelId id, PassContext &context)
+      : graph_(graph), id_(id), context_(context), interface_(interface_of(graph, id)) {}
+
+  std::optional<loop::Kernel> build(const std::vector<NodeId> &members, std::string name) {
+    kernel_.name = std::move(name);
+    kernel_.schedule = graph_.kernels[id_].schedule;
+    for (ValueId input : interface_.inputs)
+      add_buffer(kernel_.inputs, input);
+    for (ValueId output : interface_.outputs)
+      add_buffer(kernel_.outputs, output);
+    for (NodeId member : members)
+      for (ValueId result : graph_.nodes[member].results)
+        if (!names_.contains(result))
+          add_buffer(kernel_.locals, result);
+    for (ValueId output : interface_.outputs)
+      for (loop::Statement &statement : zero_halo(graph_.type(output), names_.at(output)))
+        kernel_.body.push_back(std::move(statement));
+    Lowering lowering(graph_, kernel_, context_, names_);
+    for (NodeId member : members)
+      if (!lowering.lower(graph_.nodes[member]))
+        return std::nullopt;
+    return std::move(kernel_);
+  }
+
+private:
+  void add_buffer(std::vector<loop::Buffer> &list, ValueId id) {
+    std::string base = identifier(graph_.values[id].name), name = base;
+    for (int i = 1; is_reserved(name) || taken_.contains(name); ++i)
+      name = fmt::format("{}_{}", base, i);
+    taken_.insert(name);
+    names_[id] = name;
+    const TensorType &type = graph_.type(id);
+    list.push_back({name, type.dtype, physical_shape(type)});
+  }
+
+  const Graph &graph_;
+  KernelId id_;
+  PassContext &context_;
+  KernelInterface interface_;
+  loop::Kernel kernel_;
+  std::map<ValueId, std::string> names_;
+  // Loop variables and registers of the lowering must not meet a buffer of the same name.
+  std::set<std::string> taken_ = {"n",  "g",  "c",  "h",  "w",  "oc", "oh", "ow", "icb", "ic",
+                                  "kh", "kw", "m",  "s",  "x",  "r",  "count"};
+};
+
+/// Replaces the members of every kernel by one call.
+void replace_by_calls(Graph &graph, const std::vector<std::string> &names) {
+  std::vector<std::vector<NodeId>> members = kernel_members(graph);
+  std::vector<KernelInterface> interfaces;
+  for (KernelId id = 0; id < graph.kernels.size(); ++id)
+    interfaces.push_back(interface_of(graph, id));
+  std::vector<bool> dead(graph.nodes.size(), false);
+  for (KernelId id = 0; id < graph.kernels.size(); ++id) {
+    NodeId last = members[id].back();
+    for (NodeId member : members[id])
+      dead[member] = member != last;
+    Node call;
+    call.op = Call{names[id]};
+    call.operands = interfaces[id].inputs;
+    call.results = interfaces[id].outputs;
+    call.range = graph.nodes[last].range;
+    for (ValueId result : call.results)
+      graph.values[result].producer = last;
+    graph.nodes[last] = std::move(call);
+  }
+  graph.kernels.clear();
+  graph.erase_nodes(dead);
+}
+
+bool lower_graph(Graph &graph, Module &module, PassContext &context) {
+  std::set<std::string> taken;
+  for (const loop::Kernel &kernel : module.kernels)
+    taken.insert(kernel.name);
+  std::vector<std::vector<NodeId>> members = kernel_members(graph);
+  std::vector<std::string> names;
+  bool ok = true;
+  for (KernelId id = 0; id < graph.kernels.size(); ++id) {
+    // Kernels of all models share one list: a name that another model has already gets the model's.
+    std::string name = graph.kernels[id].name;
+    if (taken.contains(name))
+      name = fmt::format("{}.{}", graph.name, name);
+    for (int i = 1; taken.contains(name); ++i)
+      name = fmt::format("{}.{}.{}", graph.name, graph.kernels[id].name, i);
+    taken.insert(name);
+    names.push_back(name);
+    std::optional<loop::Kernel> kernel = KernelBuilder(graph, id, context).build(members[id], name);
+    if (kernel)
+      module.kernels.push_back(std::move(*kernel));
+    ok = ok && kernel;
+  }
+  if (ok)
+    replace_by_calls(graph, names);
+  return ok;
+}
+
+} // namespace
+
+bool lower_loops(Module &module, PassContext &context) {
+  bool ok = true;
+  for (Graph &graph : module.models)
+    ok = lower_graph(graph, module, context) && ok;
+  return ok;
+}
+
+} // namespace cnnc
