@@ -1,0 +1,14 @@
+// What a model costs, layer by layer, as a table for people.
+#pragma once
+
+#include "ir/graph/graph.h"
+
+namespace cnnc {
+
+/// One row per result of an op that is computed from the model's inputs: name, op, type, learned
+/// parameters, multiplications (cost.h), receptive field in the first input (receptive_field.h),
+/// bytes; then totals. Parameters that several layers share count once in the totals. Values need
+/// types, so run infer_shapes before.
+std::string summary(const Graph &graph);
+
+} // namespace cnnc
