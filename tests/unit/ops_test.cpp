@@ -333,8 +333,8 @@ TEST(infer_shapes, returns_inputs_and_constants) {
 /// An op without a row above would be one whose shapes nobody checks.
 TEST(ops, all_have_good_and_bad_cases) {
   std::vector<std::string_view> same_rule = {
-      "leaky_relu", "sigmoid", "tanh", "hard_sigmoid", "hard_swish", "silu", "elu",    "exp",
-      "sqrt",       "relu",    "min",  "sub",          "div",        "max",  "weight", "splat"};
+      "leaky_relu", "sigmoid", "tanh", "hard_sigmoid", "hard_swish", "silu", "elu",
+      "exp",        "sqrt",    "relu", "min",          "sub",        "div",  "max"};
   for (const OpInfo &info : op_table()) {
     auto mentions = [&](std::string_view statement) {
       return statement.find(" " + info.name + " ") != std::string_view::npos ||
