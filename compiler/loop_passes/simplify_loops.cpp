@@ -1,0 +1,69 @@
+// Removes what does nothing: loops of one iteration, and quotients and remainders of subscripts as far as
+// the ranges of the variables prove it.
+//
+//   for oc.o in 0..1, oc.i in 0..2, vector oc.v in 0..16 {    for oc.i in 0..2, vector oc.v in 0..16 {
+//     y[(oc.o * 32 + oc.i * 16 + oc.v) / 16, oc.v % 16] = 0  ->  y[oc.i, oc.v] = 0
+//   }                                                          }
+#include "compiler/loop_passes/loop_passes.h"
+#include "ir/loop/range.h"
+#include "ir/loop/rewrite.h"
+
+namespace cnnc {
+
+namespace {
+
+using loop::For;
+using loop::Index;
+using loop::Statement;
+
+void simplify(std::vector<Statement> &body, loop::Scope &scope) {
+  auto simplify_access = [&](loop::Access &access) {
+    for (Index &subscript : access.subscripts)
+      subscript = loop::simplify(subscript, scope);
+  };
+  std::vector<Statement> result;
+  for (Statement &statement : body) {
+    if (auto *assign = std::get_if<loop::Assign>(&statement.node)) {
+      simplify_access(assign->target);
+      loop::for_each_access(assign->value, simplify_access);
+    }
+    auto *inner = std::get_if<For>(&statement.node);
+    if (!inner) {
+      result.push_back(std::move(statement));
+      continue;
+    }
+    for (std::vector<Index> *bound : {&inner->lower, &inner->upper})
+      for (Index &index : *bound)
+        index = loop::simplify(index, scope);
+    std::optional<int64_t> extent = inner->extent();
+    if (extent && *extent <= 0)
+      continue;
+    // A parallel loop of one iteration is no loop; registers keep their scope only inside a loop.
+    bool declares = std::any_of(inner->body.begin(), inner->body.end(), [](const Statement &child) {
+      return std::holds_alternative<loop::Register>(child.node);
+    });
+    if (extent == 1 && (!declares || body.size() == 1)) {
+      loop::substitute(inner->body, inner->variable, inner->lower[0]);
+      simplify(inner->body, scope);
+      for (Statement &child : inner->body)
+        result.push_back(std::move(child));
+      continue;
+    }
+    scope.push(*inner);
+    simplify(inner->body, scope);
+    scope.pop();
+    if (!inner->body.empty())
+      result.push_back(std::move(statement));
+  }
+  body = std::move(result);
+}
+
+} // namespace
+
+bool simplify_loops(loop::Kernel &kernel, PassContext &) {
+  loop::Scope scope;
+  simplify(kernel.body, scope);
+  return true;
+}
+
+} // namespace cnnc

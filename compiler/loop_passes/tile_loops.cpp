@@ -1,0 +1,298 @@
+// Cuts loops as `tile` of the schedule says and computes a whole tile at a time: its loops move below the
+// reduction, and each register becomes an array with one element per iteration of the tile.
+//
+//   kernel @y(...) schedule(tile=ow:4) {            kernel @y(...) {
+//     for ow in 0..10 {                               for ow.o in 0..2 {        // 10 = 2 * 3 + 2 * 2
+//       reg sum: f32                                    reg sum: f32[3]
+//       sum = 0                                   ->    unroll ow.i in 0..3 { sum[ow.i] = 0 }
+//       for ic in 0..8 { sum += x[ic, ow] }             for ic in 0..8 { unroll ow.i in 0..3 {
+//       y[ow] = sum                                       sum[ow.i] += x[ic, ow.o * 3 + ow.i]
+//     }                                                 } }  ...
+//                                                     for ow.o in 0..2 { the same with tiles of 2, from 6 on }
+//
+// What does not divide is spread evenly: ceil(10 / 4) tiles of 3 or 2. The loop that `vector` names is
+// counted in whole vectors, and its remainder is cut into powers of two.
+//
+// Legal because iterations of the tiled loops do not depend on each other: each computes its own results
+// from buffers that the nest does not write (checked), in registers of its own.
+#include "compiler/loop_passes/loop_passes.h"
+#include "ir/loop/rewrite.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <set>
+
+namespace cnnc {
+
+namespace {
+
+using loop::For;
+using loop::Index;
+using loop::Kernel;
+using loop::LoopKind;
+using loop::Register;
+using loop::Statement;
+
+/// `count` tiles of `size` iterations, from `start` on.
+struct Segment {
+  int64_t start, count, size;
+};
+
+void append_balanced(std::vector<Segment> &segments, int64_t start, int64_t units, int64_t largest,
+                     int64_t unit) {
+  int64_t tiles = (units + largest - 1) / largest;
+  int64_t small = units / tiles, big_count = units - small * tiles;
+  if (big_count > 0)
+    segments.push_back({start, big_count, (small + 1) * unit});
+  segments.push_back({start + big_count * (small + 1) * unit, tiles - big_count, small * unit});
+}
+
+/// Cuts `extent` iterations into tiles of at most `tile`. With vectors, tiles hold whole vectors of `lanes`
+/// and the rest follows in powers of two.
+std::vector<Segment> cut(int64_t extent, int64_t tile, int64_t lanes) {
+  std::vector<Segment> segments;
+  if (extent / lanes > 0)
+    append_balanced(segments, 0, extent / lanes, std::max<int64_t>(1, tile / lanes), lanes);
+  int64_t start = extent / lanes * lanes;
+  for (int64_t piece = lanes / 2; piece >= 1; piece /= 2)
+    if ((extent - start) & piece) {
+      segments.push_back({start, 1, piece});
+      start += piece;
+    }
+  return segments;
+}
+
+struct TileLoop {
+  std::string variable;
+  int64_t extent;
+};
+
+class Tiler {
+public:
+  Tiler(Kernel &kernel, PassContext &context) : kernel_(kernel), context_(context) {}
+
+  bool run() {
+    for (const LoopFactor &tile : kernel_.schedule.tile)
+      if (!find_nest(tile.loop)) {
+        error(fmt::format("the schedule tiles {}, but no nest has this loop around its registers",
+                          tile.loop));
+        return false;
+      }
+    std::vector<Statement> body;
+    for (Statement &statement : kernel_.body) {
+      std::vector<const For *> band = loop::perfect_band(statement);
+      bool tiled = std::any_of(band.begin(), band.end(),
+                               [&](const For *loop) { return tile_of(loop->variable) != nullptr; });
+      if (!tiled) {
+        body.push_back(statement);
+        continue;
+      }
+      if (!check_independent(statement))
+        return false;
+      band_ = band;
+      build(0, {}, {}, body);
+      if (failed_)
+        return false;
+    }
+    kernel_.body = std::move(body);
+    kernel_.schedule.tile.clear();
+    return true;
+  }
+
+private:
+  const LoopFactor *tile_of(const std::string &variable) const {
+    for (const LoopFactor &tile : kernel_.schedule.tile)
+      if (tile.loop == variable)
+        return &tile;
+    return nullptr;
+  }
+
+  int64_t lanes_of(const std::string &variable) const {
+    for (const LoopFactor &vector : kernel_.schedule.vector)
+      if (vector.loop == variable)
+        return vector.size;
+    return 1;
+  }
+
+  bool find_nest(const std::string &variable) const {
+    for (const Statement &statement : kernel_.body)
+      for (const For *loop : loop::perfect_band(statement))
+        if (loop->variable == variable)
+          return true;
+    return false;
+  }
+
+  void error(std::string message) {
+    context_.diagnostics.error(kernel_.range, fmt::format("kernel @{}: {}", kernel_.name, message));
+    failed_ = true;
+  }
+
+  /// No buffer is both read and written in the nest.
+  bool check_independent(const Statement &nest) {
+    std::set<std::string> read, written;
+    collect(nest, read, written);
+    for (const std::string &buffer : written)
+      if (read.contains(buffer) && kernel_.find_buffer(buffer)) {
+        error(fmt::format("{} is both read and written by the loops to tile", buffer));
+        return false;
+      }
+    return true;
+  }
+
+  void collect(const Statement &statement, std::set<std::string> &read,
+               std::set<std::string> &written) const {
+    if (const auto *inner = std::get_if<For>(&statement.node)) {
+      for (const Statement &child : inner->body)
+        collect(child, read, written);
+    } else if (const auto *assign = std::get_if<loop::Assign>(&statement.node)) {
+      written.insert(assign->target.buffer);
+      if (assign->accumulate)
+        read.insert(assign->target.buffer);
+      loop::Expression value = assign->value;
+      loop::for_each_access(value, [&](loop::Access &a) { read.insert(a.buffer); });
+    }
+  }
+
+  /// The loops of the band from `depth` on, with the tiles of the outer ones decided.
+  void build(size_t depth, const loop::Replacements &values, const std::vector<TileLoop> &tile,
+             std::vector<Statement> &result) {
+    if (failed_)
+      return;
+    if (depth == band_.size()) {
+      std::vector<Statement> body = band_.back()->body;
+      loop::substitute(body, values);
+      std::vector<TileLoop> ordered = tile;
+      // Vectors innermost: one broadcast then serves all of them.
+      std::stable_partition(ordered.begin(), ordered.end(), [&](const TileLoop &loop) {
+        return loop.variable != vector_tile_;
+      });
+      if (!ordered.empty())
+        body = sink(std::move(body), ordered);
+      for (Statement &statement : body)
+        result.push_back(std::move(statement));
+      return;
+    }
+    const For &loop = *band_[depth];
+    const LoopFactor *factor = tile_of(loop.variable);
+    if (!factor) {
+      For copy = loop;
+      for (std::vector<Index> *bound : {&copy.lower, &copy.upper})
+        for (Index &index : *bound)
+          index = loop::substitute(index, values);
+      copy.body.clear();
+      build(depth + 1, values, tile, copy.body);
+      result.push_back({std::move(copy), {}});
+      return;
+    }
+    std::optional<int64_t> extent = loop.extent();
+    if (!extent || !(loop.lower[0] == Index(0)))
+      return error(fmt::format("{} cannot be tiled: its bounds are not constants", loop.variable));
+    for (const Segment &segment : cut(*extent, factor->size, lanes_of(loop.variable)))
+      build_segment(depth, segment, values, tile, result);
+  }
+
+  void build_segment(size_t depth, const Segment &segment, loop::Replacements values,
+                     std::vector<TileLoop> tile, std::vector<Statement> &result) {
+    const std::string &name = band_[depth]->variable;
+    Index value = segment.start;
+    if (segment.count > 1)
+      value = value + Index::variable(name + ".o") * segment.size;
+    if (segment.size > 1) {
+      value = value + Index::variable(name + ".i");
+      tile.push_back({name + ".i", segment.size});
+    }
+    if (lanes_of(name) > 1)
+      vector_tile_ = name + ".i";
+    values.emplace_back(name, value);
+    if (segment.count == 1)
+      return build(depth + 1, values, tile, result);
+    std::vector<Statement> body;
+    build(depth + 1, values, tile, body);
+    result.push_back(loop::make_for(name + ".o", segment.count, std::move(body)));
+  }
+
+  /// Wraps every assignment of a body into the tile's loops and gives registers the tile's dimensions.
+  std::vector<Statement> sink(std::vector<Statement> body, const std::vector<TileLoop> &tile) {
+    for (Statement &statement : body)
+      if (auto *reg = std::get_if<Register>(&statement.node))
+        expand_register(*reg, body, tile);
+    std::vector<Statement> result;
+    for (Statement &statement : body) {
+      if (auto *inner = std::get_if<For>(&statement.node))
+        sink_loop(std::move(*inner), tile, result);
+      else if (std::holds_alternative<loop::Assign>(statement.node))
+        result.push_back(wrapped(std::move(statement), tile));
+      else
+        result.push_back(std::move(statement));
+    }
+    return result;
+  }
+
+  static void expand_register(Register &reg, std::vector<Statement> &body,
+                              const std::vector<TileLoop> &tile) {
+    std::vector<Index> subscripts;
+    std::vector<int64_t> shape;
+    for (const TileLoop &loop : tile) {
+      subscripts.push_back(Index::variable(loop.variable));
+      shape.push_back(loop.extent);
+    }
+    reg.shape.insert(reg.shape.begin(), shape.begin(), shape.end());
+    loop::for_each_access(body, [&](loop::Access &access) {
+      if (access.buffer == reg.name)
+        access.subscripts.insert(access.subscripts.begin(), subscripts.begin(), subscripts.end());
+    });
+  }
+
+  static Statement wrapped(Statement statement, const std::vector<TileLoop> &tile) {
+    for (size_t i = tile.size(); i-- > 0;) {
+      std::vector<Statement> body;
+      body.push_back(std::move(statement));
+      statement =
+          loop::make_for(tile[i].variable, tile[i].extent, std::move(body), LoopKind::unroll);
+    }
+    return statement;
+  }
+
+  /// A serial loop stays outside of the tile's loops. Unrolled ones that hold a computation of their own
+  /// (the block of values that a fused pool reads) become part of the tile: they move inwards, too.
+  void sink_loop(For loop, const std::vector<TileLoop> &tile, std::vector<Statement> &result) {
+    for (const std::vector<Index> *bound : {&loop.lower, &loop.upper})
+      for (const Index &index : *bound)
+        for (const TileLoop &tiled : tile)
+          if (index.uses(tiled.variable))
+            return error(fmt::format("the tile loop {} cannot move below {}, whose bounds use it",
+                                     tiled.variable, loop.variable));
+    std::vector<TileLoop> block;
+    For *innermost = &loop;
+    while (innermost->kind == LoopKind::unroll) {
+      block.push_back({innermost->variable, innermost->extent().value_or(0)});
+      auto *next =
+          innermost->body.size() == 1 ? std::get_if<For>(&innermost->body[0].node) : nullptr;
+      if (!next || next->kind != LoopKind::unroll)
+        break;
+      innermost = next;
+    }
+    if (!block.empty() && innermost->body.size() > 1) {
+      block.insert(block.end(), tile.begin(), tile.end());
+      for (Statement &statement : sink(std::move(innermost->body), block))
+        result.push_back(std::move(statement));
+      return;
+    }
+    loop.body = sink(std::move(loop.body), tile);
+    result.push_back({std::move(loop), {}});
+  }
+
+  Kernel &kernel_;
+  PassContext &context_;
+  std::vector<const For *> band_;
+  std::string vector_tile_;
+  bool failed_ = false;
+};
+
+} // namespace
+
+bool tile_loops(Kernel &kernel, PassContext &context) {
+  return kernel.schedule.tile.empty() || Tiler(kernel, context).run();
+}
+
+} // namespace cnnc
