@@ -1,0 +1,248 @@
+// Groups the ops into kernels, each of which becomes one loop nest: a convolution or fully
+// connected layer takes along the element-wise ops behind it and a 2x2 pool; element-wise ops form
+// kernels of their own.
+//
+//   %c = conv2d %x, %w, %b : f32[1, 8, 6, 6]      kernel @c(%x, %w, %b, %x) -> (%p) {
+//   %s = add %c, %x        : f32[1, 8, 6, 6]        %c = conv2d %x, %w, %b : f32[1, 8, 6, 6]
+//   %r = relu %s           : f32[1, 8, 6, 6]  =>    %s = add %c, %x        : f32[1, 8, 6, 6]
+//   %p = max_pool2d %r     : f32[1, 8, 3, 3]        %r = relu %s           : f32[1, 8, 6, 6]
+//                                                   %p = max_pool2d %r     : f32[1, 8, 3, 3]
+//                                                 }
+//
+// A group grows from its last value to the immediate post-dominator of that value's op, when
+// everything between the two can join. So every member reaches the last one and only that one is
+// read outside. Groups of this shape are convex, and no two of them can wait for each other: a
+// cycle of groups would be one of ops.
+
+#include "compiler/graph_passes/graph_passes.h"
+#include "compiler/graph_passes/plan_memory.h"
+
+#include <algorithm>
+#include <boost/graph/adjacency_list.hpp>
+#include <boost/graph/dominator_tree.hpp>
+#include <cassert>
+#include <unordered_set>
+
+namespace cnnc {
+
+namespace {
+
+template <class... Ops> bool is(const Op &op) { return (std::holds_alternative<Ops>(op) || ...); }
+
+bool is_anchor(const Op &op) { return is<Conv2d, Local2d, Dense>(op); }
+bool is_elementwise(const Op &op) { return is<Unary, Binary>(op); }
+bool is_pool(const Op &op) { return is<MaxPool2d, AvgPool2d, GlobalAvgPool2d>(op); }
+
+/// For each node the op through which everything passes on its way to the outputs of the model;
+/// no_id where there is none.
+std::vector<NodeId> immediate_post_dominators(const Graph &graph,
+                                              const std::vector<std::vector<NodeId>> &users) {
+  // Dominators of the reversed graph, entered by a virtual exit.
+  using Reversed = boost::adjacency_list<boost::vecS, boost::vecS, boost::bidirectionalS>;
+  size_t exit = graph.nodes.size();
+  Reversed reversed(exit + 1);
+  for (NodeId id = 0; id < exit; ++id) {
+    bool leaves = true; // nothing reads it
+    for (ValueId result : graph.nodes[id].results) {
+      leaves = leaves && users[result].empty();
+      for (NodeId user : users[result])
+        add_edge(user, id, reversed);
+    }
+    for (ValueId result : graph.nodes[id].results)
+      leaves = leaves || graph.is_output(result);
+    if (leaves)
+      add_edge(exit, id, reversed);
+  }
+  size_t none = boost::graph_traits<Reversed>::null_vertex();
+  std::vector<size_t> dominators(exit + 1, none);
+  boost::lengauer_tarjan_dominator_tree(
+      reversed, exit,
+      boost::make_iterator_property_map(dominators.begin(), get(boost::vertex_index, reversed)));
+  std::vector<NodeId> result(exit, no_id);
+  for (NodeId id = 0; id < exit; ++id)
+    if (dominators[id] < exit)
+      result[id] = static_cast<NodeId>(dominators[id]);
+  return result;
+}
+
+class Fusion {
+public:
+  explicit Fusion(Graph &graph)
+      : graph_(graph), users_(graph.users()), constant_(graph.constant_values()),
+        post_dominator_(immediate_post_dominators(graph, users_)) {}
+
+  void run() {
+    // The last convolution first: of two that an add joins, it takes the add, and the other is
+    // computed before.
+    for (NodeId id = node_count(); id-- > 0;)
+      if (is_free(id) && is_anchor(op(id)))
+        grow_anchor(id);
+    for (NodeId id = 0; id < node_count(); ++id)
+      if (is_free(id) && !is_elementwise(op(id))) {
+        start(id);
+        if (is_pool(op(id)))
+          take_unary_ops(id);
+      }
+    for (NodeId id = node_count(); id-- > 0;)
+      if (is_free(id))
+        gather_elementwise(id);
+    name_kernels();
+  }
+
+private:
+  NodeId node_count() const { return static_cast<NodeId>(graph_.nodes.size()); }
+  const Op &op(NodeId id) const { return graph_.nodes[id].op; }
+  ValueId result(NodeId id) const { return graph_.nodes[id].results[0]; }
+  const TensorType &type(NodeId id) const { return graph_.type(result(id)); }
+
+  /// Does work and is in no kernel yet.
+  bool is_free(NodeId id) const {
+    const Node &node = graph_.nodes[id];
+    return node.kernel == no_id && !is<Call>(node.op) && !constant_[node.results[0]] &&
+           !is_view(graph_, node);
+  }
+
+  KernelId start(NodeId id) {
+    auto kernel = static_cast<KernelId>(graph_.kernels.size());
+    graph_.kernels.push_back({graph_.values[result(id)].name, {}, {}});
+    graph_.nodes[id].kernel = kernel;
+    first_new_kernel_ = std::min(first_new_kernel_, kernel);
+    return kernel;
+  }
+
+  void grow_anchor(NodeId anchor) {
+    KernelId kernel = start(anchor);
+    NodeId tail = anchor;
+    while (std::optional<std::vector<NodeId>> step = elementwise_step(tail)) {
+      for (NodeId id : *step)
+        graph_.nodes[id].kernel = kernel;
+      tail = post_dominator_[tail];
+    }
+    std::optional<NodeId> pool = only_user(tail);
+    if (!pool || !is_free(*pool) || !is_exact_pool(*pool))
+      return;
+    graph_.nodes[*pool].kernel = kernel;
+    take_unary_ops(*pool);
+  }
+
+  /// The nodes from `tail` to its immediate post-dominator, without the first, if all can join its
+  /// kernel.
+  std::optional<std::vector<NodeId>> elementwise_step(NodeId tail) const {
+    NodeId end = post_dominator_[tail];
+    if (end == no_id)
+      return std::nullopt;
+    std::vector<NodeId> region = {end}, open = {tail};
+    std::vector<NodeId> seen = {tail, end};
+    while (!open.empty()) {
+      NodeId id = open.back();
+      open.pop_back();
+      for (NodeId user : users_[result(id)])
+        if (std::find(seen.begin(), seen.end(), user) == seen.end()) {
+          if (!can_join(user, tail))
+            return std::nullopt;
+          seen.push_back(user);
+          region.push_back(user);
+          open.push_back(user);
+        }
+    }
+    return can_join(end, tail) ? std::optional(std::move(region)) : std::nullopt;
+  }
+
+  bool can_join(NodeId id, NodeId tail) const {
+    return is_free(id) && is_elementwise(op(id)) && type(id) == type(tail);
+  }
+
+  std::optional<NodeId> only_user(NodeId id) const {
+    if (graph_.is_output(result(id)) || users_[result(id)].size() != 1)
+      return std::nullopt;
+    return users_[result(id)].front();
+  }
+
+  /// A pool of 2x2 windows that cut the plane into equal parts, so that a tile of a convolution
+  /// holds whole windows.
+  bool is_exact_pool(NodeId id) const {
+    auto exact = [&](const auto &pool) {
+      const std::vector<int64_t> &shape = graph_.type(graph_.nodes[id].operands[0]).shape;
+      std::array<int64_t, 2> two = {2, 2};
+      return pool.kernel == two && pool.stride == two && pool.pad == std::array<int64_t, 4>{} &&
+             !pool.ceil_mode && shape[2] % 2 == 0 && shape[3] % 2 == 0;
+    };
+    if (const MaxPool2d *pool = std::get_if<MaxPool2d>(&op(id)))
+      return exact(*pool) && pool->dilation == std::array<int64_t, 2>{1, 1};
+    const AvgPool2d *pool = std::get_if<AvgPool2d>(&op(id));
+    return pool && exact(*pool);
+  }
+
+  void take_unary_ops(NodeId tail) {
+    KernelId kernel = graph_.nodes[tail].kernel;
+    for (std::optional<NodeId> next = only_user(tail);
+         next && is<Unary>(op(*next)) && can_join(*next, tail); next = only_user(tail)) {
+      graph_.nodes[*next].kernel = kernel;
+      tail = *next;
+    }
+  }
+
+  /// One kernel of a last element-wise op and of those before it that nobody outside reads.
+  void gather_elementwise(NodeId last) {
+    KernelId kernel = start(last);
+    std::vector<NodeId> open = {last};
+    while (!open.empty()) {
+      NodeId id = open.back();
+      open.pop_back();
+      for (ValueId operand : graph_.nodes[id].operands) {
+        NodeId producer = graph_.values[operand].producer;
+        if (producer == no_id || !can_join(producer, last) || is_read_outside(producer, kernel))
+          continue;
+        graph_.nodes[producer].kernel = kernel;
+        open.push_back(producer);
+      }
+    }
+  }
+
+  bool is_read_outside(NodeId id, KernelId kernel) const {
+    const std::vector<NodeId> &users = users_[result(id)];
+    return graph_.is_output(result(id)) ||
+           std::any_of(users.begin(), users.end(),
+                       [&](NodeId user) { return graph_.nodes[user].kernel != kernel; });
+  }
+
+  /// Names in the order of the text: letters, digits, _ and . only, each once.
+  void name_kernels() {
+    std::unordered_set<std::string> taken;
+    for (KernelId id = 0; id < graph_.kernels.size() && id < first_new_kernel_; ++id)
+      taken.insert(graph_.kernels[id].name);
+    std::vector<bool> named(graph_.kernels.size(), false);
+    for (const Node &node : graph_.nodes) {
+      if (node.kernel == no_id || node.kernel < first_new_kernel_ || named[node.kernel])
+        continue;
+      named[node.kernel] = true;
+      std::string base = graph_.kernels[node.kernel].name;
+      for (char &c : base)
+        if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '.')
+          c = '_';
+      std::string name = base;
+      for (int i = 1; !taken.insert(name).second; ++i)
+        name = base + "." + std::to_string(i);
+      graph_.kernels[node.kernel].name = name;
+    }
+  }
+
+  Graph &graph_;
+  std::vector<std::vector<NodeId>> users_;
+  std::vector<bool> constant_;
+  std::vector<NodeId> post_dominator_;
+  KernelId first_new_kernel_ = no_id;
+};
+
+} // namespace
+
+bool fuse_kernels(Graph &graph, PassContext &) {
+  Fusion(graph).run();
+  [[maybe_unused]] bool convex = graph.sort();
+  assert(convex && "kernels wait for each other");
+  graph.erase_nodes(
+      std::vector<bool>(graph.nodes.size(), false)); // numbers kernels as a parser would
+  return true;
+}
+
+} // namespace cnnc
