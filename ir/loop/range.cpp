@@ -186,8 +186,9 @@ Index divide(Term::Kind kind, const Index &inner, int64_t divisor) {
   return kind == Term::Kind::quotient ? inner / divisor : inner % divisor;
 }
 
-/// A quotient or remainder by `divisor` of an expression that splits into `step` times a multiple and a
-/// rest in [0, step): (a * 16 + b) % 32 is (a % 2) * 16 + b. Empty when no factor gives such a step.
+/// A quotient or remainder by `divisor` of an expression that splits into `step` times a multiple
+/// and a rest in [0, step): (a * 16 + b) % 32 is (a % 2) * 16 + b. Empty when no factor gives such
+/// a step.
 std::optional<Index> split_by_step(Term::Kind kind, const Index &inner, int64_t divisor,
                                    const Scope &scope) {
   std::vector<int64_t> steps;
@@ -242,7 +243,8 @@ Index simplify(const Index &index, const Scope &scope) {
     Index value(divided.constant);
     for (const Term &part : divided.terms)
       if (part.kind == term.kind && part.divisor == term.divisor)
-        value = value + simplify_division(part.kind, *part.inner, part.divisor, scope) * part.factor;
+        value =
+            value + simplify_division(part.kind, *part.inner, part.divisor, scope) * part.factor;
       else {
         Index other;
         other.terms.push_back(part);

@@ -1,14 +1,15 @@
-// Which values an index takes: the proof that accesses stay inside their buffers, and the ground for
-// dropping quotients and remainders that do nothing.
+// Which values an index takes: the proof that accesses stay inside their buffers, and the ground
+// for dropping quotients and remainders that do nothing.
 //
 //   for oh in 0..28 {
 //     for kh in max(0, 1 - oh * 2)..min(3, 57 - oh * 2) {     oh * 2 + kh - 1 is in [0, 55]
 //
-// Method: to bound an expression from above, its innermost variable is replaced by its last value (by its
-// first value where its factor is negative), once for each alternative of a min or max, and so on outwards
-// until a number is left; every alternative gives a valid bound, so that the smallest counts. Dependences
-// between loops are kept that way, which plain interval arithmetic loses. A quotient or remainder is
-// bounded through its inner expression. All arithmetic is checked.
+// Method: to bound an expression from above, its innermost variable is replaced by its last value
+// (by its first value where its factor is negative), once for each alternative of a min or max, and
+// so on outwards until a number is left; every alternative gives a valid bound, so that the
+// smallest counts. Dependences between loops are kept that way, which plain interval arithmetic
+// loses. A quotient or remainder is bounded through its inner expression. All arithmetic is
+// checked.
 #pragma once
 
 #include "ir/loop/loop.h"
@@ -30,14 +31,15 @@ public:
   void pop();
   bool binds(const std::string &variable) const;
 
-  /// A range that contains every value the index takes in these loops; the smallest one for bounds and
-  /// subscripts as lowering and tiling make them. Empty when a variable is not bound here or a number
-  /// does not fit.
+  /// A range that contains every value the index takes in these loops; the smallest one for bounds
+  /// and subscripts as lowering and tiling make them. Empty when a variable is not bound here or a
+  /// number does not fit.
   std::optional<Range> range_of(const Index &index) const;
 
 private:
-  /// factor * variable, or factor * (a quotient or remainder whose range is known). Eliminated from the
-  /// highest order to the lowest: 2 * depth for a loop's variable, one more for what it makes innermost.
+  /// factor * variable, or factor * (a quotient or remainder whose range is known). Eliminated from
+  /// the highest order to the lowest: 2 * depth for a loop's variable, one more for what it makes
+  /// innermost.
   struct Part {
     int order = 0;
     int64_t factor = 1;

@@ -1,0 +1,27 @@
+// The rules of the loops text, checked after lowering and after every loop pass.
+//
+// Names. Buffers have different names; a register lives until its block ends and has neither the
+// name of a buffer nor of a register alive; a loop variable differs from those of the loops around
+// it. Names can be read back by the parser. Only buffers, registers and variables in scope are
+// used. Accesses. As many subscripts as dimensions, each proved to stay inside its dimension by the
+// ranges of the loops around (range.h). Inputs are never assigned; registers are assigned before
+// they are read. Loops. Constant bounds do not run backwards. `vector` and `unroll` have a constant
+// extent of at least one; a vector loop holds assignments only; unrolling writes out no more than
+// 65536 assignments. `parallel` stands inside no other loop, and no register lives across its
+// braces. Types. All arithmetic is in f32; only a plain copy, x[..] = y[..], may have another type,
+// the same on both sides. Sizes. The bytes of a buffer fit in 48 bits, a register has up to 65536
+// elements, and no number in an index is beyond 2^40.
+#pragma once
+
+#include "ir/loop/loop.h"
+
+namespace cnnc::loop {
+
+/// Reports every violation at its statement, or at the kernel when a pass made the statement.
+bool verify(const Kernel &kernel, Diagnostics &diagnostics);
+
+/// The part of verify() that proves every access inside its buffer. Accesses that break the other
+/// rules (unknown names, wrong number of subscripts) are passed over.
+bool verify_bounds(const Kernel &kernel, Diagnostics &diagnostics);
+
+} // namespace cnnc::loop
