@@ -1,0 +1,348 @@
+// Decides how every tensor lies in memory: activations of convolutions in blocks of as many channels as a
+// vector has lanes, with a border of zeros (halo) where the next convolution pads.
+//
+//   kernel @c(%x, ..) -> (%c) {                      %x.plain = relayout %x : f32[1, 3, 8, 8] halo=[1, 1, 1, 1]
+//     %c = conv2d %x, .. pad=[1, 1, 1, 1]              (a kernel of its own)
+//       : f32[1, 32, 8, 8]                     ->    kernel @c(%x.plain, ..) -> (%c) {
+//   }                                                  %c = conv2d %x.plain, ..
+//   kernel @d(%c, ..) -> (%d) {                          : f32[1, 32, 8, 8] nchw16c halo=[1, 1, 1, 1]
+//     %d = conv2d %c, .. pad=[1, 1, 1, 1]            }
+//       : f32[1, 32, 8, 8]                           kernel @d(%c, ..) -> (%d.nchw16c) { .. }
+//   }                                                %d = relayout %d.nchw16c : f32[1, 32, 8, 8]
+//
+// The producer of a value writes it as its consumers want it; a `relayout` is inserted where they disagree
+// and at the model's inputs and outputs, which are plain NCHW. Texts that have layouts keep them.
+#include "compiler/graph_passes/graph_passes.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
+#include <set>
+
+namespace cnnc {
+
+namespace {
+
+using Halo = std::array<int64_t, 4>;
+
+bool is_view(const Op &op) {
+  return std::holds_alternative<Reshape>(op) || std::holds_alternative<Flatten>(op);
+}
+
+/// Border that a convolution reads beyond its input.
+Halo halo_of_windows(const std::array<int64_t, 4> &pad, const std::array<int64_t, 2> &stride,
+                     const std::array<int64_t, 2> &dilation, const std::array<int64_t, 2> &kernel,
+                     const std::vector<int64_t> &input, const std::vector<int64_t> &output) {
+  Halo halo = {};
+  for (size_t i = 0; i < 2; ++i) {
+    int64_t last = (output[2 + i] - 1) * stride[i] + (kernel[i] - 1) * dilation[i] - pad[i];
+    halo[i] = pad[i];
+    halo[2 + i] = std::max<int64_t>(0, last - input[2 + i] + 1);
+  }
+  return halo;
+}
+
+class Layouts {
+public:
+  Layouts(Graph &graph, PassContext &context)
+      : graph_(graph), context_(context), lanes_(context.machine.vector_lanes) {}
+
+  bool run() {
+    constant_ = graph_.constant_values();
+    std::vector<std::vector<NodeId>> members = kernel_members(graph_);
+    for (NodeId id = 0, count = static_cast<NodeId>(graph_.nodes.size()); id < count; ++id) {
+      KernelId kernel = graph_.nodes[id].kernel;
+      if (kernel != no_id && members[kernel].front() == id)
+        assign(members[kernel]);
+      else if (kernel == no_id && is_view(graph_.nodes[id].op))
+        view(id);
+    }
+    for (size_t i = 0; i < graph_.outputs.size(); ++i)
+      if (!finish_output(i))
+        return false;
+    return graph_.sort();
+  }
+
+private:
+  struct Relayouted {
+    ValueId value;
+    std::vector<Block> blocks;
+    ValueId result;
+  };
+
+  TensorType &type(ValueId id) { return *graph_.values[id].type; }
+  const std::vector<int64_t> &shape(ValueId id) { return type(id).shape; }
+  bool constant(ValueId id) const { return id < constant_.size() && constant_[id]; }
+
+  std::vector<Block> channel_blocks() const { return {{1, lanes_}}; }
+  bool is_blocked(ValueId id) { return type(id).layout.block_of(1) > 1; }
+  bool whole_blocks(int64_t channels) const { return channels % lanes_ == 0; }
+
+  /// Blocks of channels for the results of a kernel, or none.
+  std::vector<Block> choose_blocks(const std::vector<NodeId> &members) {
+    const Node &first = graph_.nodes[members.front()];
+    if (shape(first.results[0]).size() != 4)
+      return {};
+    bool blocked = std::visit(
+        overloaded{[&](const Conv2d &conv) { return blocks_convolution(first, conv); },
+                   [&](const Local2d &) { return true; },
+                   [&](const Concat &concat) { return blocks_concat(first, concat); },
+                   [&](const MaxPool2d &) { return blocks_pool(first); },
+                   [&](const AvgPool2d &) { return blocks_pool(first); },
+                   [&](const GlobalAvgPool2d &) { return blocks_pool(first); },
+                   [&](const Unary &) { return blocks_elementwise(members); },
+                   [&](const Binary &) { return blocks_elementwise(members); },
+                   [](const auto &) { return false; }},
+        first.op);
+    return blocked && finite_in_padding(members) ? channel_blocks() : std::vector<Block>{};
+  }
+
+  bool blocks_convolution(const Node &node, const Conv2d &conv) {
+    const std::vector<int64_t> &filter = shape(node.operands[1]);
+    bool depthwise = filter[1] == 1 && filter[0] == conv.groups;
+    return conv.groups == 1 || depthwise ||
+           (whole_blocks(filter[0] / conv.groups) && whole_blocks(filter[1]));
+  }
+
+  bool blocks_pool(const Node &node) {
+    return is_blocked(node.operands[0]) || shape(node.operands[0])[1] >= lanes_;
+  }
+
+  /// Blocks can be joined along the channels when all parts but the last are whole.
+  bool blocks_concat(const Node &node, const Concat &concat) {
+    bool any = false, whole = true;
+    for (size_t i = 0; i < node.operands.size(); ++i) {
+      any = any || is_blocked(node.operands[i]);
+      whole = whole && (i + 1 == node.operands.size() || concat.axis != 1 ||
+                        whole_blocks(shape(node.operands[i])[1]));
+    }
+    return any && whole && concat.axis >= 1;
+  }
+
+  bool blocks_elementwise(const std::vector<NodeId> &members) {
+    for (NodeId member : members)
+      for (ValueId operand : graph_.nodes[member].operands)
+        if (!constant(operand) && is_blocked(operand))
+          return true;
+    return false;
+  }
+
+  /// The lanes that fill up the last block must not become infinite or NaN: what reads them multiplies
+  /// them by zero.
+  bool finite_in_padding(const std::vector<NodeId> &members) {
+    if (whole_blocks(shape(graph_.nodes[members.front()].results[0])[1]))
+      return true;
+    return std::none_of(members.begin(), members.end(), [&](NodeId member) {
+      const Op &op = graph_.nodes[member].op;
+      const auto *binary = std::get_if<Binary>(&op);
+      const auto *unary = std::get_if<Unary>(&op);
+      return (binary && binary->kind == BinaryKind::div) || (unary && unary->kind == UnaryKind::exp);
+    });
+  }
+
+  void assign(const std::vector<NodeId> &members) {
+    std::vector<Block> blocks = choose_blocks(members);
+    std::set<ValueId> inside;
+    for (NodeId member : members) {
+      // connect() may add nodes and values: no references across it.
+      for (size_t i = 0; i < graph_.nodes[member].operands.size(); ++i) {
+        ValueId operand = graph_.nodes[member].operands[i];
+        if (constant(operand) || inside.contains(operand))
+          continue;
+        ValueId connected = connect_operand(member, i, blocks);
+        graph_.nodes[member].operands[i] = connected;
+      }
+      for (ValueId result : graph_.nodes[member].results) {
+        inside.insert(result);
+        if (shape(result).size() == 4 && !std::holds_alternative<Relayout>(graph_.nodes[member].op))
+          type(result).layout.blocks = blocks;
+      }
+    }
+  }
+
+  /// A view shares its operand's memory, which must then stay plain.
+  void view(NodeId id) {
+    ValueId operand = graph_.nodes[id].operands[0];
+    ValueId connected = connect(operand, {}, {});
+    if (type(connected).layout.has_halo())
+      connected = relayout(operand, {});
+    pinned_.insert(connected);
+    graph_.nodes[id].operands[0] = connected;
+  }
+
+  ValueId connect_operand(NodeId member, size_t index, const std::vector<Block> &blocks) {
+    const Node &node = graph_.nodes[member];
+    ValueId operand = node.operands[index];
+    ValueId result = node.results[0];
+    if (std::holds_alternative<Relayout>(node.op))
+      return operand;
+    if (shape(operand).size() != 4)
+      return connect(operand, {}, {});
+    if (const auto *conv = std::get_if<Conv2d>(&node.op)) {
+      if (index != 0) // a filter that is computed at run time
+        return connect(operand, {}, {});
+      const std::vector<int64_t> &filter = shape(node.operands[1]);
+      Halo halo = halo_of_windows(conv->pad, conv->stride, conv->dilation, {filter[2], filter[3]},
+                                  shape(operand), shape(result));
+      return connect(operand, input_blocks(operand, blocks, conv->groups), halo);
+    }
+    if (const auto *local = std::get_if<Local2d>(&node.op)) {
+      const std::vector<int64_t> &filter = shape(node.operands[1]);
+      Halo halo = halo_of_windows(local->pad, local->stride, local->dilation, {filter[4], filter[5]},
+                                  shape(operand), shape(result));
+      return connect(operand, input_blocks(operand, blocks, 1), halo);
+    }
+    // A channel that is broadcast is read alone, wherever it lies.
+    bool broadcast = std::holds_alternative<Binary>(node.op) && shape(operand)[1] == 1;
+    return connect(operand, broadcast ? type(operand).layout.blocks : blocks, {});
+  }
+
+  /// A dense convolution reads few channels as they are: an image's three need no block.
+  std::vector<Block> input_blocks(ValueId operand, const std::vector<Block> &blocks,
+                                  int64_t groups) {
+    bool few = groups == 1 && !is_blocked(operand) && shape(operand)[1] < lanes_;
+    return few ? std::vector<Block>{} : blocks;
+  }
+
+  /// The value in a layout with these blocks and at least this halo.
+  ValueId connect(ValueId value, const std::vector<Block> &blocks, const Halo &halo) {
+    auto widen = [&](ValueId id) {
+      for (size_t i = 0; i < halo.size(); ++i)
+        type(id).layout.halo[i] = std::max(type(id).layout.halo[i], halo[i]);
+      return id;
+    };
+    if (constant(value))
+      return value;
+    NodeId producer = graph_.values[value].producer;
+    bool free = producer != no_id && graph_.nodes[producer].kernel != no_id &&
+                !pinned_.contains(value);
+    bool same = type(value).layout.blocks == blocks;
+    if (same && (free || halo == Halo{}))
+      return widen(value);
+    for (const Relayouted &known : relayouts_)
+      if (known.value == value && known.blocks == blocks && !pinned_.contains(known.result))
+        return widen(known.result);
+    return widen(relayout(value, blocks));
+  }
+
+  ValueId relayout(ValueId value, const std::vector<Block> &blocks) {
+    TensorType wanted = type(value);
+    wanted.layout = {blocks, {}};
+    std::string spelling = blocks.empty() ? "plain" : spell_layout(wanted.layout, wanted.rank());
+    ValueId result = add_relayout(value, graph_.values[value].name + "." + spelling, wanted);
+    relayouts_.push_back({value, blocks, result});
+    return result;
+  }
+
+  ValueId add_relayout(ValueId value, const std::string &name, const TensorType &wanted) {
+    ValueId result = graph_.add_node(Relayout{}, {value}, name, wanted);
+    graph_.nodes.back().kernel = static_cast<KernelId>(graph_.kernels.size());
+    graph_.kernels.push_back({unique_kernel_name(graph_.values[result].name), {}, {}});
+    return result;
+  }
+
+  std::string unique_kernel_name(const std::string &base) const {
+    auto taken = [&](const std::string &name) {
+      return std::any_of(graph_.kernels.begin(), graph_.kernels.end(),
+                         [&](const KernelGroup &kernel) { return kernel.name == name; });
+    };
+    std::string name = base;
+    for (int i = 1; taken(name); ++i)
+      name = fmt::format("{}.{}", base, i);
+    return name;
+  }
+
+  ValueId view_root(ValueId value) const {
+    NodeId producer = graph_.values[value].producer;
+    while (producer != no_id && is_view(graph_.nodes[producer].op)) {
+      value = graph_.nodes[producer].operands[0];
+      producer = graph_.values[value].producer;
+    }
+    return value;
+  }
+
+  /// An output is plain, written by one kernel, and shares its memory with no other output.
+  bool finish_output(size_t index) {
+    ValueId value = graph_.outputs[index];
+    ValueId root = view_root(value);
+    if (constant(root)) {
+      SourceRange range = index < graph_.output_ranges.size() ? graph_.output_ranges[index]
+                                                              : SourceRange{};
+      context_.diagnostics.error(range, fmt::format("the output %{} does not depend on any input",
+                                                    spell_name(graph_.values[value].name)));
+      return false;
+    }
+    bool own_memory = !graph_.is_input(root) && output_roots_.insert(root).second;
+    if (own_memory && type(value).layout.plain() && type(root).layout.plain())
+      return true;
+    TensorType wanted = type(value);
+    wanted.layout = {};
+    std::string name = graph_.values[value].name;
+    bool rename = !graph_.is_input(value) && !renamed_.contains(value);
+    if (rename) {
+      const Layout &layout = type(value).layout;
+      std::string suffix = layout.blocks.empty() ? "inner" : spell_layout(layout, wanted.rank());
+      graph_.values[value].name = graph_.unique_value_name(name + "." + suffix);
+      renamed_.insert(value);
+    }
+    ValueId result = add_relayout(value, rename ? name : name + ".copy", wanted);
+    graph_.outputs[index] = result;
+    output_roots_.insert(result);
+    return true;
+  }
+
+  Graph &graph_;
+  PassContext &context_;
+  int64_t lanes_;
+  std::vector<bool> constant_;
+  std::vector<Relayouted> relayouts_;
+  std::set<ValueId> output_roots_, renamed_;
+  std::set<ValueId> pinned_; // views share their memory: no halo can be added
+};
+
+/// Dilated max pools with padding become a pad with -inf and a pool without: the clipped window of the
+/// other pools has no closed form there.
+void pad_dilated_pools(Graph &graph) {
+  for (NodeId id = 0, count = static_cast<NodeId>(graph.nodes.size()); id < count; ++id) {
+    const auto *found = std::get_if<MaxPool2d>(&graph.nodes[id].op);
+    if (!found || found->dilation == std::array<int64_t, 2>{1, 1})
+      continue;
+    MaxPool2d pool = *found;
+    ValueId input = graph.nodes[id].operands[0];
+    TensorType padded = graph.type(input);
+    Halo halo = halo_of_windows(pool.pad, pool.stride, pool.dilation, pool.kernel, padded.shape,
+                                graph.type(graph.nodes[id].results[0]).shape);
+    pool.pad = {};
+    pool.ceil_mode = false;
+    graph.nodes[id].op = pool;
+    if (halo == Halo{})
+      continue;
+    Pad pad;
+    pad.before = {0, 0, halo[0], halo[1]};
+    pad.after = {0, 0, halo[2], halo[3]};
+    pad.value = -std::numeric_limits<double>::infinity();
+    padded.shape[2] += halo[0] + halo[2];
+    padded.shape[3] += halo[1] + halo[3];
+    ValueId result = graph.add_node(pad, {input}, graph.values[input].name + ".pad", padded);
+    graph.nodes.back().kernel = static_cast<KernelId>(graph.kernels.size());
+    graph.kernels.push_back({graph.values[result].name, {}, {}});
+    graph.nodes[id].operands[0] = result;
+  }
+  graph.sort();
+}
+
+} // namespace
+
+bool assign_layouts(Graph &graph, PassContext &context) {
+  bool assigned = std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const Node &node) {
+    return std::holds_alternative<Relayout>(node.op) || std::holds_alternative<Call>(node.op);
+  });
+  for (const Value &value : graph.values)
+    assigned = assigned || (value.type && !value.type->layout.plain());
+  if (assigned)
+    return true;
+  pad_dilated_pools(graph);
+  return Layouts(graph, context).run();
+}
+
+} // namespace cnnc

@@ -1,0 +1,183 @@
+// Decides how the loops of every kernel are cut: the policy that tile_loops and its neighbours obey.
+//
+//   kernel @c(..) -> (%c) {                       kernel @c(..) -> (%c) schedule(vector=oc:16,
+//     %c = conv2d ... nchw16c               ->        tile=[oc:32, ow:12], unroll=ic:4, parallel=[n, oc, oh]) {
+//   }                                               %c = conv2d ...
+//
+// A convolution computes a register tile of output channels times pixels. It is as large as the registers
+// allow, since every vector of weights is then used for all pixels and every pixel for all vectors; one
+// register too many spills and costs half the speed. Kernels that have a schedule keep it.
+#include "compiler/cost.h"
+#include "compiler/graph_passes/graph_passes.h"
+
+#include <algorithm>
+
+namespace cnnc {
+
+namespace {
+
+/// Below this many operations a kernel is not worth waking a second thread.
+constexpr int64_t parallel_threshold = 200'000;
+
+class Chooser {
+public:
+  Chooser(const Graph &graph, PassContext &context)
+      : graph_(graph), lanes_(context.machine.vector_lanes),
+        registers_(context.machine.vector_registers) {}
+
+  Schedule choose(const std::vector<NodeId> &members) {
+    Schedule schedule;
+    const Node &anchor = graph_.nodes[members.front()];
+    const TensorType &result = graph_.type(graph_.nodes[members.back()].results[0]);
+    std::visit(overloaded{[&](const Conv2d &conv) { convolution(schedule, anchor, conv, members); },
+                          [&](const Local2d &) { local(schedule); },
+                          [&](const Dense &) { dense(schedule); },
+                          [&](const MaxPool2d &) { by_channel(schedule, "c", result, "oh"); },
+                          [&](const AvgPool2d &) { by_channel(schedule, "c", result, "oh"); },
+                          [&](const GlobalAvgPool2d &) { by_channel(schedule, "c", result, ""); },
+                          [&](const Unary &) { elementwise(schedule, result); },
+                          [&](const Binary &) { elementwise(schedule, result); },
+                          [&](const Concat &) { elementwise(schedule, result); },
+                          [&](const Relayout &) { relayout(schedule, anchor); },
+                          // No schedule: scalar loops as lowering makes them.
+                          [](const auto &) {}},
+               anchor.op);
+    if (work(members) < parallel_threshold)
+      schedule.parallel.clear();
+    return schedule;
+  }
+
+private:
+  bool blocked(const TensorType &type) const { return type.layout.block_of(1) == lanes_; }
+
+  int64_t work(const std::vector<NodeId> &members) const {
+    int64_t result = 0;
+    for (NodeId member : members) {
+      const Node &node = graph_.nodes[member];
+      result += multiplications(graph_, node);
+      for (ValueId operand : node.operands)
+        result += element_count(graph_.type(operand).shape).value_or(0);
+    }
+    return result;
+  }
+
+  void convolution(Schedule &schedule, const Node &node, const Conv2d &conv,
+                   const std::vector<NodeId> &members) {
+    const TensorType &type = graph_.type(node.results[0]);
+    const std::vector<int64_t> &filter = graph_.type(node.operands[1]).shape;
+    if (!blocked(type)) {
+      // Channels of a group do not fill vectors: pixels do.
+      schedule.tile = {{"ow", lanes_ * 4}};
+      schedule.vector = {{"ow", lanes_}};
+      schedule.parallel = {"n", "oc", "oh"};
+      return;
+    }
+    bool depthwise = conv.groups > 1 && filter[1] == 1;
+    int64_t group_channels = depthwise ? lanes_ : type.shape[1] / conv.groups;
+    int64_t vectors = (group_channels + lanes_ - 1) / lanes_;
+    int64_t channel_vectors = !depthwise && vectors % 2 == 0 ? 2 : 1;
+    int64_t pooled = pooled_pixels(members);
+    int64_t reduction = filter[1] * filter[2] * filter[3];
+    int64_t width = graph_.type(graph_.nodes[members.back()].results[0]).shape[3];
+    int64_t pixels = std::max<int64_t>(1, tile_pixels(channel_vectors, reduction) / pooled);
+    schedule.tile = {{"oc", lanes_ * channel_vectors}, {"ow", std::min(pixels, width)}};
+    schedule.vector = {{"oc", lanes_}};
+    if (!depthwise)
+      schedule.unroll = {{"ic", 4}};
+    schedule.parallel = {"n", "oc", "oh"};
+  }
+
+  /// Accumulators + vectors of weights + broadcasts must fit the registers. A short reduction is over
+  /// soon: smaller tiles then keep the epilogue from dominating.
+  int64_t tile_pixels(int64_t channel_vectors, int64_t reduction) const {
+    bool many = registers_ >= 32;
+    if (channel_vectors == 1)
+      return many ? 14 : 12;
+    if (!many)
+      return 6;
+    return reduction <= 256 ? 6 : 12;
+  }
+
+  /// Convolution results that one result of a fused pool needs.
+  int64_t pooled_pixels(const std::vector<NodeId> &members) const {
+    int64_t pixels = 1;
+    for (NodeId member : members) {
+      if (const auto *pool = std::get_if<MaxPool2d>(&graph_.nodes[member].op))
+        pixels = pool->kernel[0] * pool->kernel[1];
+      if (const auto *pool = std::get_if<AvgPool2d>(&graph_.nodes[member].op))
+        pixels = pool->kernel[0] * pool->kernel[1];
+    }
+    return pixels;
+  }
+
+  void local(Schedule &schedule) {
+    schedule.tile = {{"oc", lanes_}};
+    schedule.vector = {{"oc", lanes_}};
+    schedule.parallel = {"n", "oc", "oh"};
+  }
+
+  void dense(Schedule &schedule) {
+    schedule.tile = {{"oc", lanes_ * 4}};
+    schedule.vector = {{"oc", lanes_}};
+    schedule.unroll = {{"ic", 4}};
+    schedule.parallel = {"n", "oc"};
+  }
+
+  void by_channel(Schedule &schedule, const std::string &loop, const TensorType &type,
+                  const std::string &row) {
+    schedule.parallel = {"n", loop};
+    if (!row.empty())
+      schedule.parallel.push_back(row);
+    if (!blocked(type))
+      return;
+    schedule.tile = {{loop, lanes_}};
+    schedule.vector = {{loop, lanes_}};
+  }
+
+  void elementwise(Schedule &schedule, const TensorType &type) {
+    std::vector<std::string> names = {"n", "c", "h", "w"};
+    if (type.rank() != 4) {
+      names.clear();
+      for (size_t i = 0; i < type.rank(); ++i)
+        names.push_back("d" + std::to_string(i));
+      if (type.rank() == 2)
+        names = {"n", "c"};
+    }
+    if (type.rank() == 0)
+      return;
+    if (blocked(type)) {
+      schedule.tile = {{"c", lanes_}, {"w", 4}};
+      schedule.vector = {{"c", lanes_}};
+    } else {
+      schedule.tile = {{names.back(), lanes_ * 4}};
+      schedule.vector = {{names.back(), lanes_}};
+    }
+    schedule.parallel.assign(names.begin(), names.end() - 1);
+  }
+
+  void relayout(Schedule &schedule, const Node &node) {
+    const TensorType &from = graph_.type(node.operands[0]);
+    const TensorType &to = graph_.type(node.results[0]);
+    if (from.layout.blocks == to.layout.blocks)
+      return elementwise(schedule, to);
+    if (to.rank() == 4)
+      schedule.parallel = {"n", "c"};
+  }
+
+  const Graph &graph_;
+  int64_t lanes_;
+  int64_t registers_;
+};
+
+} // namespace
+
+bool choose_schedule(Graph &graph, PassContext &context) {
+  std::vector<std::vector<NodeId>> members = kernel_members(graph);
+  Chooser chooser(graph, context);
+  for (KernelId id = 0; id < graph.kernels.size(); ++id)
+    if (graph.kernels[id].schedule.empty())
+      graph.kernels[id].schedule = chooser.choose(members[id]);
+  return true;
+}
+
+} // namespace cnnc

@@ -1,0 +1,123 @@
+// Lays constants out in the order in which their kernel reads them.
+//
+//   kernel @c(%x, %w, %b) -> (%c)              %w.oihw16i32o = relayout %w : f32[64, 64, 3, 3] oihw16i32o
+//       schedule(.. tile=[oc:32, ow:12] ..) {  kernel @c(%x, %w.oihw16i32o, %b) -> (%c) schedule(..) {
+//     %c = conv2d %x, %w, %b ..           ->     %c = conv2d %x, %w.oihw16i32o, %b ..
+//   }                                          }
+//
+// Filters: blocks of the output channels of a tile, innermost, so that they are read as vectors one after
+// the other. Channel vectors (biases): filled up with zeros to whole blocks. A relayout of a constant is
+// itself a constant, computed by the compiler.
+#include "compiler/graph_passes/graph_passes.h"
+
+namespace cnnc {
+
+namespace {
+
+class Packer {
+public:
+  Packer(Graph &graph, int64_t lanes) : graph_(graph), lanes_(lanes) {}
+
+  bool run() {
+    constant_ = graph_.constant_values();
+    for (NodeId id = 0, count = static_cast<NodeId>(graph_.nodes.size()); id < count; ++id)
+      if (graph_.nodes[id].kernel != no_id)
+        pack(id);
+    return graph_.sort();
+  }
+
+private:
+  const TensorType &type(ValueId id) { return graph_.type(id); }
+
+  void pack(NodeId id) {
+    const Node &node = graph_.nodes[id];
+    if (std::holds_alternative<Relayout>(node.op))
+      return;
+    const TensorType result = type(node.results[0]);
+    bool blocked = result.layout.block_of(1) == lanes_;
+    for (size_t i = 0; i < graph_.nodes[id].operands.size(); ++i)
+      if (std::vector<Block> blocks = wanted(id, i, result, blocked); !blocks.empty())
+        replace(id, i, blocks);
+  }
+
+  std::vector<Block> wanted(NodeId id, size_t index, const TensorType &result, bool blocked) {
+    const Node &node = graph_.nodes[id];
+    ValueId operand = node.operands[index];
+    bool filter = index == 1 && (std::holds_alternative<Conv2d>(node.op) ||
+                                 std::holds_alternative<Local2d>(node.op) ||
+                                 std::holds_alternative<Dense>(node.op));
+    if (type(operand).layout.blocks.empty() && filter)
+      return filter_blocks(node, blocked);
+    if (index == 0 || !blocked || !type(operand).layout.blocks.empty())
+      return {};
+    return channel_blocks(node, operand, result);
+  }
+
+  std::vector<Block> filter_blocks(const Node &node, bool blocked) {
+    int64_t input_block = type(node.operands[0]).layout.block_of(1);
+    if (std::holds_alternative<Dense>(node.op))
+      return {{0, lanes_}};
+    if (!blocked)
+      return {};
+    if (std::holds_alternative<Local2d>(node.op))
+      return {{2, lanes_}};
+    if (type(node.operands[1]).shape[1] == 1 || input_block == 1)
+      return {{0, channel_tile(node)}};
+    return {{1, input_block}, {0, channel_tile(node)}};
+  }
+
+  int64_t channel_tile(const Node &node) const {
+    for (const LoopFactor &tile : graph_.kernels[node.kernel].schedule.tile)
+      if (tile.loop == "oc" && tile.size % lanes_ == 0)
+        return tile.size;
+    return lanes_;
+  }
+
+  /// A constant with a dimension per channel of a blocked result, when the last block is not whole. The
+  /// bias of a convolution counts channels in its dimension 0, others are broadcast (NumPy).
+  std::vector<Block> channel_blocks(const Node &node, ValueId operand, const TensorType &result) {
+    const std::vector<int64_t> &shape = type(operand).shape;
+    bool bias = !std::holds_alternative<Binary>(node.op);
+    int64_t axis = bias ? 0 : 1 - (static_cast<int64_t>(result.rank()) -
+                                   static_cast<int64_t>(shape.size()));
+    bool per_channel = axis >= 0 && axis < static_cast<int64_t>(shape.size()) &&
+                       shape[static_cast<size_t>(axis)] == result.shape[1];
+    if (!per_channel || result.shape[1] % lanes_ == 0 || result.shape[1] == 1)
+      return {};
+    return {{axis, lanes_}};
+  }
+
+  void replace(NodeId id, size_t index, const std::vector<Block> &blocks) {
+    ValueId operand = graph_.nodes[id].operands[index];
+    TensorType packed = type(operand);
+    packed.layout = {blocks, {}};
+    for (const auto &[from, to] : packed_)
+      if (from == operand && type(to) == packed) {
+        graph_.nodes[id].operands[index] = to;
+        return;
+      }
+    std::string name =
+        graph_.values[operand].name + "." + spell_layout(packed.layout, packed.rank());
+    ValueId result = graph_.add_node(Relayout{}, {operand}, name, packed);
+    if (!constant_[operand]) {
+      // Weights that are computed at run time are packed at run time.
+      graph_.nodes.back().kernel = static_cast<KernelId>(graph_.kernels.size());
+      graph_.kernels.push_back({graph_.values[result].name, {}, {}});
+    }
+    packed_.emplace_back(operand, result);
+    graph_.nodes[id].operands[index] = result;
+  }
+
+  Graph &graph_;
+  int64_t lanes_;
+  std::vector<bool> constant_;
+  std::vector<std::pair<ValueId, ValueId>> packed_;
+};
+
+} // namespace
+
+bool pack_weights(Graph &graph, PassContext &context) {
+  return Packer(graph, context.machine.vector_lanes).run();
+}
+
+} // namespace cnnc
