@@ -70,11 +70,11 @@ TEST(Reference, Local2dHasAFilterPerPosition) {
 TEST(Reference, Local2dWithEqualFiltersIsConv2d) {
   Tensor input = counting({2, 3, 5, 4}), filter = counting({2, 3, 3, 2});
   Floats local;
-  for (int position = 0; position < 3 * 3; ++position)
+  for (int position = 0; position < 3 * 2; ++position)
     for (float weight : filter.floats())
       local.push_back(weight);
   std::string attributes = " stride=[2, 2] pad=[1, 2, 2, 0] dilation=[1, 2]";
-  Tensor local_filter = tensor_of({3, 3, 2, 3, 3, 2}, local);
+  Tensor local_filter = tensor_of({3, 2, 2, 3, 3, 2}, local);
   EXPECT_EQ(run_op({input, local_filter}, "%y = local2d %x0, %x1" + attributes),
             run_op({input, filter}, "%y = conv2d %x0, %x1" + attributes));
 }
