@@ -1,0 +1,60 @@
+#include "compiler/graph_passes/rewrite.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace cnnc {
+
+bool replace_value(Graph &graph, ValueId from, ValueId to) {
+  if (graph.is_output(from)) {
+    if (graph.is_input(to) || graph.is_output(to))
+      return false;
+    std::swap(graph.values[from].name, graph.values[to].name);
+  }
+  graph.replace_uses(from, to);
+  graph.nodes[graph.values[from].producer].operands.clear();
+  return true;
+}
+
+std::optional<NodeId> single_user(const Graph &graph, ValueId value) {
+  std::optional<NodeId> user;
+  for (NodeId id = 0; id < graph.nodes.size(); ++id) {
+    const std::vector<ValueId> &operands = graph.nodes[id].operands;
+    if (std::find(operands.begin(), operands.end(), value) == operands.end())
+      continue;
+    if (user)
+      return std::nullopt;
+    user = id;
+  }
+  return graph.is_output(value) ? std::nullopt : user;
+}
+
+const Node *producer_of(const Graph &graph, ValueId value) {
+  NodeId producer = graph.values[value].producer;
+  return producer == no_id ? nullptr : &graph.nodes[producer];
+}
+
+InferredTypes try_infer(const Graph &graph, const Op &op, const std::vector<ValueId> &operands,
+                        std::vector<TensorType> declared) {
+  Diagnostics ignored;
+  std::vector<TensorType> types;
+  for (ValueId operand : operands)
+    types.push_back(graph.type(operand));
+  InferContext context(std::move(types), std::move(declared), {}, ignored);
+  return infer(op, context);
+}
+
+ValueId add_inferred(Graph &graph, Op op, std::vector<ValueId> operands, const std::string &name) {
+  InferredTypes types = try_infer(graph, op, operands);
+  assert(types && types->size() == 1);
+  return graph.add_node(std::move(op), std::move(operands), name, types->front());
+}
+
+Reshape reshape_to(const TensorType &type) {
+  Reshape result{type.shape};
+  if (type.has_symbolic_batch())
+    result.shape[0] = 0;
+  return result;
+}
+
+} // namespace cnnc

@@ -1,0 +1,29 @@
+// What the passes that rewrite ops share.
+#pragma once
+
+#include "ir/graph/graph.h"
+
+namespace cnnc {
+
+/// Lets `to` stand wherever `from` is read or returned, and detaches the op that computed `from`,
+/// which is dead from here on. An output of the model keeps its name: `to` takes it over. Does
+/// nothing and returns false where `to` cannot, because it is an input or another output.
+bool replace_value(Graph &graph, ValueId from, ValueId to);
+
+/// The op that alone reads a value; empty when several do, or the value is an output of the model.
+std::optional<NodeId> single_user(const Graph &graph, ValueId value);
+
+/// The op that computes a value; null for an input of the model.
+const Node *producer_of(const Graph &graph, ValueId value);
+
+/// Types that the results of an op would have; empty, without a report, when infer() refuses.
+InferredTypes try_infer(const Graph &graph, const Op &op, const std::vector<ValueId> &operands,
+                        std::vector<TensorType> declared = {});
+
+/// Appends an op with one result. That infer() accepts it is the caller's promise.
+ValueId add_inferred(Graph &graph, Op op, std::vector<ValueId> operands, const std::string &name);
+
+/// A reshape to the shape of a type, spelt so that a symbolic batch is kept.
+Reshape reshape_to(const TensorType &type);
+
+} // namespace cnnc
