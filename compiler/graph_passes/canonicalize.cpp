@@ -1,0 +1,204 @@
+// Takes out ops that do nothing and gives the others one spelling, until nothing changes any more.
+//
+//   %d = dropout %x                               %y = conv2d %x, %w pad=[1, 1, 1, 1]
+//   %p = pad %d before=[0, 0, 1, 1] ...  =>       %r = relu %y
+//   %y = conv2d %p, %w                            %m = global_avg_pool2d %r
+//   %r = clip %y min=0
+//   %m = reduce_mean %r axes=[2, 3]
+//
+// Ops that the rewrites leave unread go as well. Members of kernels stay as they are.
+
+#include "compiler/graph_passes/graph_passes.h"
+#include "compiler/graph_passes/rewrite.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace cnnc {
+
+namespace {
+
+bool all_zero(const std::vector<int64_t> &list) {
+  return std::all_of(list.begin(), list.end(), [](int64_t i) { return i == 0; });
+}
+
+class Canonicalizer {
+public:
+  explicit Canonicalizer(Graph &graph) : graph_(graph) {}
+
+  /// True when the op was changed or replaced.
+  bool rewrite(NodeId id) {
+    const Node &node = graph_.nodes[id];
+    if (node.kernel != no_id || node.operands.empty())
+      return false;
+    id_ = id;
+    // A copy, for the vector of nodes may grow.
+    Op op = node.op;
+    return std::visit([&](const auto &o) { return simplify(o); }, op);
+  }
+
+private:
+  Node &node() { return graph_.nodes[id_]; }
+  ValueId operand() { return node().operands[0]; }
+  ValueId result() { return node().results[0]; }
+  const TensorType &operand_type() { return graph_.type(operand()); }
+  const TensorType &result_type() { return graph_.type(result()); }
+  bool plain() { return operand_type().layout.plain() && result_type().layout.plain(); }
+
+  /// Lets the operand stand for the result, which must have the same type.
+  bool forward() {
+    return operand_type() == result_type() && replace_value(graph_, result(), operand());
+  }
+
+  /// Changes the op if it then still computes the type of the result.
+  bool become(Op op, std::vector<ValueId> operands) {
+    InferredTypes types = try_infer(graph_, op, operands, {result_type()});
+    if (!types || types->size() != 1 || types->front().shape != result_type().shape)
+      return false;
+    node().op = std::move(op);
+    node().operands = std::move(operands);
+    node().operand_ranges.clear();
+    node().attribute_ranges.clear();
+    return true;
+  }
+
+  /// The op of type T that computes the operand, outside of the kernels.
+  template <class T> const T *operand_op() {
+    const Node *producer = producer_of(graph_, operand());
+    return producer && producer->kernel == no_id ? std::get_if<T>(&producer->op) : nullptr;
+  }
+  ValueId operand_of_operand() { return producer_of(graph_, operand())->operands[0]; }
+
+  template <class T> bool simplify(const T &) { return false; }
+
+  bool simplify(const Unary &unary) {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    if (unary.kind == UnaryKind::dropout)
+      return forward();
+    if (unary.kind != UnaryKind::clip || unary.parameters[1] != infinity)
+      return false;
+    if (unary.parameters[0] == -infinity)
+      return forward();
+    return unary.parameters[0] == 0 && become(Unary{UnaryKind::relu}, {operand()});
+  }
+
+  bool simplify(const Reshape &) { return simplify_reshape(); }
+  bool simplify(const Flatten &) { return simplify_reshape(); }
+  bool simplify_reshape() {
+    if (!plain())
+      return false;
+    if (forward())
+      return true;
+    bool chain = operand_op<Reshape>() || operand_op<Flatten>();
+    return chain && graph_.type(operand_of_operand()).layout.plain() &&
+           become(reshape_to(result_type()), {operand_of_operand()});
+  }
+
+  bool simplify(const Transpose &transpose) {
+    if (!plain())
+      return false;
+    const std::vector<int64_t> &permutation = transpose.permutation;
+    if (std::is_sorted(permutation.begin(), permutation.end()))
+      return forward();
+    if (const Transpose *inner = operand_op<Transpose>()) {
+      Transpose both;
+      for (int64_t axis : permutation)
+        both.permutation.push_back(inner->permutation[static_cast<size_t>(axis)]);
+      if (graph_.type(operand_of_operand()).layout.plain())
+        return become(both, {operand_of_operand()});
+    }
+    // When only dimensions of size 1 move, the elements stay in order.
+    std::vector<int64_t> moved;
+    for (int64_t axis : permutation)
+      if (operand_type().shape[static_cast<size_t>(axis)] != 1)
+        moved.push_back(axis);
+    return std::is_sorted(moved.begin(), moved.end()) &&
+           become(reshape_to(result_type()), {operand()});
+  }
+
+  bool simplify(const Relayout &) {
+    if (forward())
+      return true;
+    return operand_op<Relayout>() && become(Relayout{}, {operand_of_operand()});
+  }
+
+  bool simplify(const Concat &) { return node().operands.size() == 1 && forward(); }
+  bool simplify(const Split &split) { return split.sizes.size() == 1 && forward(); }
+
+  bool simplify(const Slice &slice) {
+    bool forwards =
+        std::all_of(slice.steps.begin(), slice.steps.end(), [](int64_t step) { return step == 1; });
+    return forwards && forward();
+  }
+
+  bool simplify(const Pad &pad) { return all_zero(pad.before) && all_zero(pad.after) && forward(); }
+
+  bool simplify(const Conv2d &conv) { return absorb_pad(conv); }
+  bool simplify(const Local2d &conv) { return absorb_pad(conv); }
+  bool simplify(const AvgPool2d &pool) {
+    bool no_pad = pool.pad == std::array<int64_t, 4>{};
+    AvgPool2d counting = pool;
+    counting.count_padding = true;
+    if (!pool.ceil_mode && (pool.count_padding || no_pad) && absorb_pad(counting))
+      return true;
+    const std::vector<int64_t> &shape = operand_type().shape;
+    bool whole = pool.kernel == std::array{shape[2], shape[3]} && no_pad;
+    return whole && become(GlobalAvgPool2d{}, {operand()});
+  }
+
+  /// Moves a border of zeros around the planes into the `pad` of the op, which has to be the only
+  /// reader.
+  template <class T> bool absorb_pad(T op) {
+    const Pad *pad = operand_op<Pad>();
+    bool zeros = pad && pad->mode == PadMode::constant && pad->value == 0 &&
+                 pad->before.size() == 4 && plain();
+    if (!zeros || single_user(graph_, operand()) != id_ ||
+        std::count(node().operands.begin(), node().operands.end(), operand()) != 1 ||
+        pad->before[0] + pad->before[1] + pad->after[0] + pad->after[1] != 0)
+      return false;
+    const int64_t sizes[] = {pad->before[2], pad->before[3], pad->after[2], pad->after[3]};
+    for (size_t i = 0; i < 4; ++i) {
+      std::optional<int64_t> sum = checked_add(op.pad[i], sizes[i]);
+      if (!sum)
+        return false;
+      op.pad[i] = *sum;
+    }
+    std::vector<ValueId> operands = node().operands;
+    operands[0] = operand_of_operand();
+    return become(op, std::move(operands));
+  }
+
+  bool simplify(const ReduceMean &mean) {
+    if (operand_type().rank() != 4 || mean.axes.size() != 2 || !plain())
+      return false;
+    std::vector<size_t> axes = {normalized_axis(mean.axes[0], 4).value_or(0),
+                                normalized_axis(mean.axes[1], 4).value_or(0)};
+    std::sort(axes.begin(), axes.end());
+    if (axes != std::vector<size_t>{2, 3})
+      return false;
+    if (mean.keep_dims)
+      return become(GlobalAvgPool2d{}, {operand()});
+    ValueId pooled = add_inferred(graph_, GlobalAvgPool2d{}, {operand()},
+                                  graph_.values[result()].name + ".pooled");
+    return become(reshape_to(result_type()), {pooled});
+  }
+
+  Graph &graph_;
+  NodeId id_ = 0;
+};
+
+} // namespace
+
+bool canonicalize(Graph &graph, PassContext &context) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    Canonicalizer canonicalizer(graph);
+    for (NodeId id = 0; id < graph.nodes.size(); ++id)
+      changed = canonicalizer.rewrite(id) || changed;
+    graph.sort();
+    eliminate_dead_values(graph, context);
+  }
+  return true;
+}
+
+} // namespace cnnc
