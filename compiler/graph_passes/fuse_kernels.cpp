@@ -2,7 +2,7 @@
 // connected layer takes along the element-wise ops behind it and a 2x2 pool; element-wise ops form
 // kernels of their own.
 //
-//   %c = conv2d %x, %w, %b : f32[1, 8, 6, 6]      kernel @c(%x, %w, %b, %x) -> (%p) {
+//   %c = conv2d %x, %w, %b : f32[1, 8, 6, 6]      kernel @c(%x, %w, %b) -> (%p) {
 //   %s = add %c, %x        : f32[1, 8, 6, 6]        %c = conv2d %x, %w, %b : f32[1, 8, 6, 6]
 //   %r = relu %s           : f32[1, 8, 6, 6]  =>    %s = add %c, %x        : f32[1, 8, 6, 6]
 //   %p = max_pool2d %r     : f32[1, 8, 3, 3]        %r = relu %s           : f32[1, 8, 6, 6]
