@@ -1,6 +1,7 @@
 // The graph passes, text to text: each case is the model before and the model after.
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/graph_passes/plan_memory.h"
+#include "compiler/reference/evaluate.h"
 #include "ir/graph/parser.h"
 #include "ir/graph/printer.h"
 
@@ -551,4 +552,560 @@ TEST(RandomGraphs, FusionIsConvexAndPlansDoNotOverlap) {
   }
   EXPECT_GT(fused, 200u);
   EXPECT_GT(saved, 150u);
+}
+
+TEST(EliminateDeadValues, RemovesWhatReachesNoOutput) {
+  expect_becomes(eliminate_dead_values, R"(
+model @m(%x: f32[1, 8], %unused: f32[4]) {
+  %w = weight "w" : f32[1, 8]
+  %a = relu %x : f32[1, 8]
+  %b = tanh %a : f32[1, 8]
+  %c = add %b, %w : f32[1, 8]
+  kernel @k(%a) -> (%d) {
+    %d = exp %a : f32[1, 8]
+  }
+  return %a
+}
+)",
+                 R"(
+model @m(%x: f32[1, 8], %unused: f32[4]) {
+  %a = relu %x : f32[1, 8]
+  return %a
+}
+)");
+}
+
+TEST(EliminateCommonValues, KeepsTheFirst) {
+  expect_becomes(eliminate_common_values, R"(
+model @m(%x: f32[1, 8]) {
+  %v = weight "w" : f32[1, 8]
+  %w = weight "w" : f32[1, 8]
+  %a = add %x, %v : f32[1, 8]
+  %b = add %x, %w : f32[1, 8]
+  %c = leaky_relu %a alpha=0.1 : f32[1, 8]
+  %d = leaky_relu %b alpha=0.2 : f32[1, 8]
+  %e = leaky_relu %b alpha=0.1 : f32[1, 8]
+  %f = concat %c, %d, %e axis=0 : f32[3, 8]
+  return %f
+}
+)",
+                 R"(
+model @m(%x: f32[1, 8]) {
+  %v = weight "w" : f32[1, 8]
+  %a = add %x, %v : f32[1, 8]
+  %c = leaky_relu %a alpha=0.1 : f32[1, 8]
+  %d = leaky_relu %a alpha=0.2 : f32[1, 8]
+  %f = concat %c, %d, %c axis=0 : f32[3, 8]
+  return %f
+}
+)");
+}
+
+TEST(EliminateCommonValues, OutputsKeepTheirNames) {
+  expect_becomes(eliminate_common_values, R"(
+model @m(%x: f32[1, 8]) {
+  %a = relu %x : f32[1, 8]
+  %b = relu %x : f32[1, 8]
+  %c = tanh %a : f32[1, 8]
+  %d = tanh %b : f32[1, 8]
+  return %b, %c, %d
+}
+)",
+                 R"(
+model @m(%x: f32[1, 8]) {
+  %b = relu %x : f32[1, 8]
+  %c = tanh %b : f32[1, 8]
+  %d = tanh %b : f32[1, 8]
+  return %b, %c, %d
+}
+)");
+}
+
+TEST(EliminateCommonValues, TypesKernelsAndPlacesTellValuesApart) {
+  expect_same(eliminate_common_values, R"(
+model @m(%x: f32[1, 8]) {
+  %a = splat 1 : f32[1, 8]
+  %b = splat 1 : f32[8]
+  kernel @k(%x) -> (%c) {
+    %c = relu %x : f32[1, 8]
+  }
+  %d = relu %x : f32[1, 8]
+  %e = call "f" %x : f32[1, 8] at 0
+  %f = call "f" %x : f32[1, 8] at 64
+  %g = concat %a, %c, %d, %e, %f axis=0 : f32[5, 8]
+  %y = add %g, %b : f32[5, 8]
+  return %y
+}
+)");
+}
+
+TEST(Canonicalize, TakesOutOpsThatDoNothing) {
+  expect_becomes(canonicalize, R"(
+model @m(%x: f32[n, 8, 4, 4]) {
+  %a = relu %x : f32[n, 8, 4, 4]
+  %b = dropout %a : f32[n, 8, 4, 4]
+  %c = transpose %b permutation=[0, 1, 2, 3] : f32[n, 8, 4, 4]
+  %d = concat %c axis=1 : f32[n, 8, 4, 4]
+  %e = split %d axis=1 sizes=[8] : f32[n, 8, 4, 4]
+  %f = slice %e starts=[0, -4] ends=[8, 100] axes=[1, 3] : f32[n, 8, 4, 4]
+  %g = pad %f before=[0, 0, 0, 0] after=[0, 0, 0, 0] : f32[n, 8, 4, 4]
+  %h = clip %g : f32[n, 8, 4, 4]
+  %i = reshape %h shape=[0, 8, 4, 4] : f32[n, 8, 4, 4]
+  %j = relayout %i : f32[n, 8, 4, 4]
+  %k = tanh %j : f32[n, 8, 4, 4]
+  return %k
+}
+)",
+                 R"(
+model @m(%x: f32[n, 8, 4, 4]) {
+  %a = relu %x : f32[n, 8, 4, 4]
+  %k = tanh %a : f32[n, 8, 4, 4]
+  return %k
+}
+)");
+}
+
+TEST(Canonicalize, LeavesOpsThatDoSomething) {
+  expect_same(canonicalize, R"(
+model @m(%x: f32[n, 8, 4, 4]) {
+  %a = slice %x starts=[-1] ends=[-100] axes=[3] steps=[-1] : f32[n, 8, 4, 4]
+  %b = transpose %a permutation=[0, 1, 3, 2] : f32[n, 8, 4, 4]
+  %c = clip %b min=0 max=6 : f32[n, 8, 4, 4]
+  %d = pad %c before=[0, 0, 1, 0] after=[0, 0, 0, 0] : f32[n, 8, 5, 4]
+  %e = max_pool2d %d kernel=[2, 2] : f32[n, 8, 4, 3]
+  %f = relayout %e : f32[n, 8, 4, 3] nchw8c
+  return %f
+}
+)");
+}
+
+TEST(Canonicalize, OutputsKeepTheirNamesAndInputsStayInputs) {
+  // %y takes the place of %a; nothing can stand for %z but the input, so the dropout stays; of two
+  // outputs both stay.
+  expect_becomes(canonicalize, R"(
+model @m(%x: f32[1, 8]) {
+  %a = relu %x : f32[1, 8]
+  %y = dropout %a : f32[1, 8]
+  %z = dropout %x : f32[1, 8]
+  %v = dropout %y : f32[1, 8]
+  return %y, %z, %v
+}
+)",
+                 R"(
+model @m(%x: f32[1, 8]) {
+  %y = relu %x : f32[1, 8]
+  %z = dropout %x : f32[1, 8]
+  %v = dropout %y : f32[1, 8]
+  return %y, %z, %v
+}
+)");
+}
+
+TEST(Canonicalize, JoinsReshapesAndTransposes) {
+  expect_becomes(canonicalize, R"(
+model @m(%x: f32[n, 8, 1, 6]) {
+  %a = transpose %x permutation=[0, 3, 1, 2] : f32[n, 6, 8, 1]
+  %b = transpose %a permutation=[0, 2, 1, 3] : f32[n, 8, 6, 1]
+  %c = reshape %b shape=[0, 4, 12] : f32[n, 4, 12]
+  %d = flatten %c : f32[n, 48]
+  %e = transpose %x permutation=[0, 3, 2, 1] : f32[n, 6, 1, 8]
+  %f = transpose %e permutation=[0, 2, 1, 3] : f32[n, 1, 6, 8]
+  return %d, %f
+}
+)",
+                 R"(
+model @m(%x: f32[n, 8, 1, 6]) {
+  %d = reshape %x shape=[0, 48] : f32[n, 48]
+  %f = transpose %x permutation=[0, 2, 3, 1] : f32[n, 1, 6, 8]
+  return %d, %f
+}
+)");
+}
+
+TEST(Canonicalize, PadGoesIntoTheConvolutionOrPool) {
+  expect_becomes(canonicalize, R"(
+model @m(%x: f32[1, 2, 6, 6]) {
+  %w = weight "w" : f32[2, 2, 3, 3]
+  %p = pad %x before=[0, 0, 1, 2] after=[0, 0, 0, 1] : f32[1, 2, 7, 9]
+  %c = conv2d %p, %w pad=[1, 1, 1, 1] : f32[1, 2, 7, 9]
+  %q = pad %c before=[0, 0, 1, 1] after=[0, 0, 0, 0] : f32[1, 2, 8, 10]
+  %a = avg_pool2d %q kernel=[2, 2] stride=[2, 2] : f32[1, 2, 4, 5]
+  return %a
+}
+)",
+                 R"(
+model @m(%x: f32[1, 2, 6, 6]) {
+  %w = weight "w" : f32[2, 2, 3, 3]
+  %c = conv2d %x, %w pad=[2, 3, 1, 2] : f32[1, 2, 7, 9]
+  %a = avg_pool2d %c kernel=[2, 2] stride=[2, 2] pad=[1, 1, 0, 0] count_padding=true : f32[1, 2, 4, 5]
+  return %a
+}
+)");
+}
+
+TEST(Canonicalize, PadStaysWhereItIsNotZeroOrReadTwice) {
+  expect_same(canonicalize, R"(
+model @m(%x: f32[1, 2, 6, 6]) {
+  %w = weight "w" : f32[2, 2, 3, 3]
+  %p = pad %x before=[0, 0, 1, 1] after=[0, 0, 1, 1] value=1 : f32[1, 2, 8, 8]
+  %c = conv2d %p, %w : f32[1, 2, 6, 6]
+  %q = pad %x before=[0, 0, 1, 1] after=[0, 0, 1, 1] : f32[1, 2, 8, 8]
+  %d = conv2d %q, %w : f32[1, 2, 6, 6]
+  %e = relu %q : f32[1, 2, 8, 8]
+  %r = pad %x before=[0, 0, 1, 1] after=[0, 0, 1, 1] mode=edge : f32[1, 2, 8, 8]
+  %f = conv2d %r, %w : f32[1, 2, 6, 6]
+  %s = pad %x before=[0, 0, 1, 1] after=[0, 0, 1, 1] : f32[1, 2, 8, 8]
+  %g = avg_pool2d %s kernel=[2, 2] pad=[1, 1, 1, 1] : f32[1, 2, 9, 9]
+  return %c, %d, %e, %f, %g
+}
+)");
+}
+
+TEST(Canonicalize, OneSpellingForReluAndGlobalPools) {
+  expect_becomes(canonicalize, R"(
+model @m(%x: f32[1, 2, 6, 6]) {
+  %a = clip %x min=0 : f32[1, 2, 6, 6]
+  %b = reduce_mean %a axes=[-1, 2] : f32[1, 2, 1, 1]
+  %c = reduce_mean %a axes=[2, 3] keep_dims=false : f32[1, 2]
+  %d = avg_pool2d %a kernel=[6, 6] : f32[1, 2, 1, 1]
+  %e = reduce_mean %a axes=[1, 2] : f32[1, 1, 1, 6]
+  return %b, %c, %d, %e
+}
+)",
+                 R"(
+model @m(%x: f32[1, 2, 6, 6]) {
+  %a = relu %x : f32[1, 2, 6, 6]
+  %b = global_avg_pool2d %a : f32[1, 2, 1, 1]
+  %c.pooled = global_avg_pool2d %a : f32[1, 2, 1, 1]
+  %c = reshape %c.pooled shape=[1, 2] : f32[1, 2]
+  %d = global_avg_pool2d %a : f32[1, 2, 1, 1]
+  %e = reduce_mean %a axes=[1, 2] : f32[1, 1, 1, 6]
+  return %b, %c, %d, %e
+}
+)");
+}
+
+TEST(FoldBatchNorm, IntoConvolutionWithoutBias) {
+  expect_becomes(fold_batch_norm, R"(
+model @m(%x: f32[1, 2, 6, 6]) {
+  %w = weight "w" : f32[4, 2, 3, 3]
+  %scale = weight "scale" : f32[4]
+  %bias = weight "bias" : f32[4]
+  %mean = weight "mean" : f32[4]
+  %variance = weight "variance" : f32[4]
+  %c = conv2d %x, %w : f32[1, 4, 4, 4]
+  %y = batch_norm %c, %scale, %bias, %mean, %variance epsilon=0.001 : f32[1, 4, 4, 4]
+  %z = relu %y : f32[1, 4, 4, 4]
+  return %z
+}
+)",
+                 R"(
+model @m(%x: f32[1, 2, 6, 6]) {
+  %w = weight "w" : f32[4, 2, 3, 3]
+  %scale = weight "scale" : f32[4]
+  %bias = weight "bias" : f32[4]
+  %mean = weight "mean" : f32[4]
+  %variance = weight "variance" : f32[4]
+  %c.epsilon = splat 0.001 : f32[4]
+  %c.variance = add %variance, %c.epsilon : f32[4]
+  %c.deviation = sqrt %c.variance : f32[4]
+  %c.factor = div %scale, %c.deviation : f32[4]
+  %c.factor.per_filter = reshape %c.factor shape=[4, 1, 1, 1] : f32[4, 1, 1, 1]
+  %c.weight.folded = mul %w, %c.factor.per_filter : f32[4, 2, 3, 3]
+  %c.bias = splat 0 : f32[4]
+  %c.bias.centered = sub %c.bias, %mean : f32[4]
+  %c.bias.scaled = mul %c.bias.centered, %c.factor : f32[4]
+  %c.bias.folded = add %c.bias.scaled, %bias : f32[4]
+  %c = conv2d %x, %c.weight.folded, %c.bias.folded : f32[1, 4, 4, 4]
+  %z = relu %c : f32[1, 4, 4, 4]
+  return %z
+}
+)");
+}
+
+TEST(FoldBatchNorm, IntoLocal2dAndOutputKeepsItsName) {
+  expect_becomes(fold_batch_norm, R"(
+model @m(%x: f32[1, 2, 3, 3]) {
+  %w = weight "w" : f32[2, 2, 4, 2, 2, 2]
+  %b = weight "b" : f32[4, 2, 2]
+  %s = weight "s" : f32[4]
+  %c = local2d %x, %w, %b : f32[1, 4, 2, 2]
+  %y = batch_norm %c, %s, %s, %s, %s : f32[1, 4, 2, 2]
+  return %y
+}
+)",
+                 R"(
+model @m(%x: f32[1, 2, 3, 3]) {
+  %w = weight "w" : f32[2, 2, 4, 2, 2, 2]
+  %b = weight "b" : f32[4, 2, 2]
+  %s = weight "s" : f32[4]
+  %c.epsilon = splat 1e-05 : f32[4]
+  %c.variance = add %s, %c.epsilon : f32[4]
+  %c.deviation = sqrt %c.variance : f32[4]
+  %c.factor = div %s, %c.deviation : f32[4]
+  %c.factor.per_filter = reshape %c.factor shape=[1, 1, 4, 1, 1, 1] : f32[1, 1, 4, 1, 1, 1]
+  %c.weight.folded = mul %w, %c.factor.per_filter : f32[2, 2, 4, 2, 2, 2]
+  %s.per_channel = reshape %s shape=[4, 1, 1] : f32[4, 1, 1]
+  %c.bias.centered = sub %b, %s.per_channel : f32[4, 2, 2]
+  %c.factor.per_channel = reshape %c.factor shape=[4, 1, 1] : f32[4, 1, 1]
+  %c.bias.scaled = mul %c.bias.centered, %c.factor.per_channel : f32[4, 2, 2]
+  %s.per_channel.1 = reshape %s shape=[4, 1, 1] : f32[4, 1, 1]
+  %c.bias.folded = add %c.bias.scaled, %s.per_channel.1 : f32[4, 2, 2]
+  %y = local2d %x, %c.weight.folded, %c.bias.folded : f32[1, 4, 2, 2]
+  return %y
+}
+)");
+}
+
+TEST(FoldBatchNorm, ScaleAndOffsetPerChannel) {
+  expect_becomes(fold_batch_norm, R"(
+model @m(%x: f32[1, 2, 6, 6], %v: f32[1, 8]) {
+  %w = weight "w" : f32[4, 2, 3, 3]
+  %s = weight "s" : f32[1, 4, 1, 1]
+  %t = splat 2 : f32[]
+  %c = conv2d %x, %w : f32[1, 4, 4, 4]
+  %d = mul %s, %c : f32[1, 4, 4, 4]
+  %e = sub %d, %t : f32[1, 4, 4, 4]
+  %f = relu %e : f32[1, 4, 4, 4]
+  %m = weight "m" : f32[3, 8]
+  %n = weight "n" : f32[3]
+  %g = dense %v, %m : f32[1, 3]
+  %h = add %g, %n : f32[1, 3]
+  return %f, %h
+}
+)",
+                 R"(
+model @m(%x: f32[1, 2, 6, 6], %v: f32[1, 8]) {
+  %w = weight "w" : f32[4, 2, 3, 3]
+  %s = weight "s" : f32[1, 4, 1, 1]
+  %t = splat 2 : f32[]
+  %s.vector = reshape %s shape=[4] : f32[4]
+  %s.vector.per_filter = reshape %s.vector shape=[4, 1, 1, 1] : f32[4, 1, 1, 1]
+  %c.weight.folded = mul %w, %s.vector.per_filter : f32[4, 2, 3, 3]
+  %c.bias = splat 0 : f32[4]
+  %t.vector = reshape %t shape=[1] : f32[1]
+  %c.bias.folded = sub %c.bias, %t.vector : f32[4]
+  %c = conv2d %x, %c.weight.folded, %c.bias.folded : f32[1, 4, 4, 4]
+  %f = relu %c : f32[1, 4, 4, 4]
+  %m = weight "m" : f32[3, 8]
+  %n = weight "n" : f32[3]
+  %h = dense %v, %m, %n : f32[1, 3]
+  return %f, %h
+}
+)");
+}
+
+TEST(FoldBatchNorm, NothingToFoldInto) {
+  // The convolution is read twice; [4] lies along the last dimension, not along the channels; the
+  // filter and the other operands are not constant; the constant comes first; a slope is not
+  // linear.
+  expect_same(fold_batch_norm, R"(
+model @m(%x: f32[1, 2, 6, 6], %w: f32[4, 2, 3, 3], %s: f32[4]) {
+  %v = weight "v" : f32[4, 2, 3, 3]
+  %t = weight "t" : f32[4]
+  %o = splat 1 : f32[4, 1, 1]
+  %a = conv2d %x, %v : f32[1, 4, 4, 4]
+  %b = mul %a, %o : f32[1, 4, 4, 4]
+  %c = conv2d %x, %v : f32[1, 4, 4, 4]
+  %d = add %c, %t : f32[1, 4, 4, 4]
+  %e = conv2d %x, %w : f32[1, 4, 4, 4]
+  %f = mul %e, %o : f32[1, 4, 4, 4]
+  %g = conv2d %x, %v : f32[1, 4, 4, 4]
+  %h = batch_norm %g, %t, %t, %s, %t : f32[1, 4, 4, 4]
+  %i = conv2d %x, %v : f32[1, 4, 4, 4]
+  %j = div %o, %i : f32[1, 4, 4, 4]
+  %k = conv2d %x, %v : f32[1, 4, 4, 4]
+  %l = prelu %k, %o : f32[1, 4, 4, 4]
+  return %a, %b, %d, %f, %h, %j, %l
+}
+)");
+}
+
+TEST(FoldBatchNorm, AloneBecomesMulAndAdd) {
+  expect_becomes(fold_batch_norm, R"(
+model @m(%x: f32[n, 4, 6, 6]) {
+  %s = weight "s" : f32[4]
+  %b = weight "b" : f32[4]
+  %y = batch_norm %x, %s, %b, %s, %s : f32[n, 4, 6, 6]
+  return %y
+}
+)",
+                 R"(
+model @m(%x: f32[n, 4, 6, 6]) {
+  %s = weight "s" : f32[4]
+  %b = weight "b" : f32[4]
+  %y.epsilon = splat 1e-05 : f32[4]
+  %y.variance = add %s, %y.epsilon : f32[4]
+  %y.deviation = sqrt %y.variance : f32[4]
+  %y.factor = div %s, %y.deviation : f32[4]
+  %y.factor.per_channel = reshape %y.factor shape=[4, 1, 1] : f32[4, 1, 1]
+  %y.scaled = mul %x, %y.factor.per_channel : f32[n, 4, 6, 6]
+  %y.mean.scaled = mul %s, %y.factor : f32[4]
+  %y.offset = sub %b, %y.mean.scaled : f32[4]
+  %y.offset.per_channel = reshape %y.offset shape=[4, 1, 1] : f32[4, 1, 1]
+  %y = add %y.scaled, %y.offset.per_channel : f32[n, 4, 6, 6]
+  return %y
+}
+)");
+}
+
+TEST(FoldConstants, ComputesSmallOnesAndMovesSplats) {
+  expect_becomes(fold_constants, R"(
+model @m(%x: f32[1, 2]) {
+  %a = literal [1, 4] : f32[2]
+  %b = sqrt %a : f32[2]
+  %c = splat 9 : f32[64, 64, 3, 3]
+  %d = sqrt %c : f32[64, 64, 3, 3]
+  %e = reshape %d shape=[64, -1] : f32[64, 576]
+  %f = transpose %e permutation=[1, 0] : f32[576, 64]
+  %g = literal [2, 3] : f32[2]
+  %h = div %g, %g : f32[2]
+  %i = concat %b, %h axis=0 : f32[4]
+  %y = mul %x, %b : f32[1, 2]
+  return %y, %f, %h, %i
+}
+)",
+                 R"(
+model @m(%x: f32[1, 2]) {
+  %b = literal [1, 2] : f32[2]
+  %f = splat 3 : f32[576, 64]
+  %h = splat 1 : f32[2]
+  %i = literal [1, 2, 1, 1] : f32[4]
+  %y = mul %x, %b : f32[1, 2]
+  return %y, %f, %h, %i
+}
+)");
+}
+
+TEST(FoldConstants, DropsNeutralElements) {
+  expect_becomes(fold_constants, R"(
+model @m(%x: f32[n, 2]) {
+  %zero = splat 0 : f32[2]
+  %one = splat 1 : f32[]
+  %r = relu %x : f32[n, 2]
+  %a = add %r, %zero : f32[n, 2]
+  %b = mul %one, %a : f32[n, 2]
+  %c = sub %b, %zero : f32[n, 2]
+  %y = div %c, %one : f32[n, 2]
+  return %y
+}
+)",
+                 R"(
+model @m(%x: f32[n, 2]) {
+  %y = relu %x : f32[n, 2]
+  return %y
+}
+)");
+}
+
+TEST(FoldConstants, LeavesTheRest) {
+  // A broadcast to a larger shape, 0 - x, 1 / x, an input that would become an output, weights,
+  // random constants, more than 64 elements, and a border of another value.
+  expect_same(fold_constants, R"(
+model @m(%x: f32[1, 2]) {
+  %zero = splat 0 : f32[4, 2]
+  %one = splat 1 : f32[1, 2]
+  %none = splat 0 : f32[]
+  %a = add %x, %zero : f32[4, 2]
+  %b = sub %none, %x : f32[1, 2]
+  %c = div %one, %x : f32[1, 2]
+  %d = add %x, %none : f32[1, 2]
+  %w = weight "w" : f32[2]
+  %e = sqrt %w : f32[2]
+  %r = random(7, he) : f32[2]
+  %f = sqrt %r : f32[2]
+  %g = literal [1, 2] : f32[2]
+  %h = pad %g before=[70] after=[0] : f32[72]
+  %i = splat 5 : f32[70]
+  %j = pad %i before=[1] after=[0] : f32[71]
+  return %a, %b, %c, %d, %e, %f, %h, %j
+}
+)");
+}
+
+namespace {
+
+std::optional<Tensor> constant_value(const Graph &graph, ValueId id, Diagnostics &diagnostics) {
+  const Node &node = graph.nodes[graph.values[id].producer];
+  std::vector<Tensor> operands;
+  std::vector<const Tensor *> pointers;
+  for (ValueId operand : node.operands)
+    operands.push_back(constant_value(graph, operand, diagnostics).value());
+  for (const Tensor &operand : operands)
+    pointers.push_back(&operand);
+  std::optional<std::vector<Tensor>> results =
+      evaluate(node.op, pointers, {graph.type(id)}, diagnostics);
+  return results ? std::optional(results->front()) : std::nullopt;
+}
+
+std::vector<Tensor> outputs_of(const Graph &graph) {
+  std::vector<Tensor> inputs;
+  std::mt19937 random(1);
+  for (ValueId input : graph.inputs) {
+    inputs.emplace_back(graph.type(input));
+    for (float &element : inputs.back().mutable_floats())
+      element = static_cast<float>(random() % 2001) / 1000 - 1;
+  }
+  Diagnostics diagnostics;
+  auto constants = [&](ValueId id, Diagnostics &d) { return constant_value(graph, id, d); };
+  auto outputs = interpret(graph, inputs, constants, diagnostics);
+  EXPECT_TRUE(outputs) << diagnostics.to_string();
+  return outputs.value_or(std::vector<Tensor>{});
+}
+
+} // namespace
+
+TEST(AllPasses, KeepTheNumbers) {
+  std::optional<Graph> graph = parse(R"(model @m(%x: f32[2, 4, 7, 6]) {
+  %w = random(1, he) : f32[6, 2, 3, 3]
+  %b = random(2, uniform) : f32[6]
+  %s = random(3, uniform) : f32[6]
+  %t = random(4, uniform) : f32[6]
+  %m = random(5, uniform) : f32[6]
+  %v = random(6, uniform) : f32[6]
+  %p = pad %x before=[0, 0, 1, 0] after=[0, 0, 0, 2]
+  %c = conv2d %p, %w, %b groups=2 pad=[0, 1, 1, 0]
+  %n = batch_norm %c, %s, %t, %m, %v epsilon=0.01
+  %q = reshape %s shape=[6, 1, 1]
+  %o = mul %q, %n
+  %k = div %o, %q
+  %h = splat 0.5 : f32[]
+  %i = sub %k, %h
+  %r = clip %i min=0
+  %l = random(7, he) : f32[3, 2, 6, 6, 3, 3]
+  %g = max_pool2d %r kernel=[2, 2] stride=[2, 2]
+  %d = local2d %g, %l pad=[1, 1, 1, 2] stride=[1, 2]
+  %e = batch_norm %d, %s, %t, %m, %v
+  %z = pad %e before=[0, 0, 1, 1] after=[0, 0, 0, 0]
+  %a = avg_pool2d %z kernel=[2, 2]
+  %u = batch_norm %a, %s, %t, %m, %v
+  %j = transpose %u permutation=[0, 2, 1, 3]
+  %f = transpose %j permutation=[0, 1, 3, 2]
+  %aa = reduce_mean %f axes=[2, 3] keep_dims=false
+  %ab = random(8, he) : f32[6, 3]
+  %ac = dense %aa, %ab
+  %ad = batch_norm %ac, %s, %t, %m, %v
+  %ae = dropout %ad
+  return %ae, %f
+}
+)");
+  ASSERT_TRUE(graph);
+  std::vector<Tensor> expected = outputs_of(*graph);
+  Diagnostics diagnostics;
+  PassContext context{diagnostics, {}, {}};
+  for (Pass pass : {canonicalize, fold_batch_norm, fold_constants, eliminate_dead_values,
+                    eliminate_common_values, fuse_kernels, plan_memory}) {
+    ASSERT_TRUE(pass(*graph, context)) << diagnostics.to_string();
+    std::vector<Tensor> actual = outputs_of(*graph);
+    ASSERT_EQ(actual.size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_EQ(actual[i].shape(), expected[i].shape());
+      for (size_t k = 0; k < expected[i].floats().size(); ++k)
+        ASSERT_NEAR(actual[i].floats()[k], expected[i].floats()[k], 1e-4) << to_string(*graph);
+    }
+  }
+  size_t norms = 0;
+  for (const Node &node : graph->nodes)
+    norms += std::holds_alternative<BatchNorm>(node.op) || std::holds_alternative<Pad>(node.op);
+  EXPECT_EQ(norms, 0u) << to_string(*graph);
 }
