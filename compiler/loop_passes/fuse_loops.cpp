@@ -205,35 +205,12 @@ private:
   std::vector<Split> splits_;
 };
 
-/// Two ops may have chosen the same name for a register; in one body they must differ.
-void rename_registers(Kernel &kernel, std::vector<Statement> &body) {
-  for (Statement &statement : body) {
-    if (auto *loop = std::get_if<For>(&statement.node))
-      rename_registers(kernel, loop->body);
-    auto *reg = std::get_if<loop::Register>(&statement.node);
-    if (!reg)
-      continue;
-    std::string before = reg->name;
-    // The name counts once, for itself; only a second owner makes it change.
-    reg->name.clear();
-    std::string after = loop::unique_name(kernel, before);
-    reg->name = after;
-    if (after != before)
-      loop::for_each_access(body, [&](Access &access) {
-        if (access.buffer == before)
-          access.buffer = after;
-      });
-  }
-}
-
 } // namespace
 
 bool fuse_loops(Kernel &kernel, PassContext &context) {
   if (kernel.locals.empty())
     return true;
-  for (Statement &nest : kernel.body)
-    if (auto *loop = std::get_if<For>(&nest.node))
-      rename_registers(kernel, loop->body);
+  loop::make_registers_unique(kernel);
   while (!kernel.locals.empty()) {
     auto fused = std::find_if(kernel.locals.begin(), kernel.locals.end(),
                               [&](const loop::Buffer &local) { return Fusion(kernel, local).run(); });

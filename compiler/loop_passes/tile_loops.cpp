@@ -194,9 +194,8 @@ private:
   void build_segment(size_t depth, const Segment &segment, loop::Replacements values,
                      std::vector<TileLoop> tile, std::vector<Statement> &result) {
     const std::string &name = band_[depth]->variable;
-    Index value = segment.start;
-    if (segment.count > 1)
-      value = value + Index::variable(name + ".o") * segment.size;
+    // A single tile keeps its loop: the registers of the tiles must not meet in one scope.
+    Index value = Index::variable(name + ".o") * segment.size + segment.start;
     if (segment.size > 1) {
       value = value + Index::variable(name + ".i");
       tile.push_back({name + ".i", segment.size});
@@ -204,8 +203,6 @@ private:
     if (lanes_of(name) > 1)
       vector_tile_ = name + ".i";
     values.emplace_back(name, value);
-    if (segment.count == 1)
-      return build(depth + 1, values, tile, result);
     std::vector<Statement> body;
     build(depth + 1, values, tile, body);
     result.push_back(loop::make_for(name + ".o", segment.count, std::move(body)));

@@ -36,8 +36,7 @@ bool is_reserved(const std::string &name) {
   static constexpr std::string_view words[] = {"for",  "parallel", "unroll", "vector",
                                                "reg",  "in",       "min",    "max",
                                                "exp",  "tanh",     "sqrt",   "fma",
-                                               "inf",  "nan",      "select", "local",
-                                               "kernel", "model",  "sum"};
+                                               "inf",  "nan",      "select", "local"};
   return std::find(std::begin(words), std::end(words), name) != std::end(words);
 }
 
@@ -84,9 +83,8 @@ private:
   KernelInterface interface_;
   loop::Kernel kernel_;
   std::map<ValueId, std::string> names_;
-  // Loop variables and registers of the lowering must not meet a buffer of the same name.
-  std::set<std::string> taken_ = {"n",  "g",  "c",  "h",  "w",  "oc", "oh", "ow", "icb", "ic",
-                                  "kh", "kw", "m",  "s",  "x",  "r",  "count"};
+  // The registers of the lowering: a buffer of the same name would hide behind them.
+  std::set<std::string> taken_ = {"sum", "count", "m", "e", "scale", "factor"};
 };
 
 /// Replaces the members of every kernel by one call.

@@ -172,13 +172,18 @@ std::string to_string(const Index &index) {
                          factor);
     append(term.factor < 0, atom);
   };
-  // A positive term first, so that `1 - oh` does not become `-oh + 1`.
-  for (const Term &term : index.terms)
+  // Large strides first, `oh * 2 + kh`, but no negative one, so that `1 - oh` is not `-oh + 1`.
+  std::vector<Term> ordered = index.terms;
+  std::sort(ordered.begin(), ordered.end(), [](const Term &a, const Term &b) {
+    return std::pair(std::abs(a.factor), spell_atom(a)) >
+           std::pair(std::abs(b.factor), spell_atom(b));
+  });
+  for (const Term &term : ordered)
     if (term.factor > 0)
       print(term);
   if (index.constant > 0 || index.terms.empty())
     append(index.constant < 0, std::to_string(std::abs(index.constant)));
-  for (const Term &term : index.terms)
+  for (const Term &term : ordered)
     if (term.factor < 0)
       print(term);
   if (index.constant < 0 && !index.terms.empty())

@@ -70,27 +70,30 @@ std::vector<const For *> perfect_band(const Statement &statement) {
   return band;
 }
 
-static void collect_names(const std::vector<Statement> &body, std::set<std::string> &names) {
-  for (const Statement &statement : body) {
-    if (const auto *loop = std::get_if<For>(&statement.node)) {
-      names.insert(loop->variable);
-      collect_names(loop->body, names);
-    } else if (const auto *reg = std::get_if<Register>(&statement.node)) {
-      names.insert(reg->name);
-    }
+static void make_unique(std::vector<Statement> &body, std::set<std::string> &taken) {
+  for (Statement &statement : body) {
+    if (auto *loop = std::get_if<For>(&statement.node))
+      make_unique(loop->body, taken);
+    auto *reg = std::get_if<Register>(&statement.node);
+    if (!reg)
+      continue;
+    std::string before = reg->name;
+    for (int i = 1; !taken.insert(reg->name).second; ++i)
+      reg->name = before + "." + std::to_string(i);
+    if (reg->name != before)
+      for_each_access(body, [&, after = reg->name](Access &access) {
+        if (access.buffer == before)
+          access.buffer = after;
+      });
   }
 }
 
-std::string unique_name(const Kernel &kernel, const std::string &name) {
-  std::set<std::string> names;
+void make_registers_unique(Kernel &kernel) {
+  std::set<std::string> taken;
   for (const std::vector<Buffer> *list : {&kernel.inputs, &kernel.outputs, &kernel.locals})
     for (const Buffer &buffer : *list)
-      names.insert(buffer.name);
-  collect_names(kernel.body, names);
-  std::string result = name;
-  for (int i = 1; names.contains(result); ++i)
-    result = name + "." + std::to_string(i);
-  return result;
+      taken.insert(buffer.name);
+  make_unique(kernel.body, taken);
 }
 
 } // namespace cnnc::loop

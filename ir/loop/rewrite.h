@@ -24,7 +24,7 @@ void substitute(std::vector<Statement> &body, const Replacements &replacements);
 /// The chain of loops in which each holds nothing but the next, the first outermost.
 std::vector<const For *> perfect_band(const Statement &statement);
 
-/// `name`, or name.1, name.2 ... when a loop, register or buffer of the kernel has it.
-std::string unique_name(const Kernel &kernel, const std::string &name);
+/// Renames registers until none shares its name with another or with a buffer.
+void make_registers_unique(Kernel &kernel);
 
 } // namespace cnnc::loop

@@ -1,0 +1,62 @@
+#include "compiler/codegen/kernels.h"
+#include "compiler/codegen/emit_llvm.h"
+#include "compiler/codegen/target_internal.h"
+
+#include <llvm/IR/LLVMContext.h>
+#include <llvm/IR/Module.h>
+
+namespace cnnc::codegen {
+
+namespace {
+
+/// A frame with room for a dozen spilled vectors: outer loops may spill pointers, an inner one nothing.
+constexpr uint64_t stack_limit = 1024;
+
+template <class Print>
+std::optional<std::string> print_all(std::span<const NamedKernel> kernels, const Target &target,
+                                     Diagnostics &diagnostics, Print print) {
+  std::string result;
+  for (const NamedKernel &named : kernels) {
+    llvm::LLVMContext context;
+    std::unique_ptr<llvm::Module> module =
+        emit_llvm(*named.kernel, named.symbol, context, diagnostics);
+    if (!module)
+      return std::nullopt;
+    set_module_target(*module, target);
+    std::optional<std::string> text = print(*module);
+    if (!text)
+      return std::nullopt;
+    result += *text;
+  }
+  return result;
+}
+
+} // namespace
+
+std::optional<std::vector<CompiledObject>> compile_kernels(std::span<const NamedKernel> kernels,
+                                                           const Target &target,
+                                                           Diagnostics &diagnostics,
+                                                           unsigned threads) {
+  std::vector<ModuleMaker> makers;
+  for (const NamedKernel &named : kernels)
+    makers.push_back([named](llvm::LLVMContext &context, Diagnostics &errors) {
+      return emit_llvm(*named.kernel, named.symbol, context, errors);
+    });
+  return compile_all(makers, target, diagnostics, {.stack_limit = stack_limit}, threads);
+}
+
+std::optional<std::string> kernels_to_llvm(std::span<const NamedKernel> kernels,
+                                           const Target &target, Diagnostics &diagnostics) {
+  return print_all(kernels, target, diagnostics, [](llvm::Module &module) {
+    return std::optional(print_llvm(module));
+  });
+}
+
+std::optional<std::string> kernels_to_assembly(std::span<const NamedKernel> kernels,
+                                               const Target &target, Diagnostics &diagnostics) {
+  return print_all(kernels, target, diagnostics, [&](llvm::Module &module) {
+    return compile_to_assembly(module, target, diagnostics);
+  });
+}
+
+} // namespace cnnc::codegen
