@@ -2,10 +2,25 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <limits>
 
 namespace cnnc::loop {
 
 namespace {
+
+constexpr int64_t largest = std::numeric_limits<int64_t>::max();
+
+/// a + b and a * b, or the largest number of their sign: far outside of every buffer and beyond
+/// what the verifier lets pass.
+int64_t saturating_add(int64_t a, int64_t b) {
+  int64_t sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? (a > 0 ? largest : -largest) : sum;
+}
+int64_t saturating_multiply(int64_t a, int64_t b) {
+  int64_t product = 0;
+  bool overflow = __builtin_mul_overflow(a, b, &product);
+  return overflow ? ((a > 0) == (b > 0) ? largest : -largest) : product;
+}
 
 /// The part of a term without its factor: what decides whether two terms can be added.
 std::string spell_atom(const Term &term) {
@@ -23,13 +38,14 @@ void add_term(Index &index, const Term &term) {
   if (term.factor == 0)
     return;
   std::string spelling = spell_atom(term);
-  auto place = std::find_if(index.terms.begin(), index.terms.end(),
-                            [&](const Term &other) { return spell_atom(other) >= spelling; });
+  auto place = std::lower_bound(
+      index.terms.begin(), index.terms.end(), spelling,
+      [](const Term &other, const std::string &text) { return spell_atom(other) < text; });
   if (place == index.terms.end() || spell_atom(*place) != spelling) {
     index.terms.insert(place, term);
     return;
   }
-  place->factor += term.factor;
+  place->factor = saturating_add(place->factor, term.factor);
   if (place->factor == 0)
     index.terms.erase(place);
 }
@@ -94,7 +110,7 @@ bool Index::operator==(const Index &other) const {
 
 Index operator+(const Index &a, const Index &b) {
   Index result = a;
-  result.constant += b.constant;
+  result.constant = saturating_add(result.constant, b.constant);
   for (const Term &term : b.terms)
     add_term(result, term);
   return result;
@@ -106,9 +122,9 @@ Index operator*(const Index &a, int64_t factor) {
   if (factor == 0)
     return {};
   Index result = a;
-  result.constant *= factor;
+  result.constant = saturating_multiply(result.constant, factor);
   for (Term &term : result.terms)
-    term.factor *= factor;
+    term.factor = saturating_multiply(term.factor, factor);
   return result;
 }
 

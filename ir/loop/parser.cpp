@@ -9,6 +9,9 @@ namespace cnnc::loop {
 namespace {
 
 constexpr int deepest_nesting = 200;
+constexpr int most_operators = 2000; // of one expression, a tree that is walked by recursion
+constexpr size_t most_terms = 100;
+constexpr int64_t largest_number = int64_t(1) << 40; // in an index; products of two are caught
 
 struct FunctionRow {
   std::string_view name;
@@ -128,7 +131,8 @@ private:
       return Statement{std::move(reg), name->range};
     }
     Assign assign;
-    if (!access(assign.target))
+    operators_ = 0;
+    if (!access(assign.target, "a loop, a register or an assignment"))
       return std::nullopt;
     if (cursor_.accept("+="))
       assign.accumulate = true;
@@ -203,7 +207,7 @@ private:
       std::optional<Index> next = index_product();
       if (!next)
         return std::nullopt;
-      result = minus ? *result - *next : *result + *next;
+      result = fitting(minus ? *result - *next : *result + *next);
     }
     return result;
   }
@@ -218,18 +222,28 @@ private:
         return std::nullopt;
       if (sign == "*" && result->is_constant())
         std::swap(*result, *right);
-      constexpr int64_t limit = int64_t(1) << 40;
-      if (!right->is_constant() || std::abs(right->constant) > limit ||
-          (sign != "*" && right->constant <= 0)) {
+      if (!right->is_constant() || (sign != "*" && right->constant <= 0)) {
         cursor_.error_at(range, sign == "*" ? "one factor must be a constant"
                                             : "the divisor must be a positive constant");
         return std::nullopt;
       }
-      result = sign == "*"   ? *result * right->constant
-               : sign == "/" ? *result / right->constant
-                             : *result % right->constant;
+      result = fitting(sign == "*"   ? *result * right->constant
+                       : sign == "/" ? *result / right->constant
+                                     : *result % right->constant);
     }
     return result;
+  }
+
+  /// The index, or an error when it has grown beyond all use.
+  std::optional<Index> fitting(Index index) {
+    bool fits = index.constant <= largest_number && index.constant >= -largest_number;
+    for (const Term &term : index.terms)
+      fits = fits && term.factor <= largest_number && term.factor >= -largest_number;
+    if (fits && index.terms.size() <= most_terms)
+      return index;
+    cursor_.error_at(cursor_.previous().range, fits ? "this index has too many terms"
+                                                    : "the numbers of an index end at 2^40");
+    return std::nullopt;
   }
 
   std::optional<Index> index_atom() {
@@ -243,7 +257,7 @@ private:
       if (result && !cursor_.expect(")"))
         result.reset();
     } else if (cursor_.peek().kind == TokenKind::integer) {
-      result = Index(cursor_.next().integer);
+      result = fitting(Index(cursor_.next().integer));
     } else if (std::optional<Token> name =
                    cursor_.expect(TokenKind::identifier, "a loop variable or an integer")) {
       result = Index::variable(name->text);
@@ -252,9 +266,8 @@ private:
     return result;
   }
 
-  bool access(Access &result) {
-    std::optional<Token> name =
-        cursor_.expect(TokenKind::identifier, "a loop, a register or an assignment");
+  bool access(Access &result, std::string_view what) {
+    std::optional<Token> name = cursor_.expect(TokenKind::identifier, what);
     if (!name)
       return false;
     result.buffer = name->text;
@@ -269,12 +282,18 @@ private:
     return cursor_.expect("]");
   }
 
+  bool count_operator() {
+    if (++operators_ > most_operators)
+      return cursor_.error("this expression is too long");
+    return true;
+  }
+
   std::optional<Expression> sum() {
     std::optional<Expression> result = product();
     while (result && (cursor_.is("+") || cursor_.is("-"))) {
       bool minus = cursor_.next().text == "-";
       std::optional<Expression> right = product();
-      if (!right)
+      if (!right || !count_operator())
         return std::nullopt;
       result = call(minus ? Function::sub : Function::add, {std::move(*result), std::move(*right)});
     }
@@ -286,7 +305,7 @@ private:
     while (result && (cursor_.is("*") || cursor_.is("/"))) {
       bool divide = cursor_.next().text == "/";
       std::optional<Expression> right = atom();
-      if (!right)
+      if (!right || !count_operator())
         return std::nullopt;
       result =
           call(divide ? Function::div : Function::mul, {std::move(*result), std::move(*right)});
@@ -317,10 +336,12 @@ private:
     if (literal)
       return number(*cursor_.expect_number("a number"));
     if (cursor_.accept("-")) {
+      bool negative_number = cursor_.peek().kind == TokenKind::integer ||
+                             cursor_.peek().kind == TokenKind::number || cursor_.is_word("inf");
       std::optional<Expression> operand = atom();
       if (!operand)
         return std::nullopt;
-      if (operand->kind == Expression::Kind::number)
+      if (negative_number)
         return number(-operand->number);
       return call(Function::neg, {std::move(*operand)});
     }
@@ -328,7 +349,7 @@ private:
       return function();
     Expression result;
     result.kind = Expression::Kind::load;
-    if (!access(result.access))
+    if (!access(result.access, "a number, a buffer or a register"))
       return std::nullopt;
     return result;
   }
@@ -341,9 +362,10 @@ private:
     auto row = std::find_if(std::begin(functions), std::end(functions),
                             [&](const FunctionRow &f) { return f.name == name.text; });
     if (row == std::end(functions)) {
-      cursor_.error_at(name.range, fmt::format("there is no function '{}': there are min, max, exp, "
-                                               "tanh, sqrt, fma and select",
-                                               name.text));
+      cursor_.error_at(name.range,
+                       fmt::format("there is no function '{}': there are min, max, exp, "
+                                   "tanh, sqrt, fma and select",
+                                   name.text));
       return std::nullopt;
     }
     std::vector<Expression> arguments;
@@ -377,6 +399,7 @@ private:
 
   TokenCursor &cursor_;
   int depth_ = 0;
+  int operators_ = 0;
 };
 
 } // namespace

@@ -87,7 +87,9 @@ std::string spell_call(const Expression &e) {
   case Function::div:
     return spell_infix(e, "/", 2);
   case Function::neg:
-    return "-" + wrapped(e.arguments[0], 3);
+    // -1 is a number, -(1) the negation of one.
+    return e.arguments[0].kind == Expression::Kind::number ? "-(" + to_string(e.arguments[0]) + ")"
+                                                           : "-" + wrapped(e.arguments[0], 3);
   case Function::min:
     return spell_function(e, "min");
   case Function::max:
