@@ -363,7 +363,8 @@ private:
     for (size_t d = 0; d < access.subscripts.size(); ++d) {
       int64_t size = (*storage->shape)[d];
       std::optional<Range> values = scope_.range_of(access.subscripts[d]);
-      if (values && values->min >= 0 && values->max < size)
+      bool never_runs = values && values->min > values->max;
+      if (never_runs || (values && values->min >= 0 && values->max < size))
         continue;
       std::string reach = values ? fmt::format("runs from {} to {}", values->min, values->max)
                                  : std::string("has no known range");

@@ -1,4 +1,5 @@
-// What the tests of the loops text share: parsing of snippets, numeric evaluation, reproducible chance.
+// What the tests of the loops text share: parsing of snippets, numeric evaluation, reproducible
+// chance.
 #pragma once
 
 #include "ir/loop/loop.h"
