@@ -114,6 +114,8 @@ bool lower(const ReduceMean &mean, Lowering &lowering) {
     if (reduced[i]) {
       reduced_loops.emplace_back(names[i], input.shape[i]);
       size *= static_cast<double>(input.shape[i]);
+      if (mean.keep_dims)
+        extents[place.size()] = 1;
     } else {
       limit_extent(extents[place.size()], input, i);
       kept_loops.emplace_back(names[i], extents[place.size()]);

@@ -4,6 +4,7 @@
 #include "compiler/lowering/extents.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 
 namespace cnnc {
 
@@ -177,6 +178,11 @@ bool lower(const Pad &pad, Lowering &lowering) {
       result_extents[i] = result.shape[i];
     }
   }
+  if (pad.mode == PadMode::constant && input.dtype != DType::f32)
+    return lowering.error(
+        fmt::format("a border of a constant needs f32, but the input is {}; modes reflect and edge "
+                    "take every type",
+                    name_of(input.dtype)));
   if (pad.mode == PadMode::constant)
     append_pad_slabs(pad, lowering, sizes, result_extents);
   else
