@@ -1,0 +1,219 @@
+// The C++ interface of the compiler. Needs the standard library and cnnc_runtime.h only.
+//
+//   cnnc::Result<cnnc::Model> model = cnnc::load("lenet.ir");
+//   cnnc::Result<cnnc::Program> program = cnnc::jit(*model);
+//   program->run({image}, {probabilities});
+//
+// Nothing here throws (but for exhausted memory), prints or keeps global state. Functions that take
+// a Model by const reference may run on several threads at the same time.
+#pragma once
+
+#include <cnnc_runtime.h>
+
+#include <cassert>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace cnnc {
+
+/// What went wrong: all diagnostics, each `file:line:column: error: ...` with the line and a caret.
+struct Error {
+  std::string text;
+};
+
+/// A value, or the error that kept it from being made.
+template <class T> class [[nodiscard]] Result {
+public:
+  Result(T value) : content_(std::in_place_index<0>, std::move(value)) {}     // NOLINT
+  Result(Error error) : content_(std::in_place_index<1>, std::move(error)) {} // NOLINT
+
+  explicit operator bool() const { return content_.index() == 0; }
+  T &operator*() { return *checked(); }
+  const T &operator*() const { return *checked(); }
+  T *operator->() { return checked(); }
+  const T *operator->() const { return checked(); }
+  /// Empty when there is a value.
+  std::string_view error() const {
+    const Error *error = std::get_if<1>(&content_);
+    return error ? std::string_view(error->text) : std::string_view();
+  }
+
+private:
+  T *checked() {
+    assert(content_.index() == 0 && "the result is an error");
+    return std::get_if<0>(&content_);
+  }
+  const T *checked() const {
+    assert(content_.index() == 0 && "the result is an error");
+    return std::get_if<0>(&content_);
+  }
+  std::variant<T, Error> content_;
+};
+
+/// Success, or the error.
+template <> class [[nodiscard]] Result<void> {
+public:
+  Result() = default;
+  Result(Error error) : error_(std::move(error)) {} // NOLINT
+
+  explicit operator bool() const { return !error_; }
+  std::string_view error() const {
+    return error_ ? std::string_view(error_->text) : std::string_view();
+  }
+
+private:
+  std::optional<Error> error_;
+};
+
+/// A text that has been read: models, and kernels that are already loops. Copies share it.
+class Model {
+public:
+  struct Content;
+  explicit Model(std::shared_ptr<const Content> content) : content_(std::move(content)) {}
+  const Content &content() const { return *content_; }
+
+  /// Names of the models in the text, in its order.
+  std::vector<std::string> names() const;
+
+private:
+  std::shared_ptr<const Content> content_;
+};
+
+struct Options {
+  /// Which model, when the text holds several. Empty: the only one.
+  std::string model;
+  /// The .safetensors file with the weights. Empty: what the model says, or the file beside it with
+  /// the same name.
+  std::filesystem::path weights;
+  /// The CPU to compile for: empty or "native", or a name of LLVM ("x86-64-v3", "skylake-avx512").
+  std::string cpu;
+  /// Changes to what that CPU has: "+avx2,-fma".
+  std::string features;
+  /// Threads that compile; 0: one per core.
+  unsigned jobs = 0;
+  /// Exactly these passes instead of the default ones.
+  std::optional<std::vector<std::string>> passes;
+
+  /// Called with the whole text after each pass.
+  std::function<void(std::string_view pass, const std::string &text)> after_pass;
+  /// The passes after which `after_pass` is called; "all" stands for all.
+  std::vector<std::string> print_after;
+  /// Called with notes for the user.
+  std::function<void(const std::string &)> remark;
+  /// Called with the time that each pass, and each step after the passes, took.
+  std::function<void(std::string_view step, std::chrono::nanoseconds)> timing;
+};
+
+/// Reads a text. `file` is its name in diagnostics, and weights are looked for beside it.
+Result<Model> parse(std::string_view text, std::string_view file = "<memory>");
+/// Reads a file; "-" is standard input.
+Result<Model> load(const std::filesystem::path &file);
+
+/// Everything that can be wrong with a model before code is generated: types, weights.
+Result<void> check(const Model &model, const Options &options = {});
+
+enum class Stage {
+  graph,    // the graph after its passes
+  loops,    // the whole text after all passes
+  llvm,     // LLVM IR of the kernels
+  assembly, // machine code as text
+  object,   // a relocatable object: the bytes of a .o file
+  header,   // the model's C header
+  dot,      // the graph for Graphviz
+};
+
+/// The text (bytes) of one stage. With Options::passes, `graph` and `loops` are what these passes
+/// give.
+Result<std::string> emit(const Model &model, Stage stage, const Options &options = {});
+
+/// What was written. Sizes in bytes.
+struct Artifact {
+  std::filesystem::path file;
+  std::filesystem::path header; // NAME.h beside it; cnnc_runtime.h, which it includes, is there too
+  uint64_t file_size = 0;
+  uint64_t code_size = 0;
+  uint64_t weights_size = 0;
+  uint64_t workspace_size = 0;
+};
+
+/// Write a library that needs nothing but libc, an object or an archive to link statically. An
+/// existing file is replaced only when all went well.
+Result<Artifact> write_shared_library(const Model &model, const std::filesystem::path &file,
+                                      const Options &options = {});
+Result<Artifact> write_object(const Model &model, const std::filesystem::path &file,
+                              const Options &options = {});
+Result<Artifact> write_archive(const Model &model, const std::filesystem::path &file,
+                               const Options &options = {});
+
+/// A model compiled into this process. May be run by several threads at a time; copies share it.
+class Program {
+public:
+  struct Content;
+  explicit Program(std::shared_ptr<const Content> content) : content_(std::move(content)) {}
+
+  /// Tensors, kernels and sizes: the same table that a compiled library exports.
+  const cnnc_model_v1 &table() const;
+
+  /// Runs the model on one pointer per input and output, each a dense row-major tensor. A workspace
+  /// is allocated for the call unless one is given.
+  Result<void> run(std::span<const void *const> inputs, std::span<void *const> outputs,
+                   const cnnc_context *context = nullptr, void *workspace = nullptr) const;
+  Result<void> run(std::initializer_list<const void *> inputs,
+                   std::initializer_list<void *> outputs, const cnnc_context *context = nullptr,
+                   void *workspace = nullptr) const {
+    return run(std::span(inputs.begin(), inputs.size()), std::span(outputs.begin(), outputs.size()),
+               context, workspace);
+  }
+
+private:
+  std::shared_ptr<const Content> content_;
+};
+
+Result<Program> jit(const Model &model, const Options &options = {});
+
+/// One value that a kernel computed, compared with the reference interpreter.
+struct VerifiedValue {
+  std::string kernel;
+  std::string value;
+  double largest = 0; // of the reference's magnitudes
+  double error = 0;   // the largest difference
+  bool wrong = false; // error > tolerance * largest, or NaN on one side only
+  double relative() const { return largest > 0 ? error / largest : error; }
+};
+
+struct Verification {
+  std::vector<VerifiedValue> values;  // in the order in which kernels compute them
+  std::vector<VerifiedValue> outputs; // against the model as it was written, before any pass
+  bool passed() const;
+};
+
+/// Makes the bytes of every input of a model, dense and row-major, one image of each.
+using InputMaker =
+    std::function<Result<std::vector<std::vector<std::byte>>>(const cnnc_model_v1 &)>;
+
+/// Runs the model's kernels one after the other and compares what each wrote with the reference
+/// interpreter.
+Result<Verification> verify(const Model &model, const InputMaker &make_inputs,
+                            double tolerance = 1e-4, const Options &options = {});
+
+/// A table of the layers with shapes, parameters, multiplications and receptive fields.
+Result<std::string> summary(const Model &model, const Options &options = {});
+
+/// The ops and passes there are, as text or as Markdown tables.
+std::string list_ops(bool markdown = false);
+std::string list_passes(bool markdown);
+/// "cnnc 0.1.0 (LLVM 22.1.8)"
+std::string version();
+
+} // namespace cnnc

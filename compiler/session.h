@@ -1,0 +1,63 @@
+// One call of the public interface: its copy of the text, its diagnostics, its options.
+#pragma once
+
+#include "compiler/cnnc.h"
+#include "compiler/codegen/target.h"
+#include "compiler/pipeline.h"
+
+namespace cnnc {
+
+struct Model::Content {
+  Module module;
+  std::filesystem::path file; // for weights beside it; empty or "-" when there is none
+};
+
+class Session {
+public:
+  Session(const Model &model, const Options &options);
+
+  /// Resolves the target. Every other step needs it.
+  bool resolve_target();
+  /// Keeps the model that the options select, and the kernels that it calls. An error when there is
+  /// none, or several and no choice.
+  bool select_model();
+  /// Runs Options::passes, or else these. `observe` sees the text after each.
+  bool run(std::span<const Pass *const> default_passes,
+           const std::function<void(const Pass &, const Module &)> &observe = {});
+  bool run_all() { return run(default_pipeline()); }
+
+  Module &module() { return module_; }
+  /// After select_model().
+  Graph &model() { return module_.models.front(); }
+  const codegen::Target &target() const { return target_; }
+  const Options &options() const { return options_; }
+  Diagnostics &diagnostics() { return diagnostics_; }
+  std::filesystem::path weights_path() const;
+  bool has_errors() const { return diagnostics_.has_errors(); }
+  Error error() const { return {diagnostics_.to_string()}; }
+
+  /// Is the text after this pass, or after `emit_llvm`, to be shown?
+  bool wants_print(std::string_view pass) const;
+
+  /// Passes warnings on to Options::remark at the end of a call that went well.
+  void report_warnings() const;
+  /// Runs a step behind the passes and reports how long it took.
+  template <class Function> auto timed(std::string_view step, Function function) {
+    auto start = std::chrono::steady_clock::now();
+    auto result = function();
+    if (options_.timing)
+      options_.timing(step, std::chrono::steady_clock::now() - start);
+    return result;
+  }
+
+private:
+  bool check_print_after();
+
+  const Options &options_;
+  const std::filesystem::path file_;
+  Diagnostics diagnostics_;
+  Module module_;
+  codegen::Target target_;
+};
+
+} // namespace cnnc
