@@ -1,0 +1,254 @@
+#include "compiler/driver/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <iostream>
+
+namespace cnnc::driver {
+
+namespace {
+
+constexpr const char *description =
+    "cnnc compiles convolutional networks to native code for CPUs.\n"
+    "\n"
+    "It reads a network as text (or kernels of loops, or a mixture of both, which is what it "
+    "prints),\n"
+    "and writes a library without dependencies, any of the texts in between, or runs the network "
+    "here.";
+
+constexpr const char *examples = R"(
+Examples:
+  cnnc lenet.ir -o lenet.so              a shared library, and lenet.h to call it
+  cnnc lenet.ir -o lenet.o               to link statically; lenet.a likewise
+  cnnc lenet.ir --summary                layers, shapes, parameters, multiplications
+  cnnc lenet.ir --check                  only say what is wrong with it
+  cnnc lenet.ir --run digit.npy          compile here, run, print the outputs
+  cnnc lenet.ir --run -o out.npy         on random inputs, outputs to a file
+  cnnc lenet.ir --verify                 every kernel against the reference interpreter
+  cnnc lenet.ir --emit=graph             the graph as it is after its passes
+  cnnc lenet.ir --emit=loops             the loops of every kernel: edit and compile them again
+  cnnc lenet.ir --passes=infer_shapes,fuse_kernels      exactly these passes, on any of the texts
+  cnnc lenet.ir --print-after=tile_loops                the text after one pass; or after all
+  cnnc lenet.ir --emit=dot | dot -Tsvg -o lenet.svg     a picture
+
+Exit codes: 0 fine, 1 the input is wrong, 2 the command line is wrong.
+)";
+
+const std::vector<std::pair<std::string, Stage>> &stages() {
+  static const std::vector<std::pair<std::string, Stage>> table = {
+      {"graph", Stage::graph},  {"loops", Stage::loops}, {"llvm", Stage::llvm},
+      {"asm", Stage::assembly}, {"obj", Stage::object},  {"header", Stage::header},
+      {"dot", Stage::dot}};
+  return table;
+}
+
+/// What CLI11 fills in, before it is clear what it means together.
+struct Flags {
+  std::string emit, passes;
+  bool check = false, summary = false, verify = false, list_ops = false, list_passes = false;
+  const CLI::Option *run = nullptr, *passes_given = nullptr;
+};
+
+void add_output_options(CLI::App &app, CommandLine &line, Flags &flags) {
+  app.add_option("model", line.input, "The text: a file, or - for standard input")
+      ->type_name("model.ir");
+  app.add_option("-o,--output", line.output,
+                 "model.so, model.o or model.a (with a header model.h beside it), the file for "
+                 "--emit or the .npy file for --run; - for standard output")
+      ->type_name("FILE");
+  app.add_option("--emit", flags.emit,
+                 "Print one stage instead: graph, loops, llvm, asm, obj, "
+                 "header or dot")
+      ->type_name("STAGE");
+  app.add_flag("--check", flags.check, "Only report what is wrong with the model");
+  app.add_flag("--summary", flags.summary, "Print a table of the layers");
+  app.add_flag("--list-ops", flags.list_ops, "List the ops of the language");
+  app.add_flag("--list-passes", flags.list_passes, "List the passes in their order");
+  app.add_flag("--markdown", line.markdown, "Lists as Markdown tables");
+}
+
+void add_compile_options(CLI::App &app, CommandLine &line, Flags &flags) {
+  const char *group = "Compiling";
+  app.add_option("--model", line.options.model, "Which model, when the text holds several")
+      ->type_name("NAME")
+      ->group(group);
+  app.add_option("--weights", line.options.weights,
+                 "The weights; default: what the model says, or model.safetensors beside it")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--cpu", line.options.cpu,
+                 "The CPU to compile for: native (the default), x86-64-v3, skylake-avx512 ...")
+      ->type_name("NAME")
+      ->group(group);
+  app.add_option("--features", line.options.features, "Changes to what that CPU has: +avx2,-fma")
+      ->type_name("LIST")
+      ->group(group);
+  app.add_option("--jobs", line.options.jobs, "Threads that compile; default: one per core")
+      ->type_name("N")
+      ->check(CLI::Range(1u, 1024u))
+      ->group(group);
+  flags.passes_given =
+      app.add_option("--passes", flags.passes, "Run exactly these passes, comma-separated")
+          ->type_name("LIST")
+          ->group(group);
+  app.add_option("--print-after", line.options.print_after,
+                 "Print the text after this pass (or after all) to standard output")
+      ->type_name("PASS")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group(group);
+  app.add_flag("--time", line.time, "Print the time of every pass and step")->group(group);
+}
+
+void add_run_options(CLI::App &app, CommandLine &line, Flags &flags) {
+  const char *group = "Running";
+  flags.run = app.add_option("--run", line.tensors,
+                             "Run the model here: one .npy file per input, or random inputs "
+                             "without any")
+                  ->type_name("[input.npy ...]")
+                  ->expected(0, 4096)
+                  ->group(group);
+  app.add_flag(
+         "--verify", flags.verify,
+         "Compare the output of every kernel with the reference interpreter; takes the inputs "
+         "of --run, or random ones")
+      ->group(group);
+  app.add_option("--outputs", line.output_folder, "Write every output to FOLDER/name.npy")
+      ->type_name("FOLDER")
+      ->group(group);
+  app.add_option("--threads", line.threads, "Threads that run the model; default: 1")
+      ->type_name("N")
+      ->check(CLI::Range(1u, 1024u))
+      ->group(group);
+  app.add_option("--batch", line.batch, "Images of random inputs when the batch is symbolic")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
+      ->group(group);
+  app.add_option("--seed", line.seed, "Seed of random inputs; default: 1")
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--tolerance", line.tolerance,
+                 "Error that --verify allows, relative to the largest value; default: 1e-4")
+      ->type_name("X")
+      ->check(CLI::PositiveNumber)
+      ->group(group);
+}
+
+int mistake(const std::string &text) {
+  std::cerr << "cnnc: error: " << text << "\n";
+  return exit_wrong_command_line;
+}
+
+std::vector<std::string> split(const std::string &list) {
+  std::vector<std::string> words;
+  std::istringstream stream(list);
+  for (std::string word; std::getline(stream, word, ',');)
+    if (!word.empty())
+      words.push_back(word);
+  return words;
+}
+
+/// The one thing to do; an exit code when there are several or none.
+std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
+  std::vector<std::pair<const char *, Action>> asked;
+  auto ask = [&](bool wanted, const char *name, Action action) {
+    if (wanted)
+      asked.emplace_back(name, action);
+  };
+  bool run = flags.run->count() > 0;
+  ask(flags.list_ops, "--list-ops", Action::list_ops);
+  ask(flags.list_passes, "--list-passes", Action::list_passes);
+  ask(flags.check, "--check", Action::check);
+  ask(flags.summary, "--summary", Action::summary);
+  ask(!flags.emit.empty(), "--emit", Action::emit);
+  ask(flags.verify, "--verify", Action::verify);
+  ask(run && !flags.verify, "--run", Action::run);
+  if (asked.size() > 1)
+    return mistake(fmt::format("{} and {} exclude each other", asked[0].first, asked[1].first));
+  if (!asked.empty())
+    line.action = asked.front().second;
+  else if (!line.output.empty())
+    line.action = Action::compile;
+  else if (flags.passes_given->count() > 0)
+    line.action = Action::emit;
+  else if (!line.options.print_after.empty())
+    line.action = Action::print_passes;
+  else
+    return mistake("nothing to do: add -o model.so, --emit=STAGE, --run, --summary or --check "
+                   "(`cnnc --help` shows examples)");
+  return std::nullopt;
+}
+
+std::optional<int> check_output(const CommandLine &line) {
+  std::string extension = std::filesystem::path(line.output).extension().string();
+  if (line.action == Action::compile && extension != ".so" && extension != ".o" &&
+      extension != ".a")
+    return mistake(
+        fmt::format("the name of the output '{}' does not say what it is: .so, .o or .a; "
+                    "for a text add --emit=graph, loops, llvm, asm, obj, header or dot",
+                    line.output));
+  bool writes = line.action == Action::compile || line.action == Action::emit ||
+                line.action == Action::run || line.action == Action::list_ops ||
+                line.action == Action::list_passes;
+  if (!writes && !line.output.empty())
+    return mistake("-o has no meaning here");
+  if (line.action != Action::run && !line.output_folder.empty())
+    return mistake("--outputs has no meaning without --run");
+  if (!line.output.empty() && !line.output_folder.empty())
+    return mistake("-o and --outputs exclude each other");
+  return std::nullopt;
+}
+
+std::optional<int> interpret(CommandLine &line, const Flags &flags) {
+  if (std::optional<int> code = choose_action(line, flags))
+    return code;
+  bool lists = line.action == Action::list_ops || line.action == Action::list_passes;
+  if (line.input.empty() && !lists)
+    return mistake("no model given; a text file, or - for standard input");
+  if (line.markdown && !lists)
+    return mistake("--markdown goes with --list-ops or --list-passes");
+  if (std::optional<int> code = check_output(line))
+    return code;
+  if (flags.passes_given->count() > 0)
+    line.options.passes = split(flags.passes);
+  if (flags.emit.empty())
+    return std::nullopt;
+  for (const auto &[name, stage] : stages())
+    if (name == flags.emit) {
+      line.stage = stage;
+      return std::nullopt;
+    }
+  return mistake(fmt::format("there is no stage '{}': graph, loops, llvm, asm, obj, header or dot",
+                             flags.emit));
+}
+
+} // namespace
+
+std::variant<CommandLine, int> parse_command_line(int argc, char **argv) {
+  CommandLine line;
+  Flags flags;
+  CLI::App app(description, "cnnc");
+  app.footer(examples);
+  app.set_version_flag("--version", version());
+  app.get_formatter()->column_width(28);
+  add_output_options(app, line, flags);
+  add_compile_options(app, line, flags);
+  add_run_options(app, line, flags);
+  if (argc == 1) {
+    std::cerr << app.help();
+    return exit_wrong_command_line;
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success &help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError &error) {
+    std::cerr << "cnnc: error: " << error.what() << "\n`cnnc --help` lists the options\n";
+    return exit_wrong_command_line;
+  }
+  if (std::optional<int> code = interpret(line, flags))
+    return *code;
+  return line;
+}
+
+} // namespace cnnc::driver

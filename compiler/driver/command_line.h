@@ -1,0 +1,47 @@
+// What the user asked for.
+#pragma once
+
+#include "compiler/cnnc.h"
+
+#include <variant>
+
+namespace cnnc::driver {
+
+/// What the command does with the model. At most one is asked for.
+enum class Action {
+  compile, // -o model.so | .o | .a
+  emit,
+  print_passes, // --print-after alone
+  check,
+  summary,
+  run,
+  verify,
+  list_ops,
+  list_passes
+};
+
+struct CommandLine {
+  Action action = Action::compile;
+  std::string input; // "-" is standard input
+  std::string output;
+  Stage stage = Stage::loops; // of Action::emit
+  Options options;
+  bool markdown = false;
+  bool time = false;
+
+  // Of Action::run and Action::verify.
+  std::vector<std::string> tensors; // .npy files; empty: random inputs
+  std::string output_folder;
+  uint32_t threads = 1;
+  int64_t batch = 1;
+  uint64_t seed = 1;
+  double tolerance = 1e-4;
+};
+
+inline constexpr int exit_fine = 0, exit_wrong_input = 1, exit_wrong_command_line = 2;
+
+/// The command line, or the exit code when there is nothing more to do: help was printed, or a
+/// mistake.
+std::variant<CommandLine, int> parse_command_line(int argc, char **argv);
+
+} // namespace cnnc::driver

@@ -1,0 +1,209 @@
+// cnnc: options -> calls of cnnc.h.
+#include "compiler/driver/tensors.h"
+#include "ir/text/files.h"
+
+#include <fmt/format.h>
+#include <iostream>
+
+namespace cnnc::driver {
+
+namespace {
+
+int fail(std::string_view diagnostics) {
+  std::cerr << diagnostics << (diagnostics.ends_with('\n') ? "" : "\n");
+  return exit_wrong_input;
+}
+
+int write_text(const std::string &text, const std::string &output) {
+  Diagnostics diagnostics;
+  if (!write_file_atomically(output.empty() ? "-" : output, text, diagnostics))
+    return fail(diagnostics.to_string());
+  return exit_fine;
+}
+
+/// What `--time` prints, collected while the compiler works.
+class Times {
+public:
+  void add(std::string_view step, std::chrono::nanoseconds time) {
+    rows_.emplace_back(step, std::chrono::duration<double, std::milli>(time).count());
+  }
+  void print() const {
+    double total = 0;
+    for (const auto &[step, milliseconds] : rows_) {
+      std::cerr << fmt::format("{:<24} {:>10.2f} ms\n", step, milliseconds);
+      total += milliseconds;
+    }
+    std::cerr << fmt::format("{:<24} {:>10.2f} ms\n", "total", total);
+  }
+
+private:
+  std::vector<std::pair<std::string, double>> rows_;
+};
+
+int emit_stage(const CommandLine &line, const Model &model) {
+  Result<std::string> text = emit(model, line.stage, line.options);
+  return text ? write_text(*text, line.output) : fail(text.error());
+}
+
+/// A size for people: 261 KB, 97.5 MB.
+std::string spell_size(uint64_t bytes) {
+  if (bytes < 1000)
+    return fmt::format("{} bytes", bytes);
+  double size = static_cast<double>(bytes) / 1000;
+  const char *unit = "KB";
+  if (size >= 1000) {
+    size /= 1000;
+    unit = "MB";
+  }
+  return size < 10 ? fmt::format("{:.1f} {}", size, unit) : fmt::format("{:.0f} {}", size, unit);
+}
+
+int compile(const CommandLine &line, const Model &model) {
+  std::filesystem::path file = line.output;
+  auto write = file.extension() == ".so"  ? write_shared_library
+               : file.extension() == ".o" ? write_object
+                                          : write_archive;
+  Result<Artifact> artifact = write(model, file, line.options);
+  if (!artifact)
+    return fail(artifact.error());
+  std::cerr << fmt::format("{}: {}, code {}, weights {}, workspace {}, header {}\n", file.string(),
+                           spell_size(artifact->file_size), spell_size(artifact->code_size),
+                           spell_size(artifact->weights_size), spell_size(artifact->workspace_size),
+                           artifact->header.string());
+  return exit_fine;
+}
+
+int run(const CommandLine &line, const Model &model) {
+  Result<Program> program = jit(model, line.options);
+  if (!program)
+    return fail(program.error());
+  const cnnc_model_v1 &table = program->table();
+  Result<Inputs> inputs = make_inputs(line, table);
+  if (!inputs)
+    return fail(inputs.error());
+  std::vector<const void *> input_pointers;
+  for (const Bytes &tensor : inputs->tensors)
+    input_pointers.push_back(tensor.data());
+  std::vector<Bytes> outputs;
+  std::vector<void *> output_pointers;
+  for (uint32_t i = 0; i < table.output_count; ++i)
+    outputs.emplace_back(tensor_size(table.outputs[i], inputs->batch));
+  for (Bytes &tensor : outputs)
+    output_pointers.push_back(tensor.data());
+  cnnc_context context = {};
+  context.threads = line.threads;
+  context.batch = inputs->batch;
+  if (Result<void> ran = program->run(input_pointers, output_pointers, &context); !ran)
+    return fail(ran.error());
+  Result<void> shown = show_outputs(line, table, outputs, inputs->batch);
+  return shown ? exit_fine : fail(shown.error());
+}
+
+void print_values(const char *title, const std::vector<VerifiedValue> &values) {
+  std::cout << fmt::format("{:<40} {:>12} {:>12} {:>12}\n", title, "largest", "error", "relative");
+  for (const VerifiedValue &value : values)
+    std::cout << fmt::format(
+        "{:<40} {:>12.4g} {:>12.3g} {:>12.3g}{}\n",
+        value.kernel.empty() ? "%" + value.value
+                             : fmt::format("@{} -> %{}", value.kernel, value.value),
+        value.largest, value.error, value.relative(), value.wrong ? "  WRONG" : "");
+}
+
+int verify(const CommandLine &line, const Model &model) {
+  auto inputs = [&](const cnnc_model_v1 &table) -> Result<std::vector<Bytes>> {
+    Result<Inputs> made = make_inputs(line, table);
+    if (!made)
+      return Error{std::string(made.error())};
+    return std::move(made->tensors);
+  };
+  Result<Verification> result = cnnc::verify(model, inputs, line.tolerance, line.options);
+  if (!result)
+    return fail(result.error());
+  print_values("kernel", result->values);
+  print_values("output, against the model as written", result->outputs);
+  if (result->passed())
+    return exit_fine;
+  for (const VerifiedValue &value : result->values)
+    if (value.wrong)
+      return fail(
+          fmt::format("cnnc: error: the kernel @{} computes %{} wrong: the error {:.3g} is more "
+                      "than {:g} of the largest value {:.4g}",
+                      value.kernel, value.value, value.error, line.tolerance, value.largest));
+  return fail("cnnc: error: every kernel is right, but an output is not: a graph pass changed its "
+              "meaning");
+}
+
+int summarize(const CommandLine &line, const Model &model) {
+  Result<std::string> text = summary(model, line.options);
+  return text ? write_text(*text, "") : fail(text.error());
+}
+
+int check_only(const CommandLine &line, const Model &model) {
+  Result<void> result = check(model, line.options);
+  return result ? exit_fine : fail(result.error());
+}
+
+/// All passes for what they print on the way; LLVM IR too when that is asked for.
+int print_passes(const CommandLine &line, const Model &model) {
+  bool llvm = false;
+  for (const std::string &pass : line.options.print_after)
+    llvm |= pass == "all" || pass == "emit_llvm";
+  Result<std::string> result = emit(model, llvm ? Stage::llvm : Stage::loops, line.options);
+  return result ? exit_fine : fail(result.error());
+}
+
+int perform(const CommandLine &line, const Model &model) {
+  switch (line.action) {
+  case Action::compile:
+    return compile(line, model);
+  case Action::emit:
+    return emit_stage(line, model);
+  case Action::print_passes:
+    return print_passes(line, model);
+  case Action::check:
+    return check_only(line, model);
+  case Action::summary:
+    return summarize(line, model);
+  case Action::run:
+    return run(line, model);
+  case Action::verify:
+    return verify(line, model);
+  case Action::list_ops:
+  case Action::list_passes:
+    break; // need no model
+  }
+  return exit_fine;
+}
+
+int main(int argc, char **argv) {
+  std::variant<CommandLine, int> parsed = parse_command_line(argc, argv);
+  if (const int *code = std::get_if<int>(&parsed))
+    return *code;
+  CommandLine &line = std::get<CommandLine>(parsed);
+  if (line.action == Action::list_ops)
+    return write_text(list_ops(line.markdown), line.output);
+  if (line.action == Action::list_passes)
+    return write_text(list_passes(line.markdown), line.output);
+
+  Times times;
+  if (line.time)
+    line.options.timing = [&](std::string_view step, std::chrono::nanoseconds time) {
+      times.add(step, time);
+    };
+  line.options.remark = [](const std::string &text) { std::cerr << text << "\n"; };
+  line.options.after_pass = [](std::string_view pass, const std::string &text) {
+    const char *comment = pass == "emit_llvm" ? ";" : "//";
+    std::cout << comment << " after " << pass << "\n" << text << "\n" << std::flush;
+  };
+  Result<Model> model = load(line.input);
+  int code = model ? perform(line, *model) : fail(model.error());
+  if (line.time)
+    times.print();
+  return code;
+}
+
+} // namespace
+
+} // namespace cnnc::driver
+
+int main(int argc, char **argv) { return cnnc::driver::main(argc, argv); }

@@ -1,0 +1,214 @@
+#include "compiler/driver/tensors.h"
+
+#include "ir/weights/npy.h"
+#include "ir/weights/random.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <iostream>
+
+namespace cnnc::driver {
+
+namespace {
+
+const char *name_of(cnnc_dtype dtype) {
+  switch (dtype) {
+  case CNNC_F32:
+    return "f32";
+  case CNNC_F64:
+    return "f64";
+  case CNNC_I32:
+    return "i32";
+  case CNNC_I64:
+    return "i64";
+  case CNNC_U8:
+    return "u8";
+  case CNNC_BOOL:
+    return "bool";
+  }
+  return "?";
+}
+
+bool is_symbolic(const cnnc_tensor_v1 &tensor) {
+  return tensor.rank > 0 && tensor.shape[0] == CNNC_SYMBOLIC_BATCH;
+}
+
+std::vector<int64_t> shape_of(const cnnc_tensor_v1 &tensor, int64_t batch) {
+  std::vector<int64_t> shape(tensor.shape, tensor.shape + tensor.rank);
+  if (is_symbolic(tensor))
+    shape[0] = batch;
+  return shape;
+}
+
+std::string spell(const char *dtype, const std::vector<int64_t> &shape) {
+  return fmt::format("{}[{}]", dtype, fmt::join(shape, ", "));
+}
+
+/// Small whole numbers fit every type; f32 gets normally distributed ones.
+Bytes random_tensor(const cnnc_tensor_v1 &tensor, int64_t batch, uint64_t seed) {
+  Bytes bytes(tensor_size(tensor, batch));
+  std::vector<int64_t> shape = shape_of(tensor, batch);
+  size_t count = 1;
+  for (int64_t dim : shape)
+    count *= static_cast<size_t>(dim);
+  std::vector<float> values(count);
+  fill_random_he(values, 2, seed); // fan_in 2: standard deviation 1
+  for (size_t i = 0; i < count; ++i) {
+    auto store = [&](auto value) {
+      std::memcpy(bytes.data() + i * sizeof value, &value, sizeof value);
+    };
+    float magnitude = std::min(std::abs(values[i]) * 4, 255.0f);
+    switch (tensor.dtype) {
+    case CNNC_F32:
+      store(values[i]);
+      break;
+    case CNNC_F64:
+      store(static_cast<double>(values[i]));
+      break;
+    case CNNC_I32:
+      store(static_cast<int32_t>(values[i] * 4));
+      break;
+    case CNNC_I64:
+      store(static_cast<int64_t>(values[i] * 4));
+      break;
+    case CNNC_U8:
+      store(static_cast<uint8_t>(magnitude));
+      break;
+    case CNNC_BOOL:
+      store(static_cast<uint8_t>(values[i] > 0));
+      break;
+    }
+  }
+  return bytes;
+}
+
+/// Reads one file and checks it; the first symbolic batch decides for all.
+Result<Bytes> read_tensor(const std::string &file, const cnnc_tensor_v1 &tensor,
+                          std::optional<int64_t> &batch) {
+  Diagnostics diagnostics;
+  std::optional<NpyArray> array = read_npy(file, diagnostics);
+  if (!array)
+    return Error{diagnostics.to_string()};
+  if (is_symbolic(tensor) && !batch && !array->shape.empty() && array->shape[0] > 0)
+    batch = array->shape[0];
+  std::vector<int64_t> shape = shape_of(tensor, batch.value_or(1));
+  if (array->dtype != name_of(tensor.dtype) || array->shape != shape)
+    return Error{fmt::format("{}: error: this is {}, but the input %{} is {}", file,
+                             spell(array->dtype.c_str(), array->shape), tensor.name,
+                             spell(name_of(tensor.dtype), shape))};
+  return std::move(array->data);
+}
+
+template <class Element> std::vector<double> convert(const Bytes &bytes) {
+  std::vector<Element> values(bytes.size() / sizeof(Element));
+  std::memcpy(values.data(), bytes.data(), bytes.size());
+  return {values.begin(), values.end()};
+}
+
+std::vector<double> as_numbers(const cnnc_tensor_v1 &tensor, const Bytes &bytes) {
+  switch (tensor.dtype) {
+  case CNNC_F32:
+    return convert<float>(bytes);
+  case CNNC_F64:
+    return convert<double>(bytes);
+  case CNNC_I32:
+    return convert<int32_t>(bytes);
+  case CNNC_I64:
+    return convert<int64_t>(bytes);
+  case CNNC_U8:
+  case CNNC_BOOL:
+    return convert<uint8_t>(bytes);
+  }
+  return {};
+}
+
+/// Per image the first elements and the largest one.
+void print_tensor(const cnnc_tensor_v1 &tensor, const Bytes &bytes, int64_t batch) {
+  constexpr size_t first_elements = 10, first_rows = 16;
+  std::vector<double> values = as_numbers(tensor, bytes);
+  std::vector<int64_t> shape = shape_of(tensor, batch);
+  std::cout << fmt::format("%{}: {}\n", tensor.name, spell(name_of(tensor.dtype), shape));
+  size_t rows = shape.empty() ? 1 : static_cast<size_t>(shape[0]);
+  size_t width = values.size() / rows;
+  for (size_t row = 0; row < std::min(rows, first_rows); ++row) {
+    std::span<const double> image = std::span(values).subspan(row * width, width);
+    auto largest = std::max_element(image.begin(), image.end());
+    std::cout << fmt::format("  {:.6g}{}  largest [{}] = {:.6g}\n",
+                             fmt::join(image.first(std::min(width, first_elements)), " "),
+                             width > first_elements ? " ..." : "", largest - image.begin(),
+                             *largest);
+  }
+  if (rows > first_rows)
+    std::cout << fmt::format("  ... {} more\n", rows - first_rows);
+}
+
+Result<void> write_tensor(const std::filesystem::path &file, const cnnc_tensor_v1 &tensor,
+                          const Bytes &bytes, int64_t batch) {
+  Diagnostics diagnostics;
+  if (!write_npy(file, name_of(tensor.dtype), shape_of(tensor, batch), bytes, diagnostics))
+    return Error{diagnostics.to_string()};
+  return {};
+}
+
+/// A tensor's name as a file name: slashes would lead elsewhere.
+std::string file_name(std::string name) {
+  std::replace(name.begin(), name.end(), '/', '_');
+  return name + ".npy";
+}
+
+} // namespace
+
+size_t tensor_size(const cnnc_tensor_v1 &tensor, int64_t batch) {
+  return tensor.size * (is_symbolic(tensor) ? static_cast<size_t>(batch) : 1);
+}
+
+Result<Inputs> make_inputs(const CommandLine &line, const cnnc_model_v1 &model) {
+  Inputs inputs;
+  bool random = line.tensors.empty() || line.tensors == std::vector<std::string>{"random"};
+  if (!random && line.tensors.size() != model.input_count)
+    return Error{fmt::format("cnnc: error: the model @{} has {} inputs, but {} files were given",
+                             model.name, model.input_count, line.tensors.size())};
+  if (random) {
+    inputs.batch = line.batch;
+    for (uint32_t i = 0; i < model.input_count; ++i)
+      inputs.tensors.push_back(random_tensor(model.inputs[i], line.batch, line.seed + i));
+    return inputs;
+  }
+  std::optional<int64_t> batch;
+  for (uint32_t i = 0; i < model.input_count; ++i) {
+    Result<Bytes> tensor = read_tensor(line.tensors[i], model.inputs[i], batch);
+    if (!tensor)
+      return Error{std::string(tensor.error())};
+    inputs.tensors.push_back(std::move(*tensor));
+  }
+  inputs.batch = batch.value_or(1);
+  return inputs;
+}
+
+Result<void> show_outputs(const CommandLine &line, const cnnc_model_v1 &model,
+                          const std::vector<Bytes> &outputs, int64_t batch) {
+  if (!line.output.empty() && model.output_count != 1)
+    return Error{fmt::format("cnnc: error: the model @{} has {} outputs; write them with --outputs "
+                             "FOLDER",
+                             model.name, model.output_count)};
+  std::error_code ignored;
+  if (!line.output_folder.empty())
+    std::filesystem::create_directories(line.output_folder, ignored);
+  for (uint32_t i = 0; i < model.output_count; ++i) {
+    const cnnc_tensor_v1 &tensor = model.outputs[i];
+    std::filesystem::path file = line.output;
+    if (!line.output_folder.empty())
+      file = std::filesystem::path(line.output_folder) / file_name(tensor.name);
+    if (file.empty()) {
+      print_tensor(tensor, outputs[i], batch);
+      continue;
+    }
+    if (Result<void> written = write_tensor(file, tensor, outputs[i], batch); !written)
+      return written;
+  }
+  return {};
+}
+
+} // namespace cnnc::driver

@@ -1,0 +1,25 @@
+// Inputs and outputs of --run and --verify.
+#pragma once
+
+#include "compiler/driver/command_line.h"
+
+namespace cnnc::driver {
+
+using Bytes = std::vector<std::byte>;
+
+struct Inputs {
+  std::vector<Bytes> tensors;
+  int64_t batch = 1;
+};
+
+/// From the .npy files of the command line, or random ones, checked against the model's table.
+Result<Inputs> make_inputs(const CommandLine &line, const cnnc_model_v1 &model);
+
+/// Bytes of a tensor of a batch; the batch counts only where it is symbolic.
+size_t tensor_size(const cnnc_tensor_v1 &tensor, int64_t batch);
+
+/// Writes to -o, to --outputs, or a short view of each tensor to standard output.
+Result<void> show_outputs(const CommandLine &line, const cnnc_model_v1 &model,
+                          const std::vector<Bytes> &outputs, int64_t batch);
+
+} // namespace cnnc::driver
