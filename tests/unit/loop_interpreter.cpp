@@ -120,7 +120,7 @@ private:
 
   void run(const For &loop, std::vector<std::string> &) {
     int64_t lower = bound(loop.lower, true), upper = bound(loop.upper, false);
-    if (variables_.count(loop.variable) || storages_.count(loop.variable))
+    if (variables_.count(loop.variable))
       fail("{} is bound twice", loop.variable);
     if (loop.kind == LoopKind::vector)
       run_lanes(loop, lower, upper);
