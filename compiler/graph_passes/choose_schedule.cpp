@@ -78,9 +78,18 @@ private:
     int64_t channel_vectors = !depthwise && vectors % 2 == 0 ? 2 : 1;
     int64_t pooled = pooled_pixels(members);
     int64_t reduction = filter[1] * filter[2] * filter[3];
-    int64_t width = graph_.type(graph_.nodes[members.back()].results[0]).shape[3];
-    int64_t pixels = std::max<int64_t>(1, tile_pixels(channel_vectors, reduction) / pooled);
-    schedule.tile = {{"oc", lanes_ * channel_vectors}, {"ow", std::min(pixels, width)}};
+    const std::vector<int64_t> &output = graph_.type(graph_.nodes[members.back()].results[0]).shape;
+    int64_t height = output[2], width = output[3];
+    // A map narrower than the tile fills it with rows: the weights are then read once for all of them.
+    bool small = !depthwise && registers_ >= 32 && width <= 14 && pooled == 1;
+    if (small)
+      channel_vectors = 1;
+    int64_t pixels = small ? 28 : std::max<int64_t>(1, tile_pixels(channel_vectors, reduction) / pooled);
+    int64_t rows = small ? std::min(height, std::max<int64_t>(1, pixels / width)) : 1;
+    schedule.tile = {{"oc", lanes_ * channel_vectors}};
+    if (rows > 1)
+      schedule.tile.push_back({"oh", rows});
+    schedule.tile.push_back({"ow", std::min(pixels, width)});
     schedule.vector = {{"oc", lanes_}};
     if (!depthwise)
       schedule.unroll = {{"ic", 4}};

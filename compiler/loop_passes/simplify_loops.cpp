@@ -8,6 +8,9 @@
 #include "ir/loop/range.h"
 #include "ir/loop/rewrite.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace cnnc {
 
 namespace {
@@ -15,6 +18,10 @@ namespace {
 using loop::For;
 using loop::Index;
 using loop::Statement;
+
+bool is_register(const Statement &statement) {
+  return std::holds_alternative<loop::Register>(statement.node);
+}
 
 void simplify(std::vector<Statement> &body, loop::Scope &scope) {
   auto simplify_access = [&](loop::Access &access) {
@@ -38,21 +45,18 @@ void simplify(std::vector<Statement> &body, loop::Scope &scope) {
     std::optional<int64_t> extent = inner->extent();
     if (extent && *extent <= 0)
       continue;
-    // A parallel loop of one iteration is no loop; registers keep their scope only inside a loop.
-    bool declares = std::any_of(inner->body.begin(), inner->body.end(), [](const Statement &child) {
-      return std::holds_alternative<loop::Register>(child.node);
-    });
-    if (extent == 1 && (!declares || body.size() == 1)) {
+    if (extent == 1)
       loop::substitute(inner->body, inner->variable, inner->lower[0]);
-      simplify(inner->body, scope);
-      for (Statement &child : inner->body)
-        result.push_back(std::move(child));
-      continue;
-    }
     scope.push(*inner);
     simplify(inner->body, scope);
     scope.pop();
-    if (!inner->body.empty())
+    // Registers end with their loop: without it, those of two neighbours would meet in one scope.
+    bool alone = body.size() == 1 || std::none_of(inner->body.begin(), inner->body.end(), is_register);
+    if (inner->body.empty())
+      continue;
+    if (extent == 1 && alone)
+      std::move(inner->body.begin(), inner->body.end(), std::back_inserter(result));
+    else
       result.push_back(std::move(statement));
   }
   body = std::move(result);
