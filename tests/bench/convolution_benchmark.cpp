@@ -123,6 +123,9 @@ void convolution(benchmark::State &state, const Shape &shape) {
   state.counters["GFLOP/s"] = rate * 1e-9;
   state.counters["peak"] = median(peaks) * 1e-9;
   state.counters["%_of_peak"] = 100 * rate / median(peaks);
+  // On a machine that others use, too, the fastest run says more than the median.
+  double best = *std::min_element(times.begin(), times.end());
+  state.counters["best_%"] = 100 * operations / best / median(peaks);
 }
 
 } // namespace
