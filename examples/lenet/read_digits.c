@@ -1,7 +1,7 @@
 /* Reads handwritten digits with a compiled LeNet.
 
      cc -std=c11 -O2 -I runtime examples/lenet/read_digits.c -ldl -o read_digits
-     ./read_digits ./lenet.so examples/lenet/sample_digits.bin
+     ./read_digits ./lenet.so examples/lenet/held_out_digits.bin
 
    Shows some digits, then the accuracy on all of them and the speed of one thread. The digits file
    is described in digits.py. Exit codes: 0 fine, 1 the input is wrong, 2 the command line is wrong.
@@ -33,7 +33,7 @@ typedef struct {
 static const char usage[] =
     "usage: read_digits [--predictions FILE] MODEL.so DIGITS.bin\n"
     "  MODEL.so            LeNet, compiled by cnnc from examples/lenet/lenet.ir\n"
-    "  DIGITS.bin          examples/lenet/sample_digits.bin (200 held-out digits), or the file of\n"
+    "  DIGITS.bin          examples/lenet/held_out_digits.bin (2,000 held-out digits), or the file of\n"
     "                      all 2,000 that examples/lenet/digits.py writes\n"
     "  --predictions FILE  also write the predicted digits to FILE, one a line\n";
 
