@@ -33,8 +33,7 @@ typedef struct {
 static const char usage[] =
     "usage: read_digits [--predictions FILE] MODEL.so DIGITS.bin\n"
     "  MODEL.so            LeNet, compiled by cnnc from examples/lenet/lenet.ir\n"
-    "  DIGITS.bin          examples/lenet/held_out_digits.bin (2,000 held-out digits), or the file of\n"
-    "                      all 2,000 that examples/lenet/digits.py writes\n"
+    "  DIGITS.bin          examples/lenet/held_out_digits.bin: 2,000 held-out digits\n"
     "  --predictions FILE  also write the predicted digits to FILE, one a line\n";
 
 static void fail(const char *format, ...) {
