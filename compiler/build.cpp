@@ -36,8 +36,15 @@ std::optional<Build> build_model(Session &session) {
   if (!table)
     return std::nullopt;
   std::vector<codegen::ObjectCode> objects;
-  for (codegen::CompiledObject &object : *compiled)
+  for (codegen::CompiledObject &object : *compiled) {
+    for (const codegen::StackUse &stack : object.large_stacks)
+      if (session.options().remark)
+        session.options().remark(fmt::format("{}: the register tile does not fit the registers "
+                                             "({} bytes of stack); a smaller one in its schedule "
+                                             "may be faster",
+                                             stack.function, stack.bytes));
     objects.push_back(std::move(object.code));
+  }
   objects.push_back(std::move(*table));
   Build build{std::move(*layout), std::move(objects), std::move(*constants)};
   for (const codegen::ObjectCode &object : build.objects)
