@@ -48,7 +48,7 @@ Value *emit_min(IRBuilderBase &builder, Value *a, Value *b) {
 }
 
 Value *emit_fma(IRBuilderBase &builder, Value *a, Value *b, Value *c) {
-  return builder.CreateIntrinsic(llvm::Intrinsic::fma, {a->getType()}, {a, b, c});
+  return builder.CreateIntrinsic(llvm::Intrinsic::fmuladd, {a->getType()}, {a, b, c});
 }
 
 Value *emit_sqrt(IRBuilderBase &builder, Value *x) {

@@ -20,6 +20,8 @@ llvm::Value *emit_exp(llvm::IRBuilderBase &builder, llvm::Value *x);
 /// (Moshier, Cephes, tanhf).
 llvm::Value *emit_tanh(llvm::IRBuilderBase &builder, llvm::Value *x);
 
+/// a * b + c, fused where the target has such an instruction. Only the oldest x86-64 has none, and libm's
+/// fmaf would be slow and a dependency.
 llvm::Value *emit_fma(llvm::IRBuilderBase &builder, llvm::Value *a, llvm::Value *b, llvm::Value *c);
 llvm::Value *emit_sqrt(llvm::IRBuilderBase &builder, llvm::Value *x);
 

@@ -8,7 +8,7 @@
 //   kind      = "for" | "parallel" | "unroll" | "vector"
 //   bound     = index | "max" "(" index {"," index} ")" (lower) | "min" "(" index {"," index} ")" (upper)
 //   register  = "reg" name ":" type                    lives in registers until its block ends
-//   assignment= access ("=" | "+=") expression         c += a * b is one fused multiply-add
+//   assignment= access ("=" | "+=") expression         c += a * b is fused where the CPU can
 //   access    = name ["[" index {"," index} "]"]
 //   expression= number | access | expression (+ - * /) expression | "-" expression
 //             | (min max exp tanh sqrt fma) "(" expression {"," expression} ")"
