@@ -69,18 +69,14 @@ const std::vector<Pass> &table() {
   return passes;
 }
 
-bool verify_graphs(const Pass &pass, const Module &module, Diagnostics &diagnostics) {
+/// `after_pass` is empty for the text as it was read.
+bool verify_module(const Module &module, Diagnostics &diagnostics, std::string_view after_pass) {
   bool valid = true;
-  for (const Graph &model : module.models) {
-    valid = verify(model, diagnostics, pass.name) && valid;
-    if (pass.name == "plan_memory")
-      valid = valid && verify_memory_plan(model, diagnostics);
-  }
-  return valid;
-}
-
-bool verify_kernels(const Module &module, Diagnostics &diagnostics) {
-  bool valid = true;
+  for (const Graph &model : module.models)
+    valid = verify(model, diagnostics, after_pass) && valid;
+  for (const Graph &model : module.models)
+    if (valid && after_pass == "plan_memory")
+      valid = verify_memory_plan(model, diagnostics);
   for (const loop::Kernel &kernel : module.kernels)
     valid = loop::verify(kernel, diagnostics) && valid;
   return valid;
@@ -142,6 +138,8 @@ std::optional<std::vector<const Pass *>> find_passes(std::span<const std::string
 
 bool run_passes(std::span<const Pass *const> passes, Module &module, PassContext &context,
                 const PassObserver &observe) {
+  if (!verify_module(module, context.diagnostics, ""))
+    return false;
   for (const Pass *pass : passes) {
     auto start = std::chrono::steady_clock::now();
     size_t errors_before = context.diagnostics.error_count();
@@ -152,8 +150,7 @@ bool run_passes(std::span<const Pass *const> passes, Module &module, PassContext
             fmt::format("internal error: {} failed without a reason", pass->name));
       return false;
     }
-    if (!verify_graphs(*pass, module, context.diagnostics) ||
-        !verify_kernels(module, context.diagnostics)) {
+    if (!verify_module(module, context.diagnostics, pass->name)) {
       context.diagnostics.error(fmt::format("internal error: not valid after {}", pass->name));
       return false;
     }

@@ -37,7 +37,7 @@ std::optional<std::vector<const Pass *>> find_passes(std::span<const std::string
 using PassObserver =
     std::function<void(const Pass &, const Module &, std::chrono::nanoseconds elapsed)>;
 
-/// Runs the passes one after the other, each followed by the verifier of its level. Stops after a
+/// Verifies the text, then runs the passes one after the other, each followed by the verifier. Stops after a
 /// pass that reported errors or left something invalid.
 bool run_passes(std::span<const Pass *const> passes, Module &module, PassContext &context,
                 const PassObserver &observe = {});

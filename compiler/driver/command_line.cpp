@@ -88,7 +88,7 @@ void add_compile_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->check(CLI::Range(1u, 1024u))
       ->group(group);
   flags.passes_given =
-      app.add_option("--passes", flags.passes, "Run exactly these passes, comma-separated")
+      app.add_option("--passes", flags.passes, "Run exactly these passes, comma-separated; none for none")
           ->type_name("LIST")
           ->group(group);
   app.add_option("--print-after", line.options.print_after,
@@ -209,8 +209,10 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags) {
     return mistake("--markdown goes with --list-ops or --list-passes");
   if (std::optional<int> code = check_output(line))
     return code;
+  std::erase(line.tensors, ""); // what CLI11 makes of --run without files
   if (flags.passes_given->count() > 0)
-    line.options.passes = split(flags.passes);
+    line.options.passes =
+        flags.passes == "none" ? std::vector<std::string>() : split(flags.passes);
   if (flags.emit.empty())
     return std::nullopt;
   for (const auto &[name, stage] : stages())

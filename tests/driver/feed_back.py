@@ -1,0 +1,31 @@
+"""Feeds the text after every pass back into the compiler: usage: feed_back.py CNNC MODEL [OPTIONS...].
+
+Each text must give the loops that the model itself gives, and print as itself.
+"""
+import subprocess
+import sys
+
+
+def run(*arguments, text=None):
+    result = subprocess.run([cnnc, *arguments, *options], input=text, text=True, capture_output=True)
+    if result.returncode != 0:
+        sys.exit(f"cnnc {' '.join(arguments)} failed:\n{result.stderr}\non this text:\n{text}")
+    return result.stdout
+
+
+cnnc, model, *options = sys.argv[1:]
+final = run(model, "--emit=loops")
+stages = run(model, "--print-after=all").split("// after ")[1:]
+names = []
+for stage in stages:
+    name, text = stage.split("\n", 1)
+    text = text.split("\n; after ")[0].rstrip("\n") + "\n"
+    names.append(name)
+    if run("-", "--passes=none", text=text) != text:
+        sys.exit(f"the text after {name} does not print as itself")
+    if run("-", "--emit=loops", text=text) != final:
+        sys.exit(f"the text after {name} compiles to other loops")
+for level in ("infer_shapes", "plan_memory", "lower_loops", "check_bounds"):
+    if level not in names:
+        sys.exit(f"--print-after=all shows nothing after {level}")
+print(len(names), "texts")
