@@ -36,6 +36,14 @@ std::string box_label(const Graph &graph, const Node &node) {
   return label;
 }
 
+/// Quoted, with line breaks as Graphviz spells them.
+std::string escape(const std::string &label) {
+  std::string result;
+  for (char c : boost::escape_dot_string(label))
+    result += c == '\n' ? std::string("\\n") : std::string(1, c);
+  return result;
+}
+
 Drawing draw(const Graph &graph) {
   Drawing drawing;
   std::vector<Drawing::vertex_descriptor> box_of(graph.values.size());
@@ -75,8 +83,7 @@ std::string to_dot(const Module &module) {
   for (const Graph &graph : module.models) {
     Drawing drawing = draw(graph);
     auto write_box = [&](std::ostream &out, Drawing::vertex_descriptor box) {
-      out << "[label=" << boost::escape_dot_string(drawing[box].label) << ", " << drawing[box].style
-          << "]";
+      out << "[label=" << escape(drawing[box].label) << ", " << drawing[box].style << "]";
     };
     stream << "// model @" << spell_name(graph.name) << "\n";
     boost::write_graphviz(stream, drawing, write_box);

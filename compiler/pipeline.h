@@ -37,8 +37,8 @@ std::optional<std::vector<const Pass *>> find_passes(std::span<const std::string
 using PassObserver =
     std::function<void(const Pass &, const Module &, std::chrono::nanoseconds elapsed)>;
 
-/// Verifies the text, then runs the passes one after the other, each followed by the verifier. Stops after a
-/// pass that reported errors or left something invalid.
+/// Verifies the text, then runs the passes one after the other, each followed by the verifier.
+/// Stops after a pass that reported errors or left something invalid.
 bool run_passes(std::span<const Pass *const> passes, Module &module, PassContext &context,
                 const PassObserver &observe = {});
 

@@ -87,10 +87,10 @@ void add_compile_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->type_name("N")
       ->check(CLI::Range(1u, 1024u))
       ->group(group);
-  flags.passes_given =
-      app.add_option("--passes", flags.passes, "Run exactly these passes, comma-separated; none for none")
-          ->type_name("LIST")
-          ->group(group);
+  flags.passes_given = app.add_option("--passes", flags.passes,
+                                      "Run exactly these passes, comma-separated; none for none")
+                           ->type_name("LIST")
+                           ->group(group);
   app.add_option("--print-after", line.options.print_after,
                  "Print the text after this pass (or after all) to standard output")
       ->type_name("PASS")
@@ -211,8 +211,7 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags) {
     return code;
   std::erase(line.tensors, ""); // what CLI11 makes of --run without files
   if (flags.passes_given->count() > 0)
-    line.options.passes =
-        flags.passes == "none" ? std::vector<std::string>() : split(flags.passes);
+    line.options.passes = flags.passes == "none" ? std::vector<std::string>() : split(flags.passes);
   if (flags.emit.empty())
     return std::nullopt;
   for (const auto &[name, stage] : stages())
