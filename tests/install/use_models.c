@@ -1,0 +1,27 @@
+/* Two compiled models in one program: runs both, and runs one again with threads for the same bits.
+ */
+#include "digits.h"
+#include "small.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int main(void) {
+  static float image[3 * 9 * 9], small[8 * 9 * 9], again[8 * 9 * 9];
+  static float digit[28 * 28], probabilities[10];
+  for (int i = 0; i < 3 * 9 * 9; ++i)
+    image[i] = (float)(i % 7) - 3;
+  cnnc_context context = {0};
+  context.threads = 2;
+  if (small_run(image, small, NULL, NULL) != CNNC_OK ||
+      small_run(image, again, NULL, &context) != CNNC_OK ||
+      lenet_run(digit, probabilities, NULL, NULL) != CNNC_OK)
+    return 1;
+  if (memcmp(small, again, sizeof small) != 0)
+    return 2;
+  float sum = 0;
+  for (int i = 0; i < 10; ++i)
+    sum += probabilities[i];
+  printf("sum of probabilities %.4f\n", sum);
+  return sum > 0.999f && sum < 1.001f ? 0 : 3;
+}
