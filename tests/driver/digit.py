@@ -1,4 +1,4 @@
-"""Writes a sample digit as .npy and prints its label: digit.py sample_digits.bin out.npy INDEX
+"""Writes one of the held-out digits as .npy and prints its label: digit.py held_out_digits.bin out.npy INDEX
 
 The file is described in examples/lenet/digits.py. Pixels become 0..1, as in training.
 """
