@@ -9,9 +9,9 @@ install(FILES runtime/cnnc_runtime.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/cnnc)
 install(EXPORT cnnc NAMESPACE cnnc:: FILE cnncTargets.cmake DESTINATION ${package_folder})
-configure_package_config_file(cmake/cnncConfig.cmake.in ${PROJECT_BINARY_DIR}/cnncConfig.cmake
+configure_package_config_file(compiler/cmake/cnncConfig.cmake.in ${PROJECT_BINARY_DIR}/cnncConfig.cmake
   INSTALL_DESTINATION ${package_folder})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/cnncConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/cnncConfig.cmake ${PROJECT_BINARY_DIR}/cnncConfigVersion.cmake
-  cmake/cnnc_add_model.cmake DESTINATION ${package_folder})
+  compiler/cmake/cnnc_add_model.cmake DESTINATION ${package_folder})
