@@ -13,10 +13,15 @@ static bool all_given(const void *const *tensors, uint32_t count) {
   return true;
 }
 
+static bool is_batched(const cnnc_tensor_v1 *tensor) {
+  return tensor->rank != 0 && tensor->shape[0] == CNNC_SYMBOLIC_BATCH;
+}
+
 /* True when `batch` images of every tensor fit into the address space. */
 static bool batch_fits(const cnnc_tensor_v1 *tensors, uint32_t count, uint64_t batch) {
   for (uint32_t i = 0; i < count; ++i)
-    if (tensors[i].size != 0 && batch > (uint64_t)PTRDIFF_MAX / tensors[i].size)
+    if (is_batched(&tensors[i]) && tensors[i].size != 0 &&
+        batch > (uint64_t)PTRDIFF_MAX / tensors[i].size)
       return false;
   return true;
 }
@@ -57,6 +62,11 @@ struct run {
   cnnc_task task;
 };
 
+/* Where an image begins in a tensor. Tensors without a batch are the same for all images. */
+static size_t image_offset(const cnnc_tensor_v1 *tensor, uint64_t image) {
+  return is_batched(tensor) ? (size_t)image * tensor->size : 0;
+}
+
 static void *resolve(const struct run *run, const cnnc_buffer *buffer, uint64_t image) {
   const cnnc_model_v1 *model = run->program->model;
   uintptr_t base;
@@ -68,10 +78,12 @@ static void *resolve(const struct run *run, const cnnc_buffer *buffer, uint64_t 
     base = (uintptr_t)run->workspace;
     break;
   case CNNC_SPACE_INPUT:
-    base = (uintptr_t)run->inputs[buffer->index] + image * model->inputs[buffer->index].size;
+    base =
+        (uintptr_t)run->inputs[buffer->index] + image_offset(&model->inputs[buffer->index], image);
     break;
   default:
-    base = (uintptr_t)run->outputs[buffer->index] + image * model->outputs[buffer->index].size;
+    base = (uintptr_t)run->outputs[buffer->index] +
+           image_offset(&model->outputs[buffer->index], image);
     break;
   }
   return (void *)(base + buffer->offset);
