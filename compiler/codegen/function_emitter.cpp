@@ -409,7 +409,7 @@ void FunctionEmitter::store_memory(const Access &access, Value *value) {
 Value *FunctionEmitter::splat(Value *value) {
   if (value->getType()->isVectorTy() || lane_variable_.empty())
     return value;
-  Value *&result = splats_[value];
+  Value *&result = splats_[{value, lanes_}];
   if (!result)
     result = builder_.CreateVectorSplat(static_cast<unsigned>(lanes_), value);
   return result;

@@ -122,7 +122,7 @@ private:
   std::string lane_variable_; // of the vector loop being emitted, empty outside
   int64_t lanes_ = 0;
   std::map<std::pair<llvm::Value *, int64_t>, llvm::Value *> loaded_; // of this block, by address
-  std::map<llvm::Value *, llvm::Value *> splats_;                     // of this block
+  std::map<std::pair<llvm::Value *, int64_t>, llvm::Value *> splats_; // of this block, by lanes
   bool failed_ = false;
 };
 
