@@ -54,6 +54,8 @@ private:
       auto *inner = std::get_if<For>(&statement.node);
       if (!inner)
         continue;
+      // A loop of one iteration has tiles without a loop of their own: scalars.
+      found_ = found_ || inner->variable == factor_.loop + ".o";
       if (inner->variable != variable_) {
         if (!block(inner->body, depth + 1))
           return false;
