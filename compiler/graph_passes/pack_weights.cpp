@@ -82,7 +82,8 @@ private:
                                    static_cast<int64_t>(shape.size()));
     bool per_channel = axis >= 0 && axis < static_cast<int64_t>(shape.size()) &&
                        shape[static_cast<size_t>(axis)] == result.shape[1];
-    if (!per_channel || result.shape[1] % lanes_ == 0 || result.shape[1] == 1)
+    // A single channel is broadcast by a binary op, not by a bias.
+    if (!per_channel || result.shape[1] % lanes_ == 0 || (!bias && result.shape[1] == 1))
       return {};
     return {{axis, lanes_}};
   }
