@@ -13,6 +13,8 @@ void append_loops(Lowering &lowering, const std::vector<std::string> &names,
   std::vector<std::pair<std::string, int64_t>> loops;
   for (size_t i = 0; i < names.size(); ++i)
     loops.emplace_back(names[i], extents[i]);
+  if (loops.empty()) // a scalar: its nest can then be joined to others like any
+    loops.emplace_back("one", 1);
   lowering.append(loop::nest(loops, std::move(body)));
 }
 

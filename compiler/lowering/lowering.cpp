@@ -132,15 +132,6 @@ Subscripts variables(const std::vector<std::string> &names) {
   return result;
 }
 
-std::vector<Statement> loops_over(const TensorType &type, std::vector<Statement> body) {
-  std::vector<std::string> names = loop_names(type.rank());
-  std::vector<int64_t> extents = loop_extents(type);
-  std::vector<std::pair<std::string, int64_t>> loops;
-  for (size_t i = 0; i < names.size(); ++i)
-    loops.emplace_back(names[i], extents[i]);
-  return loop::nest(loops, std::move(body));
-}
-
 std::vector<Statement> zero_halo(const TensorType &type, const std::string &buffer) {
   std::vector<Statement> result;
   if (!type.layout.has_halo())

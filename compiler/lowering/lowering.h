@@ -55,8 +55,6 @@ std::vector<int64_t> loop_extents(const TensorType &type);
 std::vector<std::string> loop_names(size_t rank);
 /// Variables of these names as subscripts.
 Subscripts variables(const std::vector<std::string> &names);
-/// Loops over all elements of a tensor, the body innermost.
-std::vector<loop::Statement> loops_over(const TensorType &type, std::vector<loop::Statement> body);
 
 /// Statements that set the halo, and the lanes that a blocked layout adds, of a tensor to zero.
 std::vector<loop::Statement> zero_halo(const TensorType &type, const std::string &buffer);
