@@ -231,8 +231,8 @@ InferredTypes Reshape::infer(InferContext &context) const {
   bool fit = computed == result.end() ? stated == count : count % stated == 0;
   if (!fit)
     return context.error_at_attribute(
-        "shape", fmt::format("{} has {} elements{}, which do not make {}{}", to_string(input),
-                             count, symbolic ? " an image" : "", to_string(shape),
+        "shape", fmt::format("{} has {} elements{}, which do not make [{}]{}", to_string(input),
+                             count, symbolic ? " an image" : "", fmt::join(shape, ", "),
                              computed == result.end() ? fmt::format(" with {}", stated)
                                                       : fmt::format(" in steps of {}", stated)));
   if (computed != result.end())
