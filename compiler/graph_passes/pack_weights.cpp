@@ -48,7 +48,8 @@ private:
                                  std::holds_alternative<Dense>(node.op));
     if (type(operand).layout.blocks.empty() && filter)
       return filter_blocks(node, blocked);
-    if (index == 0 || !blocked || !type(operand).layout.blocks.empty())
+    bool activation = index == 0 && !std::holds_alternative<Binary>(node.op);
+    if (activation || !blocked || !type(operand).layout.blocks.empty())
       return {};
     return channel_blocks(node, operand, result);
   }
