@@ -115,9 +115,9 @@ TEST_F(IndexAlgebra, EqualSumsCompareEqual) {
 
 TEST(Index, Spelling) {
   EXPECT_EQ(to_string(read_index("1 - oh*2")), "1 - oh * 2");
-  EXPECT_EQ(to_string(read_index("oh*2 + kh - 1")), "kh + oh * 2 - 1");
-  EXPECT_EQ(to_string(read_index("4 * (t / 14) + i")), "i + (t / 14) * 4");
-  EXPECT_EQ(to_string(read_index("(oc.o * 32 + oc.i) / 16")), "oc.i / 16 + oc.o * 2");
+  EXPECT_EQ(to_string(read_index("oh*2 + kh - 1")), "oh * 2 + kh - 1");
+  EXPECT_EQ(to_string(read_index("4 * (t / 14) + i")), "(t / 14) * 4 + i");
+  EXPECT_EQ(to_string(read_index("(oc.o * 32 + oc.i) / 16")), "oc.o * 2 + oc.i / 16");
   EXPECT_EQ(to_string(read_index("(48 * x + y + 19) % 16")), "(y + 3) % 16");
   EXPECT_EQ(to_string(read_index("-(t / 4) - 2")), "-t / 4 - 2");
   EXPECT_EQ(to_string(Index(0)), "0");

@@ -13,7 +13,7 @@ const char *const kernels_text =
     reg c: f32
     c = b[oc]
     for ic.o in 0..4, kh in 0..3, kw in 0..3, ic.i in 0..16 {
-      c += r2[ic.o, kh + oh, kw + ow, ic.i] * w[oc / 32, ic.o, kh, kw, ic.i, oc % 32]
+      c += r2[ic.o, oh + kh, ow + kw, ic.i] * w[oc / 32, ic.o, kh, kw, ic.i, oc % 32]
     }
     r3[oc / 16, oh + 1, ow + 1, oc % 16] = max(c, 0)
   }
@@ -23,13 +23,13 @@ kernel @c3.tiled(r2: f32[4, 58, 58, 16], w: f32[2, 4, 3, 3, 16, 32], b: f32[64])
   parallel oc.o in 0..2, for oh in 0..56, ow.o in 0..4 {
     reg c: f32[2, 11, 16]
     unroll o in 0..2, p in 0..11, vector l in 0..16 {
-      c[o, p, l] = b[l + o * 16 + oc.o * 32]
+      c[o, p, l] = b[oc.o * 32 + o * 16 + l]
     }
     for ic.o in 0..4, kh in 0..3, kw in 0..3, ic.u in 0..4, unroll ic.i in 0..4, p in 0..11, o in 0..2, vector l in 0..16 {
-      c[o, p, l] += r2[ic.o, kh + oh, kw + ow.o * 11 + p, ic.i + ic.u * 4] * w[oc.o, ic.o, kh, kw, ic.i + ic.u * 4, l + o * 16]
+      c[o, p, l] += r2[ic.o, oh + kh, ow.o * 11 + p + kw, ic.u * 4 + ic.i] * w[oc.o, ic.o, kh, kw, ic.u * 4 + ic.i, o * 16 + l]
     }
     unroll o in 0..2, p in 0..11, vector l in 0..16 {
-      r3[o + oc.o * 2, oh + 1, ow.o * 11 + p + 1, l] = max(c[o, p, l], 0)
+      r3[oc.o * 2 + o, oh + 1, ow.o * 11 + p + 1, l] = max(c[o, p, l], 0)
     }
   }
 }
@@ -38,7 +38,7 @@ kernel @p(x: f32[56, 16]) -> (y: f32[28, 16]) local(m: f32[16]) {
   for oh in 0..28, c in 0..16 {
     m[c] = -inf
     for kh in max(0, 1 - oh * 2)..min(3, 57 - oh * 2) {
-      m[c] = max(m[c], x[kh + oh * 2 - 1, c])
+      m[c] = max(m[c], x[oh * 2 + kh - 1, c])
     }
     y[oh, c] = m[c]
   }
