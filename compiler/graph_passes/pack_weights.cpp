@@ -83,8 +83,9 @@ private:
                                    static_cast<int64_t>(shape.size()));
     bool per_channel = axis >= 0 && axis < static_cast<int64_t>(shape.size()) &&
                        shape[static_cast<size_t>(axis)] == result.shape[1];
-    // A single channel is broadcast by a binary op, not by a bias.
-    if (!per_channel || result.shape[1] % lanes_ == 0 || (!bias && result.shape[1] == 1))
+    // A binary op broadcasts a single channel, unless the shapes are the same; a bias never does.
+    bool broadcast = !bias && result.shape[1] == 1 && shape != result.shape;
+    if (!per_channel || result.shape[1] % lanes_ == 0 || broadcast)
       return {};
     return {{axis, lanes_}};
   }
