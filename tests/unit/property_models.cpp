@@ -1,0 +1,352 @@
+#include "tests/unit/property_writer.h"
+
+namespace cnnc {
+
+using namespace random_models;
+
+namespace {
+
+std::string conv_model(Choices &r, Conv conv, Writer &&writer = Writer()) {
+  choose_window(r, conv);
+  std::string x = writer.input(conv.input);
+  return one_op(writer, conv.write(r, writer, x));
+}
+
+std::string conv2d(Choices &r) {
+  int64_t ic = r.between(1, 70);
+  return conv_model(r,
+                    {{r.between(1, 3), ic, r.between(1, 8), r.between(1, 14)}, r.between(1, 70)});
+}
+
+/// One row of every width and every number of channels: all remainders of tiles.
+std::string conv2d_tiles(Choices &r) {
+  Conv conv{{1, r.between(1, 9), r.between(1, 3), 1}, r.between(1, 70)};
+  conv.kernel = {1, r.one_of<int64_t>({1, 3})};
+  conv.stride = {1, r.one_of<int64_t>({1, 1, 2})};
+  conv.widen(1, r.between(1, 40));
+  Writer writer;
+  std::string x = writer.input(conv.input);
+  return one_op(writer, conv.write(r, writer, x));
+}
+
+/// The commonest layer: 3 x 3, padded by one.
+std::string conv2d_3x3(Choices &r) {
+  Conv conv{{r.between(1, 2), r.between(1, 40), r.between(1, 12), r.between(1, 34)},
+            r.between(1, 40)};
+  conv.kernel = {3, 3};
+  conv.pad = {1, 1, 1, 1};
+  conv.stride = r.flip() ? Shape{1, 1} : Shape{2, 2};
+  Writer writer;
+  std::string x = writer.input(conv.input);
+  return one_op(writer, conv.write(r, writer, x));
+}
+
+std::string grouped_conv2d(Choices &r) {
+  int64_t groups = r.between(2, 6), ic = groups * r.one_of<int64_t>({1, 2, 3, 8, 16});
+  Conv conv{{r.between(1, 2), ic, r.between(1, 7), r.between(1, 14)},
+            groups * r.one_of<int64_t>({1, 2, 5, 8, 16, 17}),
+            groups};
+  return conv_model(r, conv);
+}
+
+std::string depthwise_conv2d(Choices &r) {
+  int64_t c = r.between(2, 70), multiplier = r.flip() ? 1 : r.between(2, 4);
+  Conv conv{{r.between(1, 2), c, r.between(1, 9), r.between(1, 18)}, c * multiplier, c};
+  return conv_model(r, conv);
+}
+
+std::string local2d(Choices &r) {
+  Conv conv{{r.between(1, 2), r.between(1, 20), r.between(1, 6), r.between(1, 9)},
+            r.between(1, 20)};
+  choose_window(r, conv);
+  int64_t oh = conv.output(0), ow = conv.output(1);
+  Writer writer;
+  std::string text =
+      "local2d " + writer.input(conv.input) + ", " +
+      parameter(r, writer, {oh, ow, conv.oc, conv.input[1], conv.kernel[0], conv.kernel[1]});
+  if (r.flip())
+    text += ", " + parameter(r, writer, {conv.oc, oh, ow});
+  return one_op(writer, text + conv.attributes());
+}
+
+std::string dense(Choices &r) {
+  int64_t ic = r.one_of({r.between(1, 40), r.between(41, 400)}), oc = r.between(1, 70);
+  Writer writer;
+  std::string text =
+      "dense " + writer.input({r.between(1, 5), ic}) + ", " + parameter(r, writer, {oc, ic});
+  if (r.flip())
+    text += ", " + parameter(r, writer, {oc});
+  return one_op(writer, text);
+}
+
+/// Attributes of a pool on this input, which may grow, such that every window touches the input.
+std::string pool_attributes(Choices &r, Shape &input, bool dilate, bool average) {
+  Conv window{input};
+  window.kernel = {r.between(1, 4), r.between(1, 4)};
+  window.stride = {r.between(1, 5), r.between(1, 5)};
+  if (dilate)
+    window.dilation = {r.between(1, 3), r.between(1, 3)};
+  for (size_t i = 0; i < 4 && !dilate; ++i)
+    window.pad[i] = r.between(0, window.kernel[i % 2] - 1);
+  for (size_t i = 0; i < 2; ++i) {
+    // A last window behind the input is what a stride larger than the kernel would need.
+    window.pad[2 + i] = std::min(window.pad[2 + i], window.kernel[i] - 1);
+    window.widen(i, 1);
+    while ((window.output(i) - 1) * window.stride[i] >= window.pad[i] + window.input[2 + i])
+      --window.pad[2 + i];
+  }
+  bool ceil_mode = r.flip();
+  input = window.input;
+  return fmt::format(" kernel={}{}{}{}", list(window.kernel), window.attributes(),
+                     ceil_mode ? " ceil_mode=true" : "",
+                     average && r.flip() ? " count_padding=true" : "");
+}
+
+std::string pool_model(Choices &r, const char *op, bool dilate, bool average) {
+  Shape input = image(r);
+  std::string attributes = pool_attributes(r, input, dilate, average);
+  Writer writer;
+  return one_op(writer, fmt::format("{} {}{}", op, writer.input(input), attributes));
+}
+std::string max_pool2d(Choices &r) { return pool_model(r, "max_pool2d", r.flip(), false); }
+std::string avg_pool2d(Choices &r) { return pool_model(r, "avg_pool2d", false, true); }
+
+std::string global_avg_pool2d(Choices &r) {
+  Writer writer;
+  return one_op(writer, "global_avg_pool2d " + writer.input(image(r)));
+}
+
+std::string unary(Choices &r) {
+  Writer writer;
+  std::string x = writer.input(any_shape(r));
+  if (r.between(0, 4) == 0)
+    return one_op(writer, "exp " + x);
+  if (r.between(0, 4) == 0)
+    return one_op(writer, "sqrt " + writer.value(fmt::format("mul {}, {}", x, x)));
+  std::string y = writer.value(random_unary(r, x));
+  return writer.model({r.flip() ? y : writer.value(random_unary(r, y))});
+}
+
+/// Two shapes that broadcast, in all forms: missing dimensions, dimensions of one on either side.
+std::string binary(Choices &r) {
+  Shape x = any_shape(r), y = x;
+  std::string op = r.one_of({"add", "sub", "mul", "div", "min", "max", "prelu"});
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (r.between(0, 2) == 0)
+      y[i] = 1;
+    else if (op != "prelu" && r.between(0, 3) == 0)
+      x[i] = 1;
+  }
+  if (r.flip())
+    y.erase(y.begin(), y.begin() + r.between(0, static_cast<int64_t>(y.size())));
+  Writer writer;
+  std::string a = writer.input(x), b;
+  if (op == "div")
+    b = writer.uniform(y);
+  else
+    b = r.between(0, 2) ? writer.input(y) : writer.normal(y);
+  if (r.between(0, 9) == 0 && op != "div")
+    b = a;
+  if (r.flip() && op != "prelu" && op != "div")
+    std::swap(a, b);
+  return one_op(writer, fmt::format("{} {}, {}", op, a, b));
+}
+
+std::string batch_norm(Choices &r) {
+  Shape shape = any_shape(r, 2);
+  if (shape.size() < 2)
+    shape = {2, 5};
+  Writer writer;
+  std::string x = writer.input(shape);
+  return writer.model({batch_norm_of(r, writer, x, shape[1])});
+}
+
+std::string softmax(Choices &r) {
+  Shape shape = any_shape(r, 1);
+  auto rank = static_cast<int64_t>(shape.size());
+  Writer writer;
+  return one_op(writer,
+                fmt::format("softmax {} axis={}", writer.input(shape), r.between(-rank, rank - 1)));
+}
+
+std::string reduce_mean(Choices &r) {
+  Shape shape = any_shape(r, 1), axes;
+  auto rank = static_cast<int64_t>(shape.size());
+  int64_t always = r.between(0, rank - 1);
+  for (int64_t i = 0; i < rank; ++i)
+    if (i == always || r.between(0, 2) == 0)
+      axes.push_back(r.flip() ? i : i - rank);
+  Writer writer;
+  return one_op(writer, fmt::format("reduce_mean {} axes={}{}", writer.input(shape), list(axes),
+                                    r.flip() ? " keep_dims=false" : ""));
+}
+
+std::string concat(Choices &r) {
+  Shape shape = any_shape(r, 1);
+  auto axis = static_cast<size_t>(r.between(0, static_cast<int64_t>(shape.size()) - 1));
+  Writer writer;
+  std::vector<std::string> names;
+  for (int64_t i = r.between(1, 4); i > 0; --i) {
+    Shape other = shape;
+    other[axis] = r.between(1, 33);
+    bool variable = names.empty() || r.between(0, 5);
+    names.push_back(variable ? writer.input(other) : writer.normal(other));
+  }
+  if (r.between(0, 4) == 0)
+    names.push_back(names.front());
+  return one_op(writer, fmt::format("concat {} axis={}", fmt::join(names, ", "), axis));
+}
+
+std::string split(Choices &r) {
+  Shape shape = any_shape(r, 1), sizes;
+  auto axis = static_cast<size_t>(r.between(0, static_cast<int64_t>(shape.size()) - 1));
+  shape[axis] = 0;
+  for (int64_t i = r.between(1, 4); i > 0; --i) {
+    sizes.push_back(r.between(1, 20));
+    shape[axis] += sizes.back();
+  }
+  Writer writer;
+  std::vector<std::string> parts =
+      writer.values(sizes.size(), fmt::format("split {} axis={} sizes={}", writer.input(shape),
+                                              axis, list(sizes)));
+  if (parts.size() > 1 && r.flip())
+    parts.pop_back();
+  return writer.model(parts);
+}
+
+std::string slice(Choices &r) {
+  Shape shape = any_shape(r, 1);
+  if (shape.empty())
+    shape = {7};
+  Writer writer;
+  return one_op(writer, slice_of(r, writer.input(shape), shape, 0));
+}
+
+std::string pad(Choices &r) {
+  Shape shape = any_shape(r, 1);
+  Writer writer;
+  return one_op(writer, pad_of(r, writer.input(shape), shape, 0));
+}
+
+std::string reshape(Choices &r) {
+  Shape shape = image(r);
+  Writer writer;
+  std::string x = writer.input(shape);
+  int64_t area = shape[2] * shape[3];
+  Shape other = r.one_of<Shape>({{-1},
+                                 {0, -1},
+                                 {0, 0, area},
+                                 {shape[0] * shape[1], area},
+                                 {1, 0, -1, 1},
+                                 {0, shape[2], shape[1], shape[3]},
+                                 {shape[3], shape[2], shape[1], shape[0]}});
+  if (other[0] == 1 && shape[0] > 1)
+    other = {1, -1, 1, shape[3]};
+  std::string y = writer.value(fmt::format("reshape {} shape={}", x, list(other)));
+  if (r.flip()) // of a blocked value
+    y = writer.value(fmt::format(
+        "reshape {} shape={}", writer.value(random_unary(r, batch_norm_of(r, writer, x, shape[1]))),
+        list(other)));
+  return writer.model({y});
+}
+
+std::string flatten(Choices &r) {
+  Shape shape = any_shape(r);
+  Writer writer;
+  return one_op(writer, fmt::format("flatten {} axis={}", writer.input(shape),
+                                    r.between(0, static_cast<int64_t>(shape.size()))));
+}
+
+std::string transpose(Choices &r) {
+  Shape shape = any_shape(r), permutation;
+  for (size_t i = 0; i < shape.size(); ++i)
+    permutation.push_back(static_cast<int64_t>(i));
+  for (size_t i = shape.size(); i-- > 1;)
+    std::swap(permutation[i],
+              permutation[static_cast<size_t>(r.between(0, static_cast<int64_t>(i)))]);
+  Writer writer;
+  return one_op(writer,
+                fmt::format("transpose {} permutation={}", writer.input(shape), list(permutation)));
+}
+
+std::string batched_network(Choices &r) { return network(r, true); }
+
+std::string batched_conv2d(Choices &r) {
+  return conv_model(r, {{1, r.between(1, 40), r.between(1, 9), r.between(1, 14)}, r.between(1, 40)},
+                    Writer(true));
+}
+
+std::string batched_dense(Choices &r) {
+  int64_t ic = r.between(1, 90), oc = r.between(1, 70);
+  Writer writer(true);
+  std::string x = writer.input({1, ic});
+  return one_op(writer,
+                fmt::format("dense {}, {}, {}", x, writer.normal({oc, ic}), writer.uniform({oc})));
+}
+
+/// An op for which dimension 0 is one like others, with a batch there.
+std::string batched_op(Choices &r) {
+  Shape shape = image(r);
+  Writer writer(true);
+  std::string x = writer.input(shape);
+  std::string shared = writer.input({shape[1], 1, 1}, false);
+  switch (r.between(0, 8)) {
+  case 0:
+    return one_op(writer, random_unary(r, x));
+  case 1:
+    return one_op(writer, fmt::format("mul {}, {}", shared, x));
+  case 2:
+    return one_op(writer, slice_of(r, x, shape, 1));
+  case 3:
+    return one_op(writer, pad_of(r, x, shape, 1));
+  case 4:
+    return one_op(writer, fmt::format("concat {}, {}, {} axis={}", x, writer.value("relu " + x), x,
+                                      r.between(1, 3)));
+  case 5:
+    return one_op(writer, fmt::format("softmax {} axis={}", x, r.between(1, 3)));
+  case 6:
+    return one_op(writer, fmt::format("transpose {} permutation=[0, 2, 3, 1]", x));
+  case 7:
+    return one_op(writer, fmt::format("reshape {} shape=[0, {}, -1]", x, shape[3]));
+  default:
+    return one_op(writer, fmt::format("reduce_mean {} axes=[{}]", x, r.between(1, 3)));
+  }
+}
+
+} // namespace
+
+const std::vector<ModelMaker> &op_model_makers() {
+  static const std::vector<ModelMaker> makers = {{"conv2d", conv2d},
+                                                 {"conv2d_tiles", conv2d_tiles},
+                                                 {"conv2d_3x3", conv2d_3x3},
+                                                 {"grouped_conv2d", grouped_conv2d},
+                                                 {"depthwise_conv2d", depthwise_conv2d},
+                                                 {"local2d", local2d},
+                                                 {"dense", dense},
+                                                 {"max_pool2d", max_pool2d},
+                                                 {"avg_pool2d", avg_pool2d},
+                                                 {"global_avg_pool2d", global_avg_pool2d},
+                                                 {"unary", unary},
+                                                 {"binary", binary},
+                                                 {"batch_norm", batch_norm},
+                                                 {"softmax", softmax},
+                                                 {"reduce_mean", reduce_mean},
+                                                 {"concat", concat},
+                                                 {"split", split},
+                                                 {"slice", slice},
+                                                 {"pad", pad},
+                                                 {"reshape", reshape},
+                                                 {"flatten", flatten},
+                                                 {"transpose", transpose}};
+  return makers;
+}
+
+const std::vector<ModelMaker> &batch_model_makers() {
+  static const std::vector<ModelMaker> makers = {{"conv2d", batched_conv2d},
+                                                 {"dense", batched_dense},
+                                                 {"op", batched_op},
+                                                 {"network", batched_network}};
+  return makers;
+}
+
+} // namespace cnnc
