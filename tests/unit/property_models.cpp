@@ -269,6 +269,44 @@ std::string transpose(Choices &r) {
                 fmt::format("transpose {} permutation={}", writer.input(shape), list(permutation)));
 }
 
+/// Ops with so much work that they are given to several threads.
+std::string large(Choices &r) {
+  Shape shape = {r.between(1, 2), r.between(40, 70), r.between(60, 70), r.between(80, 90)};
+  Writer writer;
+  std::string x = writer.input(shape);
+  switch (r.between(0, 9)) {
+  case 0:
+    return one_op(writer, random_unary(r, x));
+  case 1:
+    return one_op(writer, fmt::format("mul {}, {}", x, writer.uniform({shape[1], 1, 1})));
+  case 2:
+    return one_op(writer,
+                  fmt::format("max_pool2d {} kernel=[3, 3] stride=[2, 2] pad=[1, 1, 1, 1]", x));
+  case 3:
+    return one_op(writer, fmt::format("avg_pool2d {} kernel=[2, 2] ceil_mode=true", x));
+  case 4:
+    return one_op(writer, "global_avg_pool2d " + x);
+  case 5:
+    return one_op(writer, fmt::format("concat {}, {} axis={}", x, x, r.between(0, 3)));
+  case 6:
+    return one_op(writer, fmt::format("conv2d {}, {} pad=[1, 1, 1, 1] groups={}", x,
+                                      writer.normal({shape[1], 1, 3, 3}), shape[1]));
+  case 7:
+    return one_op(writer, fmt::format("softmax {} axis={}", x, r.between(0, 3)));
+  case 8:
+    return one_op(writer, slice_of(r, x, shape, 2));
+  default:
+    return writer.model({batch_norm_of(r, writer, x, shape[1])});
+  }
+}
+
+std::string large_dense(Choices &r) {
+  int64_t ic = r.between(900, 1100), oc = r.between(300, 400);
+  Writer writer;
+  std::string x = writer.input({r.between(1, 3), ic});
+  return one_op(writer, fmt::format("dense {}, {}", x, writer.normal({oc, ic})));
+}
+
 std::string batched_network(Choices &r) { return network(r, true); }
 
 std::string batched_conv2d(Choices &r) {
@@ -337,7 +375,9 @@ const std::vector<ModelMaker> &op_model_makers() {
                                                  {"pad", pad},
                                                  {"reshape", reshape},
                                                  {"flatten", flatten},
-                                                 {"transpose", transpose}};
+                                                 {"transpose", transpose},
+                                                 {"large", large},
+                                                 {"large_dense", large_dense}};
   return makers;
 }
 
