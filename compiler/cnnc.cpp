@@ -1,6 +1,7 @@
 #include "compiler/cnnc.h"
 
 #include "compiler/constants.h"
+#include "compiler/graph_passes/graph_passes.h"
 #include "compiler/session.h"
 #include "ir/text/files.h"
 
@@ -8,12 +9,29 @@ namespace cnnc {
 
 namespace {
 
+/// After a mistake in the text: types of the statements that could be read, so that one run shows mistakes
+/// of both kinds.
+void check_incomplete(Module &incomplete, Diagnostics &diagnostics) {
+  PassContext context{diagnostics};
+  for (Graph &graph : incomplete.models) {
+    if (graph.inputs.empty() || graph.nodes.empty())
+      continue;
+    if (graph.outputs.empty())
+      graph.outputs.push_back(graph.nodes.back().results.front());
+    infer_shapes(graph, context);
+  }
+  diagnostics.sort_by_position();
+}
+
 Result<Model> parse_source(std::string text, std::string name, std::filesystem::path file) {
   Diagnostics diagnostics;
   auto source = std::make_shared<const Source>(Source{std::move(name), std::move(text)});
-  std::optional<Module> module = parse_module(source, diagnostics);
-  if (!module)
+  Module incomplete;
+  std::optional<Module> module = parse_module(source, diagnostics, &incomplete);
+  if (!module) {
+    check_incomplete(incomplete, diagnostics);
     return Error{diagnostics.to_string()};
+  }
   auto content = std::make_shared<Model::Content>();
   content->module = std::move(*module);
   content->file = std::move(file);

@@ -64,18 +64,19 @@ class Parser {
 public:
   explicit Parser(TokenCursor &cursor) : cursor_(cursor) {}
 
-  std::optional<Graph> model() {
+  std::optional<Graph> model(Graph *incomplete) {
     size_t errors_before = cursor_.diagnostics().error_count();
     if (!header())
       return std::nullopt;
     while (!cursor_.at_end() && !cursor_.is("}") && !cursor_.is_word("return"))
       if (!statement())
         resynchronise();
-    if (!return_statement() || !cursor_.expect("}"))
-      return std::nullopt;
-    if (cursor_.diagnostics().error_count() != errors_before)
-      return std::nullopt;
-    return std::move(graph_);
+    bool complete = return_statement() && cursor_.expect("}");
+    if (complete && cursor_.diagnostics().error_count() == errors_before)
+      return std::move(graph_);
+    if (incomplete)
+      *incomplete = std::move(graph_);
+    return std::nullopt;
   }
 
 private:
@@ -547,6 +548,8 @@ std::optional<TensorType> parse_type(TokenCursor &cursor) {
   return type;
 }
 
-std::optional<Graph> parse_graph(TokenCursor &cursor) { return Parser(cursor).model(); }
+std::optional<Graph> parse_graph(TokenCursor &cursor, Graph *incomplete) {
+  return Parser(cursor).model(incomplete);
+}
 
 } // namespace cnnc

@@ -33,16 +33,21 @@ void check_unique(const std::vector<Item> &items, const char *kind, Diagnostics 
 
 } // namespace
 
-std::optional<Module> parse_module(std::shared_ptr<const Source> source, Diagnostics &diagnostics) {
+std::optional<Module> parse_module(std::shared_ptr<const Source> source, Diagnostics &diagnostics,
+                                   Module *incomplete) {
   size_t errors_before = diagnostics.error_count();
   TokenCursor cursor(tokenize(source, diagnostics), diagnostics);
   Module module;
   while (!cursor.at_end()) {
     if (cursor.is_word("model")) {
-      if (std::optional<Graph> model = parse_graph(cursor))
+      Graph partial;
+      if (std::optional<Graph> model = parse_graph(cursor, &partial)) {
         module.models.push_back(std::move(*model));
-      else
+      } else {
+        if (incomplete)
+          incomplete->models.push_back(std::move(partial));
         skip_to_next_item(cursor);
+      }
     } else if (cursor.is_word("kernel")) {
       if (std::optional<loop::Kernel> kernel = loop::parse_kernel(cursor))
         module.kernels.push_back(std::move(*kernel));

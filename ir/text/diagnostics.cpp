@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <iterator>
 
 namespace cnnc {
 
@@ -80,6 +81,22 @@ LineColumn line_column(const Source &source, uint32_t offset) {
   result.line = 1 + std::count(text.begin(), text.begin() + line_begin, '\n');
   result.column = 1 + character_count(text.substr(line_begin, offset - line_begin));
   return result;
+}
+
+void Diagnostics::sort_by_position() {
+  std::vector<std::vector<Diagnostic>> groups;
+  for (Diagnostic &diagnostic : diagnostics_) {
+    if (diagnostic.severity != Severity::note || groups.empty())
+      groups.emplace_back();
+    groups.back().push_back(std::move(diagnostic));
+  }
+  std::stable_sort(groups.begin(), groups.end(), [](const auto &a, const auto &b) {
+    const SourceRange &x = a.front().range, &y = b.front().range;
+    return x.source == y.source && x.begin < y.begin;
+  });
+  diagnostics_.clear();
+  for (std::vector<Diagnostic> &group : groups)
+    std::move(group.begin(), group.end(), std::back_inserter(diagnostics_));
 }
 
 std::string Diagnostics::to_string() const {
