@@ -3,14 +3,10 @@
 // compiler makes from a kernel of the loops text.
 //
 //   build/tests/bench/convolution_benchmark [--benchmark_filter=3x3]
-#include "compiler/cnnc.h"
+#include "tests/bench/runner.h"
 
 #include <algorithm>
 #include <benchmark/benchmark.h>
-#include <cstdio>
-#include <cstdlib>
-#include <string>
-#include <vector>
 
 namespace {
 
@@ -51,64 +47,10 @@ std::string convolution_text(const Shape &s) {
          number(s.groups) + "\n  %y = relu %conv\n  return %y\n}\n";
 }
 
-/// A model in this process with memory for its tensors, and the time of one of its kernels.
-class Runner {
-public:
-  Runner(const std::string &text, std::string_view kernel) : program_(compile(text)) {
-    const cnnc_model_v1 &table = program_.table();
-    while (table.kernel_names[kernel_] != kernel)
-      ++kernel_;
-    input_.assign(table.inputs[0].size / sizeof(float), 0.001F);
-    output_.resize(table.outputs[0].size / sizeof(float));
-    workspace_.resize(table.workspace_size + table.workspace_alignment);
-    context_.profile_user = this;
-    context_.profile = [](void *self, uint32_t index, uint64_t nanoseconds, const void *) {
-      auto *runner = static_cast<Runner *>(self);
-      if (index == runner->kernel_)
-        runner->seconds_ = static_cast<double>(nanoseconds) * 1e-9;
-    };
-  }
-
-  /// Runs the model once; seconds of the kernel.
-  double run() {
-    auto address = reinterpret_cast<uintptr_t>(workspace_.data());
-    size_t alignment = program_.table().workspace_alignment;
-    void *workspace = workspace_.data() + (alignment - address % alignment) % alignment;
-    if (!program_.run({input_.data()}, {output_.data()}, &context_, workspace))
-      std::abort();
-    return seconds_;
-  }
-
-private:
-  static cnnc::Program compile(const std::string &text) {
-    cnnc::Result<cnnc::Model> model = cnnc::parse(text);
-    cnnc::Result<cnnc::Program> program =
-        model ? cnnc::jit(*model) : cnnc::Result<cnnc::Program>(cnnc::Error{std::string(model.error())});
-    if (!program) {
-      std::fprintf(stderr, "%s", std::string(program.error()).c_str());
-      std::abort();
-    }
-    return *program;
-  }
-
-  cnnc::Program program_;
-  cnnc_context context_ = {};
-  uint32_t kernel_ = 0;
-  double seconds_ = 0;
-  std::vector<float> input_, output_;
-  std::vector<unsigned char> workspace_;
-};
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
-}
-
 void convolution(benchmark::State &state, const Shape &shape) {
   // The widest vector that does not spill its chains is the fastest; a CPU without AVX-512 splits it.
   constexpr int64_t lanes = 16;
-  Runner peak(peak_text(lanes), "peak"), conv(convolution_text(shape), "conv");
+  Runner peak(jit_text(peak_text(lanes)), "peak"), conv(jit_text(convolution_text(shape)), "conv");
   int64_t outputs = (shape.size + 2 * (shape.kernel / 2) - shape.kernel) / shape.stride + 1;
   double operations = 2.0 * static_cast<double>(shape.oc * outputs * outputs * (shape.ic / shape.groups) *
                                                 shape.kernel * shape.kernel);
