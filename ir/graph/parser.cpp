@@ -62,17 +62,17 @@ bool parse_halo(TokenCursor &cursor, TensorType &type) {
 
 class Parser {
 public:
-  explicit Parser(TokenCursor &cursor) : cursor_(cursor) {}
+  explicit Parser(TokenCursor &cursor)
+      : cursor_(cursor), errors_before_(cursor.diagnostics().error_count()) {}
 
   std::optional<Graph> model(Graph *incomplete) {
-    size_t errors_before = cursor_.diagnostics().error_count();
     if (!header())
       return std::nullopt;
     while (!cursor_.at_end() && !cursor_.is("}") && !cursor_.is_word("return"))
       if (!statement())
         resynchronise();
     bool complete = return_statement() && cursor_.expect("}");
-    if (complete && cursor_.diagnostics().error_count() == errors_before)
+    if (complete && cursor_.diagnostics().error_count() == errors_before_)
       return std::move(graph_);
     if (incomplete)
       *incomplete = std::move(graph_);
@@ -151,9 +151,9 @@ private:
   }
 
   bool statement() {
+    statement_begin_ = cursor_.peek().range;
     if (cursor_.is_word("kernel"))
       return kernel();
-    statement_begin_ = cursor_.peek().range;
     std::vector<Token> names;
     do {
       std::optional<Token> name =
@@ -450,7 +450,8 @@ private:
 
   bool return_statement() {
     if (!cursor_.accept_word("return"))
-      return cursor_.error("the model has no return statement: expected 'return %value'");
+      return cursor_.diagnostics().error_count() == errors_before_ &&
+             cursor_.error("the model has no return statement: expected 'return %value'");
     do {
       std::optional<Token> name = cursor_.expect(TokenKind::value, "a value to return, as in %y");
       if (!name)
@@ -464,7 +465,7 @@ private:
   }
 
   bool check_interfaces() {
-    if (cursor_.diagnostics().has_errors())
+    if (cursor_.diagnostics().error_count() != errors_before_)
       return true; // the graph is incomplete; what follows would be misleading
     auto matches = [&](std::vector<Token> stated, const std::vector<ValueId> &actual) {
       bool same = stated.size() == actual.size();
@@ -508,6 +509,7 @@ private:
   }
 
   TokenCursor &cursor_;
+  size_t errors_before_; // an error in an earlier model of the text is none of this one
   Graph graph_;
   std::unordered_map<std::string, ValueId> values_;
   std::unordered_map<std::string, bool> poisoned_;
