@@ -34,7 +34,7 @@ const Case cases[] = {
     {"for a in 0..2 { for a in 0..2 { t[a] = 0 } }", "a loop around this one binds a already"},
     {"for a in 0..2 { t[a] = 0 } t[a] = 0", "there is no loop a around this"},
     {"for a in 0..b, b in 0..3 { t[0] = 0 }", "there is no loop b around this"},
-    {"for a in 0..2 { t[a, 0] = 0 }", "t has 1 dimensions, but t[a, 0] has 2 subscripts"},
+    {"for a in 0..2 { t[a, 0] = 0 }", "t has 1 dimension, but t[a, 0] has 2 subscripts"},
     {"reg c: f32 c[0] = 0", "c has 0 dimensions"},
     {"q[0] = 0", "there is no buffer or register q here, in q[0] = 0"},
     {"t[0] = q", "there is no buffer or register q here"},
