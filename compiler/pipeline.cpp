@@ -62,7 +62,8 @@ const std::vector<Pass> &table() {
       loops("unroll_loops", unroll_loops, "writes the loops of a tile out"),
       loops("parallelize_loops", parallelize_loops, "moves the parallel loops outermost, as one"),
       // Clears up after the others: constant bounds, loops of one iteration, subscripts.
-      loops("simplify_loops", simplify_loops, "simplifies bounds, subscripts and arithmetic"),
+      loops("simplify_loops", simplify_loops,
+            "drops loops of one iteration, simplifies bounds and subscripts"),
       // The last look before code is generated.
       loops("check_bounds", check_bounds, "proves that every access lies inside its buffer"),
   };
@@ -138,6 +139,7 @@ std::optional<std::vector<const Pass *>> find_passes(std::span<const std::string
 
 bool run_passes(std::span<const Pass *const> passes, Module &module, PassContext &context,
                 const PassObserver &observe) {
+  // What is wrong from the start is a mistake in the text, later it is one of a pass.
   if (!verify_module(module, context.diagnostics, ""))
     return false;
   for (const Pass *pass : passes) {

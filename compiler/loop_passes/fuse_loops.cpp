@@ -101,6 +101,10 @@ private:
       splits_.push_back({*outer / *inner, ""});
     }
     std::vector<Statement> body = consumer_.band[depth - 1]->body;
+    // Loops of one iteration that only the consumer has stand for 0.
+    for (size_t i = depth; i < consumer_.band.size(); ++i)
+      if (consumer_.band[i]->extent() == 1)
+        loop::substitute(body, consumer_.band[i]->variable, consumer_.band[i]->lower[0]);
     bool ok = true;
     loop::for_each_access(body, [&](Access &access) {
       if (access.buffer == local_.name)

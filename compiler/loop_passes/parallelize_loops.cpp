@@ -6,12 +6,14 @@
 //     }                                                 }
 //   }                                                 }
 //
-// Every iteration writes results of its own, so that the result does not depend on how the iterations are
-// shared. A name stands for the loop itself or for its outer part after tiling.
+// Every iteration writes results of its own, so that the result does not depend on how the
+// iterations are shared: a store that does not mention each of these loops is an error. A name
+// stands for the loop itself or for its outer part after tiling.
 #include "compiler/loop_passes/loop_passes.h"
 #include "ir/loop/rewrite.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 
 namespace cnnc {
 
@@ -28,21 +30,49 @@ bool is_named(const Schedule &schedule, const std::string &variable) {
                      });
 }
 
-void parallelize(Statement &statement, const Schedule &schedule) {
+/// A buffer to which several iterations of the loop store the same element.
+std::optional<std::string> shared_store(const std::vector<Statement> &body,
+                                        const std::string &variable, const loop::Kernel &kernel) {
+  for (const Statement &statement : body) {
+    if (const auto *inner = std::get_if<For>(&statement.node))
+      if (std::optional<std::string> found = shared_store(inner->body, variable, kernel))
+        return found;
+    const auto *assign = std::get_if<loop::Assign>(&statement.node);
+    if (!assign || !kernel.find_buffer(assign->target.buffer))
+      continue;
+    const std::vector<Index> &subscripts = assign->target.subscripts;
+    if (std::none_of(subscripts.begin(), subscripts.end(),
+                     [&](const Index &index) { return index.uses(variable); }))
+      return assign->target.buffer;
+  }
+  return std::nullopt;
+}
+
+bool parallelize(Statement &statement, const loop::Kernel &kernel, PassContext &context) {
   // The outermost loops, as far as they are named or run once.
   std::vector<For *> loops;
   int64_t total = 1;
   for (auto *loop = std::get_if<For>(&statement.node); loop;) {
     std::optional<int64_t> extent = loop->extent();
     bool plain = loop->kind == loop::LoopKind::serial && extent && loop->lower[0] == Index(0);
-    if (!plain || (*extent != 1 && !is_named(schedule, loop->variable)))
+    if (!plain || (*extent != 1 && !is_named(kernel.schedule, loop->variable)))
       break;
     loops.push_back(loop);
     total *= *extent;
     loop = loop->body.size() == 1 ? std::get_if<For>(&loop->body[0].node) : nullptr;
   }
   if (total < 2)
-    return;
+    return true;
+  for (const For *loop : loops)
+    if (*loop->extent() > 1)
+      if (std::optional<std::string> buffer = shared_store(loop->body, loop->variable, kernel)) {
+        context.diagnostics.error(
+            kernel.range,
+            fmt::format("kernel @{}: {} cannot be parallel, because all its iterations store to the "
+                        "same elements of {}",
+                        kernel.name, loop->variable, *buffer));
+        return false;
+      }
   loop::Replacements values;
   int64_t inner = total;
   for (For *loop : loops) {
@@ -56,14 +86,16 @@ void parallelize(Statement &statement, const Schedule &schedule) {
   std::vector<Statement> body = std::move(loops.back()->body);
   loop::substitute(body, values);
   statement = loop::make_for("task", total, std::move(body), loop::LoopKind::parallel);
+  return true;
 }
 
 } // namespace
 
-bool parallelize_loops(loop::Kernel &kernel, PassContext &) {
+bool parallelize_loops(loop::Kernel &kernel, PassContext &context) {
   if (!kernel.schedule.parallel.empty())
     for (Statement &statement : kernel.body)
-      parallelize(statement, kernel.schedule);
+      if (!parallelize(statement, kernel, context))
+        return false;
   kernel.schedule.parallel.clear();
   return true;
 }

@@ -1,4 +1,4 @@
-// Removes what does nothing: loops of one iteration, and quotients and remainders of subscripts as far as
+// Removes what does nothing: loops of one iteration, and bounds, quotients and remainders as far as
 // the ranges of the variables prove it.
 //
 //   for oc.o in 0..1, oc.i in 0..2, vector oc.v in 0..16 {    for oc.i in 0..2, vector oc.v in 0..16 {
@@ -23,6 +23,21 @@ bool is_register(const Statement &statement) {
   return std::holds_alternative<loop::Register>(statement.node);
 }
 
+/// Drops each bound that never counts because of another one: lower bounds (sign 1) that are never
+/// the largest, upper bounds (sign -1) that are never the smallest.
+void drop_bounds(std::vector<Index> &bounds, int64_t sign, const loop::Scope &scope) {
+  for (size_t i = bounds.size(); i-- > 0;)
+    for (size_t j = 0; j < bounds.size(); ++j) {
+      if (i == j)
+        continue;
+      std::optional<loop::Range> excess = scope.range_of((bounds[i] - bounds[j]) * sign);
+      if (!excess || excess->max > 0)
+        continue;
+      bounds.erase(bounds.begin() + static_cast<std::ptrdiff_t>(i));
+      break;
+    }
+}
+
 void simplify(std::vector<Statement> &body, loop::Scope &scope) {
   auto simplify_access = [&](loop::Access &access) {
     for (Index &subscript : access.subscripts)
@@ -42,6 +57,8 @@ void simplify(std::vector<Statement> &body, loop::Scope &scope) {
     for (std::vector<Index> *bound : {&inner->lower, &inner->upper})
       for (Index &index : *bound)
         index = loop::simplify(index, scope);
+    drop_bounds(inner->lower, 1, scope);
+    drop_bounds(inner->upper, -1, scope);
     std::optional<int64_t> extent = inner->extent();
     if (extent && *extent <= 0)
       continue;

@@ -1,16 +1,19 @@
 // Cuts loops as `tile` of the schedule says and computes a whole tile at a time: its loops move below the
 // reduction, and each register becomes an array with one element per iteration of the tile.
 //
-//   kernel @y(...) schedule(tile=ow:4) {            kernel @y(...) {
-//     for ow in 0..10 {                               for ow.o in 0..2 {        // 10 = 2 * 3 + 2 * 2
-//       reg sum: f32                                    reg sum: f32[3]
-//       sum = 0                                   ->    unroll ow.i in 0..3 { sum[ow.i] = 0 }
-//       for ic in 0..8 { sum += x[ic, ow] }             for ic in 0..8 { unroll ow.i in 0..3 {
-//       y[ow] = sum                                       sum[ow.i] += x[ic, ow.o * 3 + ow.i]
-//     }                                                 } }  ...
-//                                                     for ow.o in 0..2 { the same with tiles of 2, from 6 on }
+//   kernel @y(...) schedule(tile=ow:4) {       kernel @y(...) {
+//     for ow in 0..10 {                          for ow.o in 0..1 {           // 10 = 4 + 2 * 3
+//       reg sum: f32                               reg sum: f32[4]
+//       sum = 0                              ->    unroll ow.i in 0..4 { sum[ow.i] = 0 }
+//       for ic in 0..8 { sum += x[ic, ow] }        for ic in 0..8, unroll ow.i in 0..4 {
+//       y[ow] = sum                                  sum[ow.i] += x[ic, ow.o * 4 + ow.i]
+//     }                                            }
+//   }                                              unroll ow.i in 0..4 { y[ow.o * 4 + ow.i] = .. }
+//                                                }
+//                                                for ow.o in 0..2 { the same for 3, from 4 on }
+//                                              }
 //
-// What does not divide is spread evenly: ceil(10 / 4) tiles of 3 or 2. The loop that `vector` names is
+// What does not divide is spread evenly: ceil(10 / 4) tiles of 4 or 3. The loop that `vector` names is
 // counted in whole vectors, and its remainder is cut into powers of two.
 //
 // Legal because iterations of the tiled loops do not depend on each other: each computes its own results
@@ -87,7 +90,7 @@ public:
         body.push_back(statement);
         continue;
       }
-      if (!check_independent(statement))
+      if (!check_kinds(band) || !check_independent(statement))
         return false;
       band_ = band;
       build(0, {}, {}, body);
@@ -125,6 +128,18 @@ private:
   void error(std::string message) {
     context_.diagnostics.error(kernel_.range, fmt::format("kernel @{}: {}", kernel_.name, message));
     failed_ = true;
+  }
+
+  /// The tile's loops end up innermost, which they cannot be below lanes of vectors.
+  bool check_kinds(const std::vector<const For *> &band) {
+    for (const For *loop : band)
+      if (loop->kind == LoopKind::parallel || loop->kind == LoopKind::vector) {
+        error(fmt::format("loops around or below {} cannot be tiled: it is {} already",
+                          loop->variable,
+                          loop->kind == LoopKind::vector ? "a vector" : "parallel"));
+        return false;
+      }
+    return true;
   }
 
   /// No buffer is both read and written in the nest.
