@@ -1,17 +1,16 @@
 // Takes a batch norm with constant parameters, and a mul, div, add or sub with a constant per
 // channel, into the weights and bias of the convolution or fully connected layer before:
 //
-//   %c = conv2d %x, %w                                %c.epsilon = splat 1e-05
-//   %n = batch_norm %c, %scale, %bias,        =>      %c.factor = div %scale, sqrt(%variance +
-//   %c.epsilon)
-//                   %mean, %variance                  %c.weight.folded = mul %w, reshape(%c.factor)
-//                                                     %c.bias.folded = add (0 - %mean) * %c.factor,
-//                                                     %bias %c = conv2d %x, %c.weight.folded,
-//                                                     %c.bias.folded
+//   %c = conv2d %x, %w, %b              %s.vector = reshape %s shape=[4]
+//   %n = mul %c, %s               =>    %s.vector.per_filter = reshape %s.vector shape=[4, 1, 1, 1]
+//   %y = relu %n                        %c.weight.folded = mul %w, %s.vector.per_filter
+//                                       %c.bias.folded = mul %b, %s.vector
+//                                       %c = conv2d %x, %c.weight.folded, %c.bias.folded
+//                                       %y = relu %c
 //
-// Where no such layer is before it, a batch norm becomes a mul and an add, which fuse with their
-// neighbours. What is written here are expressions of constants: they are computed once, when the
-// weights are stored.
+// A batch norm is such a mul by scale / sqrt(variance + epsilon) and an add of the rest; where no
+// layer is before it, it becomes just these two, which fuse with their neighbours. What is written
+// here are expressions of constants: they are computed once, when the weights are stored.
 
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/graph_passes/rewrite.h"

@@ -2,7 +2,7 @@
 // checked; the memory layout in it is kept, because it is a decision and not a consequence.
 //
 //   model @m(%x: f32[1, 3, 8, 8]) {            model @m(%x: f32[1, 3, 8, 8]) {
-//     %w = splat 1 : f32[4, 3, 3, 3]             %w = splat 1.0 : f32[4, 3, 3, 3]
+//     %w = splat 1 : f32[4, 3, 3, 3]      ->     %w = splat 1 : f32[4, 3, 3, 3]
 //     %c = conv2d %x, %w                         %c = conv2d %x, %w : f32[1, 4, 6, 6]
 //     return %c                                  return %c
 //   }                                          }

@@ -2,12 +2,11 @@
 // at the same time share bytes, element-wise kernels work in place, and views lie where their
 // operand lies:
 //
-//   kernel @a(%x) -> (%a) { %a = max_pool2d ... : f32[1, 8, 4, 4] }      // at 0
-//   kernel @b(%a) -> (%b) { %b = max_pool2d ... : f32[1, 8, 4, 4] }      // at 512: %a is still
-//   read kernel @c(%b) -> (%c) { %c = relu %b        : f32[1, 8, 4, 4] }      // at 512: in place
-//   %d = flatten %c                             : f32[1, 128]            // at 512: a view
-//   kernel @e(%d) -> (%e) { %e = softmax %d     : f32[1, 128] }          // an output: the caller's
-//   memory
+//   kernel @a(%x) -> (%a) { %a = max_pool2d %x .. : f32[1, 8, 4, 4] at 0 }
+//   kernel @b(%a) -> (%b) { %b = max_pool2d %a .. : f32[1, 8, 4, 4] at 512 }    %a is still read
+//   kernel @c(%b) -> (%c) { %c = relu %b : f32[1, 8, 4, 4] at 512 }             in place
+//   %d = flatten %c : f32[1, 128] at 512                                        a view
+//   kernel @e(%d) -> (%e) { %e = softmax %d : f32[1, 128] }                  the caller's memory
 //
 // The greedy algorithm, largest buffer first into the smallest gap that fits, is the one of
 // Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020.
