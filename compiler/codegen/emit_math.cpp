@@ -88,9 +88,11 @@ Value *emit_tanh(IRBuilderBase &builder, Value *x) {
   Value *one = constant(x, 1.0);
   Value *exponential = emit_exp(builder, builder.CreateFAdd(magnitude, magnitude));
   Value *quotient = builder.CreateFDiv(constant(x, 2.0), builder.CreateFAdd(exponential, one));
-  Value *large = builder.CreateBinaryIntrinsic(llvm::Intrinsic::copysign,
-                                               builder.CreateFSub(one, quotient), x);
-  return builder.CreateSelect(builder.CreateFCmpOLT(magnitude, constant(x, 0.625)), small, large);
+  Value *large = builder.CreateFSub(one, quotient);
+  Value *result =
+      builder.CreateSelect(builder.CreateFCmpOLT(magnitude, constant(x, 0.625)), small, large);
+  // The small one has the sign already, but for -0, where it is 0.
+  return builder.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, result, x);
 }
 
 } // namespace cnnc::codegen
