@@ -32,7 +32,7 @@ bool emit_parallel_call(const loop::Kernel &kernel, const For &loop, const std::
                         Diagnostics &diagnostics) {
   std::optional<int64_t> extent = loop.extent();
   if (!extent || !(loop.lower[0] == loop::Index(0))) {
-    diagnostics.error(kernel.range, fmt::format("internal error: kernel @{}: the parallel loop {} "
+    diagnostics.error(kernel.range, fmt::format("kernel @{}: the parallel loop {} "
                                                 "does not run from 0 to a constant",
                                                 kernel.name, loop.variable));
     return false;

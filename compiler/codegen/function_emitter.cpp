@@ -97,8 +97,7 @@ void FunctionEmitter::finish() { builder_.CreateRetVoid(); }
 
 void FunctionEmitter::fail(std::string message) {
   if (!failed_)
-    diagnostics_.error(kernel_.range, fmt::format("internal error: kernel @{}: {}", kernel_.name,
-                                                  message));
+    diagnostics_.error(kernel_.range, fmt::format("kernel @{}: {}", kernel_.name, message));
   failed_ = true;
 }
 
