@@ -1,8 +1,9 @@
 # How lit runs the tests under tests/. Run them with ctest, or some of them with
 #   lit -v BUILD/tests --filter=graph_passes
 #
-# Substitutions: %cnnc, %FileCheck, not; %exits CODE runs a command that must exit so; %source for the root of the project, %tests for this folder,
-# %cc and %cxx for the compilers of the build, %s for the test and %t for a file name of its own.
+# Substitutions: %cnnc, %FileCheck, %split_file, not; %exits CODE runs a command that must
+# exit so; %source for the root of the project, %tests for this folder, %cc and %cxx for the compilers of
+# the build, %s for the test and %t for a file name of its own.
 import os
 
 import lit.formats
@@ -18,6 +19,7 @@ config.substitutions += [
     ("%FileCheck", os.path.join(config.llvm_tools, "FileCheck")),
     (r"\bnot\b", os.path.join(config.llvm_tools, "not")),
     ("%exits", f"python3 {os.path.join(config.test_source_root, 'exits.py')}"),
+    ("%split_file", os.path.join(config.llvm_tools, "split-file")),
     ("%source", config.source_root),
     ("%tests", config.test_source_root),
     ("%cc", config.c_compiler),
