@@ -1,0 +1,110 @@
+"""What every part of the compiler owes to its tests. Each check is one test in this folder.
+
+    python3 check_tests.py ops|passes|diagnostics|walls SOURCE_ROOT [CNNC]
+"""
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import diagnostics
+
+LIST = "tests/meta/untested_diagnostics.txt"
+
+
+def names(cnnc, option):
+    """First words of the lines that are not indented."""
+    printed = subprocess.run([cnnc, option], check=True, capture_output=True, text=True).stdout
+    return [(line.split()[0], line.split()) for line in printed.splitlines() if line[:1].strip()]
+
+
+def check_ops(root, cnnc):
+    """Every op has tests/ops/NAME.ir, in which it stands."""
+    for name, _ in names(cnnc, "--list-ops"):
+        test = root / "tests/ops" / f"{name}.ir"
+        if not test.exists():
+            yield f"the op {name} has no test {test.relative_to(root)}"
+        elif not re.search(rf"= {name}\b", test.read_text()):
+            yield f"{test.relative_to(root)} does not use {name}"
+
+
+def check_passes(root, cnnc):
+    """Every pass has a test of its name that runs it alone, and a file of its name; no test is left over."""
+    known = set()
+    for name, words in names(cnnc, "--list-passes"):
+        known.add(name)
+        folder = "graph_passes" if words[1] == "graph" else "loop_passes"
+        test = root / "tests" / folder / f"{name}.ir"
+        if not test.exists():
+            yield f"the pass {name} has no test {test.relative_to(root)}"
+        elif not re.search(rf"--passes=(infer_shapes,)?{name} ", test.read_text()):
+            yield f"{test.relative_to(root)} does not run {name} alone: --passes={name}"
+        if not list((root / "compiler").glob(f"*/{name}.cpp")):
+            yield f"the pass {name} has no file {name}.cpp"
+    for test in sorted(root.glob("tests/*_passes/*.ir")):
+        if test.stem not in known:
+            yield f"{test.relative_to(root)}: there is no pass {test.stem}"
+
+
+def check_diagnostics(root, _):
+    """Every message stands in a test, or in the list of those that cannot."""
+    tests = ""
+    for path in sorted((root / "tests").rglob("*")):
+        if path.suffix in (".ir", ".test", ".cpp", ".py", ".h") and "meta" not in path.parts:
+            tests += path.read_text()
+    tests = re.sub(r'"\s*\n\s*"', "", tests).replace('\\"', '"')  # literals of C++ over two lines
+    exempt = {}
+    for line in (root / LIST).read_text().splitlines():
+        if line.strip() and not line.startswith("#"):
+            part, _, reason = line.partition(" | ")
+            exempt[part.strip()] = reason.strip()
+            if not reason.strip():
+                yield f"{LIST}: no reason is given for: {part}"
+    found = set()
+    for file, line, message, part in diagnostics.all_messages(root):
+        found.add(part)
+        if part in tests and part in exempt:
+            yield f"{LIST}: has a test now, take it out: {part}"
+        if part not in tests and part not in exempt:
+            yield f"{file}:{line}: no test mentions this message: {part}"
+    for part in exempt:
+        if part not in found:
+            yield f"{LIST}: no such message any more, take it out: {part}"
+    if len(found) < 150:
+        yield f"only {len(found)} messages found in the sources: this check misses most of them"
+
+
+def check_walls(root, _):
+    """Which folders may include what."""
+    rules = [  # what, where it may stand, only in these kinds of files
+        (r"<(llvm|lld)/", lambda path: path.parts[:2] == ("compiler", "codegen"), (".h", ".cpp")),
+        (r"<boost/graph", lambda path: False, (".h",)),
+        (r"<onnx", lambda path: path.parts[:2] == ("compiler", "onnx"), (".h", ".cpp")),
+        (r'"compiler/', lambda path: path.parts[0] != "ir", (".h", ".cpp")),
+        (r'"(compiler|ir)/', lambda path: path.parts[0] != "runtime", (".h", ".c")),
+    ]
+    count = 0
+    for folder in ("ir", "compiler", "runtime"):
+        for path in sorted((root / folder).rglob("*")):
+            relative = path.relative_to(root)
+            if path.suffix not in (".h", ".cpp", ".c"):
+                continue
+            count += 1
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                for what, allowed, kinds in rules:
+                    if path.suffix in kinds and not allowed(relative) and re.match(rf"\s*#\s*include\s*{what}", line):
+                        yield f"{relative}:{number}: this may not be included here: {line.strip()}"
+    if count < 100:
+        yield f"only {count} files found below {root}"
+
+
+def main():
+    checks = {"ops": check_ops, "passes": check_passes, "diagnostics": check_diagnostics, "walls": check_walls}
+    root = Path(sys.argv[2])
+    problems = list(checks[sys.argv[1]](root, *(sys.argv[3:] or [None])))
+    for problem in problems:
+        print(problem)
+    sys.exit(f"{len(problems)} problems" if problems else 0)
+
+
+main()
