@@ -9,8 +9,8 @@ namespace cnnc {
 
 namespace {
 
-/// After a mistake in the text: types of the statements that could be read, so that one run shows mistakes
-/// of both kinds.
+/// After a mistake in the text: types of the statements that could be read, so that one run shows
+/// mistakes of both kinds.
 void check_incomplete(Module &incomplete, Diagnostics &diagnostics) {
   PassContext context{diagnostics};
   for (Graph &graph : incomplete.models) {

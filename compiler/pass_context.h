@@ -17,7 +17,8 @@ struct Machine {
 struct PassContext {
   Diagnostics &diagnostics;
   Machine machine;
-  /// Called for notes a user wants to see (the workspace size, a fallback to a slow path). May be empty.
+  /// Called for notes a user wants to see (the workspace size, a fallback to a slow path). May be
+  /// empty.
   std::function<void(std::string)> remark;
 };
 

@@ -1,8 +1,8 @@
-// Every kernel against the reference interpreter. After each kernel has run, the reference computes the
-// kernel's ops, as they are in the graph just before lowering, from what the compiled kernels before it
-// wrote: so rounding errors of earlier layers do not count, and a wrong kernel is found at its own
-// output. The model's outputs are compared with the graph as it was written, which covers the graph
-// passes.
+// Every kernel against the reference interpreter. After each kernel has run, the reference computes
+// the kernel's ops, as they are in the graph just before lowering, from what the compiled kernels
+// before it wrote: so rounding errors of earlier layers do not count, and a wrong kernel is found
+// at its own output. The model's outputs are compared with the graph as it was written, which
+// covers the graph passes.
 #include "compiler/build.h"
 #include "compiler/graph_passes/graph_passes.h"
 
@@ -15,8 +15,8 @@ namespace cnnc {
 
 namespace {
 
-/// Rounding errors add up from layer to layer: the outputs of a whole network may differ by this many
-/// times the tolerance of one kernel.
+/// Rounding errors add up from layer to layer: the outputs of a whole network may differ by this
+/// many times the tolerance of one kernel.
 constexpr double chain_tolerance = 10;
 
 using Values = std::map<std::string, Tensor, std::less<>>;
@@ -144,9 +144,10 @@ void Comparison::after_kernel(uint32_t step, const void *workspace) {
     bool grouped = before && before_.value(*before).producer != no_id &&
                    before_.nodes[before_.value(*before).producer].kernel != no_id;
     if (!grouped) {
-      diagnostics_.error(call.range, fmt::format("%{} is computed by loops alone: this text does not "
-                                                 "say by which ops, so nothing can be compared",
-                                                 spell_name(name)));
+      diagnostics_.error(call.range,
+                         fmt::format("%{} is computed by loops alone: this text does not "
+                                     "say by which ops, so nothing can be compared",
+                                     spell_name(name)));
       return;
     }
     results.push_back(*before);
@@ -154,8 +155,7 @@ void Comparison::after_kernel(uint32_t step, const void *workspace) {
   std::optional<std::vector<Tensor>> wanted = reference(results);
   for (size_t i = 0; wanted && i < results.size(); ++i) {
     const Value &value = lowered_.value(call.results[i]);
-    Tensor computed =
-        read_result(value, description.buffers[call.operands.size() + i], workspace);
+    Tensor computed = read_result(value, description.buffers[call.operands.size() + i], workspace);
     values.push_back(compare(description.name, value.name, computed, (*wanted)[i], tolerance_));
     computed_[value.name] = std::move(computed);
   }

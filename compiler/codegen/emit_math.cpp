@@ -10,9 +10,7 @@ using llvm::Value;
 
 namespace {
 
-Value *constant(Value *like, double value) {
-  return llvm::ConstantFP::get(like->getType(), value);
-}
+Value *constant(Value *like, double value) { return llvm::ConstantFP::get(like->getType(), value); }
 
 llvm::Type *integer_type(IRBuilderBase &builder, Value *like) {
   llvm::Type *element = builder.getInt32Ty();

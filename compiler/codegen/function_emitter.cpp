@@ -1,3 +1,4 @@
+// Statements: loops, registers, assignments.
 #include "compiler/codegen/function_emitter.h"
 #include "compiler/codegen/emit_math.h"
 #include "ir/graph/op.h" // overloaded
@@ -78,7 +79,8 @@ FunctionEmitter::FunctionEmitter(const loop::Kernel &kernel, llvm::Function *fun
     for (const loop::Buffer &buffer : *list) {
       Value *slot = offset(buffers, static_cast<int64_t>(8 * position++));
       MemoryBuffer memory{buffer.name, buffer.dtype, {}, nullptr};
-      memory.base = builder_.CreateAlignedLoad(builder_.getPtrTy(), slot, llvm::Align(8), buffer.name);
+      memory.base =
+          builder_.CreateAlignedLoad(builder_.getPtrTy(), slot, llvm::Align(8), buffer.name);
       int64_t stride = size_of(buffer.dtype);
       for (auto dim = buffer.shape.rbegin(); dim != buffer.shape.rend(); ++dim) {
         memory.strides.insert(memory.strides.begin(), stride);
@@ -132,8 +134,6 @@ llvm::Type *FunctionEmitter::vector_type(llvm::Type *element, int64_t lanes) {
   return lanes > 0 ? llvm::FixedVectorType::get(element, static_cast<unsigned>(lanes)) : element;
 }
 
-// ---- statements
-
 void FunctionEmitter::emit(const std::vector<Statement> &body) {
   std::vector<std::string> declared;
   for (const Statement &statement : body) {
@@ -184,8 +184,7 @@ void FunctionEmitter::emit_unrolled(const For &loop, int64_t first, int64_t coun
 
 void FunctionEmitter::emit_serial(const For &loop) {
   std::optional<int64_t> extent = loop.extent();
-  std::optional<int64_t> first =
-      loop.lower.size() == 1 ? constant_of(loop.lower[0]) : std::nullopt;
+  std::optional<int64_t> first = loop.lower.size() == 1 ? constant_of(loop.lower[0]) : std::nullopt;
   if (extent && *extent <= 0)
     return;
   if (extent == 1 && first)
@@ -375,7 +374,8 @@ void FunctionEmitter::store_register(RegisterArray &array, const Access &access,
   if (!lane || value->getType()->isVectorTy())
     return fail(fmt::format("{} needs a constant lane", to_string(access)));
   Value *before = place ? place : llvm::PoisonValue::get(vector_type(array.type, array.lanes));
-  place = builder_.CreateInsertElement(before, value, builder_.getInt64(static_cast<uint64_t>(*lane)));
+  place =
+      builder_.CreateInsertElement(before, value, builder_.getInt64(static_cast<uint64_t>(*lane)));
 }
 
 void FunctionEmitter::store_memory(const Access &access, Value *value) {
@@ -396,376 +396,12 @@ void FunctionEmitter::store_memory(const Access &access, Value *value) {
   std::string variable = std::exchange(lane_variable_, "");
   for (int64_t lane = 0; lane < lanes_; ++lane) {
     constants_[variable] = lane;
-    Value *element = builder_.CreateExtractElement(value, builder_.getInt64(static_cast<uint64_t>(lane)));
+    Value *element =
+        builder_.CreateExtractElement(value, builder_.getInt64(static_cast<uint64_t>(lane)));
     builder_.CreateAlignedStore(element, pointer(address_of(access)), align);
   }
   constants_.erase(variable);
   lane_variable_ = variable;
-}
-
-// ---- expressions
-
-Value *FunctionEmitter::splat(Value *value) {
-  if (value->getType()->isVectorTy() || lane_variable_.empty())
-    return value;
-  Value *&result = splats_[{value, lanes_}];
-  if (!result)
-    result = builder_.CreateVectorSplat(static_cast<unsigned>(lanes_), value);
-  return result;
-}
-
-Value *FunctionEmitter::evaluate(const Expression &expression) {
-  switch (expression.kind) {
-  case Expression::Kind::number:
-    return llvm::ConstantFP::get(builder_.getFloatTy(), expression.number);
-  case Expression::Kind::load:
-    return load(expression.access);
-  case Expression::Kind::call:
-    return evaluate_call(expression);
-  }
-  return nullptr;
-}
-
-Value *FunctionEmitter::evaluate_call(const Expression &expression) {
-  std::vector<Value *> a;
-  bool vector = false;
-  for (const Expression &argument : expression.arguments) {
-    a.push_back(evaluate(argument));
-    if (failed_)
-      return nullptr;
-    vector = vector || a.back()->getType()->isVectorTy();
-  }
-  if (vector)
-    for (Value *&value : a)
-      value = splat(value);
-  switch (expression.function) {
-  case Function::add:
-    return builder_.CreateFAdd(a[0], a[1]);
-  case Function::sub:
-    return builder_.CreateFSub(a[0], a[1]);
-  case Function::mul:
-    return builder_.CreateFMul(a[0], a[1]);
-  case Function::div:
-    return builder_.CreateFDiv(a[0], a[1]);
-  case Function::neg:
-    return builder_.CreateFNeg(a[0]);
-  case Function::min:
-    return emit_min(builder_, a[0], a[1]);
-  case Function::max:
-    return emit_max(builder_, a[0], a[1]);
-  case Function::exp:
-    return emit_exp(builder_, a[0]);
-  case Function::tanh:
-    return emit_tanh(builder_, a[0]);
-  case Function::sqrt:
-    return emit_sqrt(builder_, a[0]);
-  case Function::fma:
-    return emit_fma(builder_, a[0], a[1], a[2]);
-  case Function::select_less:
-    return builder_.CreateSelect(builder_.CreateFCmpOLT(a[0], a[1]), a[2], a[3]);
-  }
-  return nullptr;
-}
-
-Value *FunctionEmitter::load(const Access &access) {
-  auto reg = registers_.find(access.buffer);
-  return reg != registers_.end() ? load_register(reg->second, access) : load_memory(access);
-}
-
-Value *FunctionEmitter::load_register(const RegisterArray &array, const Access &access) {
-  std::optional<size_t> element = element_of(array, access);
-  if (!element)
-    return llvm::PoisonValue::get(array.type);
-  Value *value = array.elements[*element];
-  if (!value) {
-    fail(fmt::format("{} is read before it is assigned", to_string(access)));
-    return llvm::PoisonValue::get(array.type);
-  }
-  bool whole = !lane_variable_.empty() && array.lanes > 0 &&
-               access.subscripts.back().as_variable() == lane_variable_;
-  if (array.lanes == 0 || whole)
-    return value;
-  std::optional<int64_t> lane = constant_of(access.subscripts.back());
-  if (!lane) {
-    fail(fmt::format("{} needs a constant lane", to_string(access)));
-    return llvm::PoisonValue::get(array.type);
-  }
-  return builder_.CreateExtractElement(value, builder_.getInt64(static_cast<uint64_t>(*lane)));
-}
-
-std::optional<size_t> FunctionEmitter::element_of(const RegisterArray &array,
-                                                  const Access &access) {
-  size_t dims = array.shape.size() - (array.lanes > 0 ? 1 : 0);
-  int64_t flat = 0;
-  for (size_t i = 0; i < dims; ++i) {
-    std::optional<int64_t> subscript = constant_of(access.subscripts[i]);
-    if (!subscript || *subscript < 0 || *subscript >= array.shape[i]) {
-      fail(fmt::format("subscript {} of the register {} is not a constant within its shape", i,
-                       to_string(access)));
-      return std::nullopt;
-    }
-    flat = flat * array.shape[i] + *subscript;
-  }
-  return static_cast<size_t>(flat);
-}
-
-Value *FunctionEmitter::load_memory(const Access &access) {
-  Address address = address_of(access);
-  if (failed_)
-    return nullptr;
-  int64_t size = size_of(address.buffer->dtype);
-  llvm::Type *element = type_of(address.buffer->dtype);
-  llvm::Align align(static_cast<uint64_t>(size));
-  bool vector = !lane_variable_.empty();
-  if (vector && (address.by_lane || (address.lane_step != 0 && address.lane_step != size))) {
-    // No common step, or not adjacent: one load per lane.
-    Value *result = llvm::PoisonValue::get(vector_type(element, lanes_));
-    std::string variable = std::exchange(lane_variable_, "");
-    for (int64_t lane = 0; lane < lanes_; ++lane) {
-      constants_[variable] = lane;
-      result = builder_.CreateInsertElement(result, load_memory(access),
-                                            builder_.getInt64(static_cast<uint64_t>(lane)));
-    }
-    constants_.erase(variable);
-    lane_variable_ = variable;
-    return result;
-  }
-  Value *place = pointer(address);
-  int64_t lanes = vector && address.lane_step == size ? lanes_ : 0;
-  Value *&value = loaded_[{place, lanes}];
-  if (!value)
-    value = builder_.CreateAlignedLoad(vector_type(element, lanes), place, align);
-  return value;
-}
-
-// ---- addresses
-
-FunctionEmitter::Address FunctionEmitter::address_of(const Access &access) {
-  Address address;
-  auto found = buffers_.find(access.buffer);
-  if (found == buffers_.end()) {
-    fail(fmt::format("there is no buffer {}", access.buffer));
-    return address;
-  }
-  address.buffer = &found->second;
-  for (size_t i = 0; i < access.subscripts.size(); ++i) {
-    int64_t stride = address.buffer->strides[i];
-    address.offset += access.subscripts[i].constant * stride;
-    for (const Term &term : access.subscripts[i].terms)
-      add_term(address, term, stride);
-  }
-  std::stable_sort(address.terms.begin(), address.terms.end(),
-                   [](const AddressTerm &a, const AddressTerm &b) {
-                     bool a_atom = a.term->kind != Term::Kind::variable;
-                     bool b_atom = b.term->kind != Term::Kind::variable;
-                     return std::pair(a.level, a_atom) < std::pair(b.level, b_atom);
-                   });
-  return address;
-}
-
-void FunctionEmitter::add_term(Address &address, const Term &term, int64_t bytes) {
-  int64_t factor = term.factor * bytes;
-  if (term.kind == Term::Kind::variable) {
-    if (term.variable == lane_variable_) {
-      address.lane_step += factor;
-      return;
-    }
-    if (auto constant = constants_.find(term.variable); constant != constants_.end()) {
-      address.offset += constant->second * factor;
-      return;
-    }
-  } else {
-    if (!lane_variable_.empty() && term.inner->uses(lane_variable_)) {
-      address.by_lane = true;
-      return;
-    }
-    if (std::optional<int64_t> inner = constant_of(*term.inner)) {
-      Index value = term.kind == Term::Kind::quotient ? Index(*inner) / term.divisor
-                                                      : Index(*inner) % term.divisor;
-      address.offset += value.constant * factor;
-      return;
-    }
-  }
-  Index atom = term.kind == Term::Kind::variable ? Index::variable(term.variable) : *term.inner;
-  std::optional<size_t> level = level_of(atom);
-  if (!level)
-    return fail(fmt::format("the loop variable of {} is not in scope", to_string(atom)));
-  // Two subscripts may hold the same variable (a diagonal, or oh and kh of a stride): one stream term.
-  for (AddressTerm &other : address.terms)
-    if (other.level == *level && term.kind == Term::Kind::variable &&
-        other.term->kind == Term::Kind::variable && other.term->variable == term.variable) {
-      other.factor += factor;
-      return;
-    }
-  address.terms.push_back({*level, &term, factor});
-}
-
-std::optional<size_t> FunctionEmitter::level_of(const Index &index) const {
-  size_t level = 0;
-  for (const Term &term : index.terms) {
-    if (term.kind != Term::Kind::variable) {
-      std::optional<size_t> inner = level_of(*term.inner);
-      if (!inner)
-        return std::nullopt;
-      level = std::max(level, *inner);
-      continue;
-    }
-    if (constants_.contains(term.variable))
-      continue;
-    size_t found = levels_.size() - 1;
-    while (found > 0 && levels_[found].variable != term.variable)
-      --found;
-    if (found == 0)
-      return std::nullopt;
-    level = std::max(level, found);
-  }
-  return level;
-}
-
-Value *FunctionEmitter::offset(Value *pointer, int64_t bytes) {
-  if (bytes == 0)
-    return pointer;
-  return builder_.CreateInBoundsPtrAdd(pointer,
-                                       builder_.getInt64(static_cast<uint64_t>(bytes)));
-}
-
-Value *FunctionEmitter::pointer(const Address &address) {
-  Value *base = stream(*address.buffer, address.terms);
-  if (address.offset == 0)
-    return base;
-  // The same address is asked for again and again within a block; one instruction each is enough.
-  Value *&result = loaded_[{base, (int64_t(1) << 62) + address.offset}];
-  if (!result)
-    result = offset(base, address.offset);
-  return result;
-}
-
-/// The pointer at base + terms: a phi stepped by the loop of its last term when that is a plain loop
-/// variable, else an addition at the begin of that loop's body. Made on first use.
-Value *FunctionEmitter::stream(const MemoryBuffer &buffer, llvm::ArrayRef<AddressTerm> terms) {
-  if (terms.empty())
-    return buffer.base;
-  const AddressTerm &last = terms.back();
-  std::string key = buffer.name;
-  for (const AddressTerm &term : terms) {
-    Index atom;
-    atom.terms.push_back(*term.term);
-    atom.terms[0].factor = 1;
-    key += fmt::format("|{}:{}:{}", term.level, to_string(atom), term.factor);
-  }
-  // Constants of unrolled loops inside quotients are part of the address, too.
-  if (last.term->kind != Term::Kind::variable)
-    for (const auto &[variable, value] : constants_)
-      if (last.term->inner->uses(variable))
-        key += fmt::format("|{}={}", variable, value);
-  if (auto known = levels_[last.level].pointers.find(key);
-      known != levels_[last.level].pointers.end())
-    return known->second;
-  Value *parent = stream(buffer, terms.drop_back());
-  Level &level = levels_[last.level];
-  llvm::IRBuilderBase::InsertPointGuard guard(builder_);
-  Value *result = nullptr;
-  if (last.term->kind == Term::Kind::variable) {
-    builder_.SetInsertPoint(level.preheader->getTerminator());
-    auto *lower = llvm::dyn_cast<llvm::ConstantInt>(level.lower);
-    Value *start = lower ? offset(parent, lower->getSExtValue() * last.factor)
-                         : builder_.CreateInBoundsPtrAdd(
-                               parent, builder_.CreateNSWMul(level.lower,
-                                                             builder_.getInt64(static_cast<uint64_t>(last.factor))));
-    builder_.SetInsertPoint(level.header, level.header->begin());
-    PHINode *phi = builder_.CreatePHI(builder_.getPtrTy(), 2, buffer.name);
-    phi->addIncoming(start, level.preheader);
-    level.stepped.emplace_back(phi, last.factor);
-    result = phi;
-  } else {
-    Value *atom = value_of(*last.term);
-    builder_.SetInsertPoint(level.header->getTerminator());
-    result = builder_.CreateInBoundsPtrAdd(
-        parent, builder_.CreateNSWMul(atom, builder_.getInt64(static_cast<uint64_t>(last.factor))));
-  }
-  level.pointers[key] = result;
-  return result;
-}
-
-// ---- index values
-
-std::optional<int64_t> FunctionEmitter::constant_of(const Index &index) const {
-  int64_t result = index.constant;
-  for (const Term &term : index.terms) {
-    if (term.kind == Term::Kind::variable) {
-      auto constant = constants_.find(term.variable);
-      if (constant == constants_.end())
-        return std::nullopt;
-      result += term.factor * constant->second;
-      continue;
-    }
-    std::optional<int64_t> inner = constant_of(*term.inner);
-    if (!inner)
-      return std::nullopt;
-    Index value = term.kind == Term::Kind::quotient ? Index(*inner) / term.divisor
-                                                    : Index(*inner) % term.divisor;
-    result += term.factor * value.constant;
-  }
-  return result;
-}
-
-/// A loop variable, quotient or remainder without its factor, computed where its loop's body begins.
-Value *FunctionEmitter::value_of(const Term &term) {
-  if (term.kind == Term::Kind::variable) {
-    if (auto constant = constants_.find(term.variable); constant != constants_.end())
-      return builder_.getInt64(static_cast<uint64_t>(constant->second));
-    std::optional<size_t> level = level_of(Index::variable(term.variable));
-    if (level)
-      return levels_[*level].counter;
-    fail(fmt::format("the loop variable {} is not in scope", term.variable));
-    return builder_.getInt64(0);
-  }
-  std::optional<size_t> level = level_of(*term.inner);
-  if (!level) {
-    fail(fmt::format("{} uses a loop variable that is not in scope", to_string(*term.inner)));
-    return builder_.getInt64(0);
-  }
-  Index atom;
-  atom.terms.push_back(term);
-  atom.terms[0].factor = 1;
-  std::string key = to_string(atom);
-  for (const auto &[variable, value] : constants_)
-    if (term.inner->uses(variable))
-      key += fmt::format("|{}={}", variable, value);
-  if (auto known = levels_[*level].atoms.find(key); known != levels_[*level].atoms.end())
-    return known->second;
-  llvm::IRBuilderBase::InsertPointGuard guard(builder_);
-  builder_.SetInsertPoint(levels_[*level].header->getTerminator());
-  Value *inner = value_of(*term.inner);
-  Value *divisor = builder_.getInt64(static_cast<uint64_t>(term.divisor));
-  // Division rounding down: the remainder made non-negative first.
-  Value *remainder = builder_.CreateSRem(inner, divisor);
-  Value *negative = builder_.CreateICmpSLT(remainder, builder_.getInt64(0));
-  remainder = builder_.CreateSelect(negative, builder_.CreateNSWAdd(remainder, divisor), remainder);
-  Value *result = remainder;
-  if (term.kind == Term::Kind::quotient)
-    result = builder_.CreateExactSDiv(builder_.CreateNSWSub(inner, remainder), divisor);
-  levels_[*level].atoms[key] = result;
-  return result;
-}
-
-Value *FunctionEmitter::value_of(const Index &index) {
-  Value *result = builder_.getInt64(static_cast<uint64_t>(index.constant));
-  for (const Term &term : index.terms) {
-    Value *product = builder_.CreateNSWMul(
-        value_of(term), builder_.getInt64(static_cast<uint64_t>(term.factor)));
-    result = builder_.CreateNSWAdd(result, product);
-  }
-  return result;
-}
-
-Value *FunctionEmitter::bound(const std::vector<Index> &alternatives, bool greatest) {
-  Value *result = value_of(alternatives[0]);
-  for (size_t i = 1; i < alternatives.size(); ++i)
-    result = builder_.CreateBinaryIntrinsic(greatest ? llvm::Intrinsic::smax
-                                                     : llvm::Intrinsic::smin,
-                                            result, value_of(alternatives[i]));
-  return result;
 }
 
 } // namespace cnnc::codegen

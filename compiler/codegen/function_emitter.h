@@ -40,8 +40,8 @@ private:
     llvm::Value *lower = nullptr;
     llvm::BasicBlock *preheader = nullptr;
     llvm::BasicBlock *header = nullptr; // phis, and values that the body needs at its begin
-    std::map<std::string, llvm::Value *> pointers; // by stream
-    std::map<std::string, llvm::Value *> atoms;    // quotients and remainders
+    std::map<std::string, llvm::Value *> pointers;            // by stream
+    std::map<std::string, llvm::Value *> atoms;               // quotients and remainders
     std::vector<std::pair<llvm::PHINode *, int64_t>> stepped; // pointer phis and their byte steps
   };
 

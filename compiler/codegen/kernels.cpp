@@ -9,7 +9,8 @@ namespace cnnc::codegen {
 
 namespace {
 
-/// A frame with room for a dozen spilled vectors: outer loops may spill pointers, an inner one nothing.
+/// A frame with room for a dozen spilled vectors: outer loops may spill pointers, an inner one
+/// nothing.
 constexpr uint64_t stack_limit = 1024;
 
 template <class Print>
@@ -47,9 +48,8 @@ std::optional<std::vector<CompiledObject>> compile_kernels(std::span<const Named
 
 std::optional<std::string> kernels_to_llvm(std::span<const NamedKernel> kernels,
                                            const Target &target, Diagnostics &diagnostics) {
-  return print_all(kernels, target, diagnostics, [](llvm::Module &module) {
-    return std::optional(print_llvm(module));
-  });
+  return print_all(kernels, target, diagnostics,
+                   [](llvm::Module &module) { return std::optional(print_llvm(module)); });
 }
 
 std::optional<std::string> kernels_to_assembly(std::span<const NamedKernel> kernels,

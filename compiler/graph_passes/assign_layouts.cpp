@@ -1,17 +1,20 @@
-// Decides how every tensor lies in memory: activations of convolutions in blocks of as many channels as a
-// vector has lanes, with a border of zeros (halo) where the next convolution pads.
+// Decides how every tensor lies in memory: activations of convolutions in blocks of as many
+// channels as a vector has lanes, with a border of zeros (halo) where the next convolution pads.
 //
-//   kernel @c(%x, ..) -> (%c) {                      %x.plain = relayout %x : f32[1, 3, 8, 8] halo=[1, 1, 1, 1]
+//   kernel @c(%x, ..) -> (%c) {                      %x.plain = relayout %x : f32[1, 3, 8, 8]
+//   halo=[1, 1, 1, 1]
 //     %c = conv2d %x, .. pad=[1, 1, 1, 1]              (a kernel of its own)
 //       : f32[1, 32, 8, 8]                     ->    kernel @c(%x.plain, ..) -> (%c) {
 //   }                                                  %c = conv2d %x.plain, ..
-//   kernel @d(%c, ..) -> (%d) {                          : f32[1, 32, 8, 8] nchw16c halo=[1, 1, 1, 1]
+//   kernel @d(%c, ..) -> (%d) {                          : f32[1, 32, 8, 8] nchw16c halo=[1, 1, 1,
+//   1]
 //     %d = conv2d %c, .. pad=[1, 1, 1, 1]            }
 //       : f32[1, 32, 8, 8]                           kernel @d(%c, ..) -> (%d.nchw16c) { .. }
 //   }                                                %d = relayout %d.nchw16c : f32[1, 32, 8, 8]
 //
-// The producer of a value writes it as its consumers want it; a `relayout` is inserted where they disagree
-// and at the model's inputs and outputs, which are plain NCHW. Texts that have layouts keep them.
+// The producer of a value writes it as its consumers want it; a `relayout` is inserted where they
+// disagree and at the model's inputs and outputs, which are plain NCHW. Texts that have layouts
+// keep them.
 #include "compiler/graph_passes/graph_passes.h"
 
 #include <algorithm>
@@ -83,17 +86,17 @@ private:
     const Node &first = graph_.nodes[members.front()];
     if (shape(first.results[0]).size() != 4)
       return {};
-    bool blocked = std::visit(
-        overloaded{[&](const Conv2d &conv) { return blocks_convolution(first, conv); },
-                   [&](const Local2d &) { return true; },
-                   [&](const Concat &concat) { return blocks_concat(first, concat); },
-                   [&](const MaxPool2d &) { return blocks_pool(first); },
-                   [&](const AvgPool2d &) { return blocks_pool(first); },
-                   [&](const GlobalAvgPool2d &) { return blocks_pool(first); },
-                   [&](const Unary &) { return blocks_elementwise(members); },
-                   [&](const Binary &) { return blocks_elementwise(members); },
-                   [](const auto &) { return false; }},
-        first.op);
+    bool blocked =
+        std::visit(overloaded{[&](const Conv2d &conv) { return blocks_convolution(first, conv); },
+                              [&](const Local2d &) { return true; },
+                              [&](const Concat &concat) { return blocks_concat(first, concat); },
+                              [&](const MaxPool2d &) { return blocks_pool(first); },
+                              [&](const AvgPool2d &) { return blocks_pool(first); },
+                              [&](const GlobalAvgPool2d &) { return blocks_pool(first); },
+                              [&](const Unary &) { return blocks_elementwise(members); },
+                              [&](const Binary &) { return blocks_elementwise(members); },
+                              [](const auto &) { return false; }},
+                   first.op);
     return blocked && finite_in_padding(members) ? channel_blocks() : std::vector<Block>{};
   }
 
@@ -127,8 +130,8 @@ private:
     return false;
   }
 
-  /// The lanes that fill up the last block must not become infinite or NaN: what reads them multiplies
-  /// them by zero.
+  /// The lanes that fill up the last block must not become infinite or NaN: what reads them
+  /// multiplies them by zero.
   bool finite_in_padding(const std::vector<NodeId> &members) {
     if (whole_blocks(shape(graph_.nodes[members.front()].results[0])[1]))
       return true;
@@ -136,7 +139,8 @@ private:
       const Op &op = graph_.nodes[member].op;
       const auto *binary = std::get_if<Binary>(&op);
       const auto *unary = std::get_if<Unary>(&op);
-      return (binary && binary->kind == BinaryKind::div) || (unary && unary->kind == UnaryKind::exp);
+      return (binary && binary->kind == BinaryKind::div) ||
+             (unary && unary->kind == UnaryKind::exp);
     });
   }
 
@@ -188,8 +192,8 @@ private:
     }
     if (const auto *local = std::get_if<Local2d>(&node.op)) {
       const std::vector<int64_t> &filter = shape(node.operands[1]);
-      Halo halo = halo_of_windows(local->pad, local->stride, local->dilation, {filter[4], filter[5]},
-                                  shape(operand), shape(result));
+      Halo halo = halo_of_windows(local->pad, local->stride, local->dilation,
+                                  {filter[4], filter[5]}, shape(operand), shape(result));
       return connect(operand, input_blocks(operand, blocks, 1), halo);
     }
     // A channel that is broadcast is read alone, wherever it lies.
@@ -215,8 +219,8 @@ private:
     if (constant(value))
       return value;
     NodeId producer = graph_.values[value].producer;
-    bool free = producer != no_id && graph_.nodes[producer].kernel != no_id &&
-                !pinned_.contains(value);
+    bool free =
+        producer != no_id && graph_.nodes[producer].kernel != no_id && !pinned_.contains(value);
     bool same = type(value).layout.blocks == blocks;
     if (same && (free || halo == Halo{}))
       return widen(value);
@@ -267,8 +271,8 @@ private:
     ValueId value = graph_.outputs[index];
     ValueId root = view_root(value);
     if (constant(root)) {
-      SourceRange range = index < graph_.output_ranges.size() ? graph_.output_ranges[index]
-                                                              : SourceRange{};
+      SourceRange range =
+          index < graph_.output_ranges.size() ? graph_.output_ranges[index] : SourceRange{};
       context_.diagnostics.error(range, fmt::format("the output %{} does not depend on any input",
                                                     spell_name(graph_.values[value].name)));
       return false;
@@ -301,8 +305,8 @@ private:
   std::set<ValueId> pinned_; // views share their memory: no halo can be added
 };
 
-/// Dilated max pools with padding become a pad with -inf and a pool without: the clipped window of the
-/// other pools has no closed form there.
+/// Dilated max pools with padding become a pad with -inf and a pool without: the clipped window of
+/// the other pools has no closed form there.
 void pad_dilated_pools(Graph &graph) {
   for (NodeId id = 0, count = static_cast<NodeId>(graph.nodes.size()); id < count; ++id) {
     const auto *found = std::get_if<MaxPool2d>(&graph.nodes[id].op);

@@ -1,12 +1,15 @@
-// Decides how the loops of every kernel are cut: the policy that tile_loops and its neighbours obey.
+// Decides how the loops of every kernel are cut: the policy that tile_loops and its neighbours
+// obey.
 //
 //   kernel @c(..) -> (%c) {                       kernel @c(..) -> (%c) schedule(vector=oc:16,
-//     %c = conv2d ... nchw16c               ->        tile=[oc:32, ow:12], unroll=ic:4, parallel=[n, oc, oh]) {
+//     %c = conv2d ... nchw16c               ->        tile=[oc:32, ow:12], unroll=ic:4,
+//     parallel=[n, oc, oh]) {
 //   }                                               %c = conv2d ...
 //
-// A convolution computes a register tile of output channels times pixels. It is as large as the registers
-// allow, since every vector of weights is then used for all pixels and every pixel for all vectors; one
-// register too many spills and costs half the speed. Kernels that have a schedule keep it.
+// A convolution computes a register tile of output channels times pixels. It is as large as the
+// registers allow, since every vector of weights is then used for all pixels and every pixel for
+// all vectors; one register too many spills and costs half the speed. Kernels that have a schedule
+// keep it.
 #include "compiler/cost.h"
 #include "compiler/graph_passes/graph_passes.h"
 
@@ -80,11 +83,13 @@ private:
     int64_t reduction = filter[1] * filter[2] * filter[3];
     const std::vector<int64_t> &output = graph_.type(graph_.nodes[members.back()].results[0]).shape;
     int64_t height = output[2], width = output[3];
-    // A map narrower than the tile fills it with rows: the weights are then read once for all of them.
+    // A map narrower than the tile fills it with rows: the weights are then read once for all of
+    // them.
     bool small = !depthwise && registers_ >= 32 && width <= 14 && pooled == 1;
     if (small)
       channel_vectors = 1;
-    int64_t pixels = small ? 28 : std::max<int64_t>(1, tile_pixels(channel_vectors, reduction) / pooled);
+    int64_t pixels =
+        small ? 28 : std::max<int64_t>(1, tile_pixels(channel_vectors, reduction) / pooled);
     int64_t rows = small ? std::min(height, std::max<int64_t>(1, pixels / width)) : 1;
     schedule.tile = {{"oc", lanes_ * channel_vectors}};
     if (rows > 1)
@@ -96,8 +101,8 @@ private:
     schedule.parallel = {"n", "oc", "oh"};
   }
 
-  /// Accumulators + vectors of weights + broadcasts must fit the registers. A short reduction is over
-  /// soon: smaller tiles then keep the epilogue from dominating.
+  /// Accumulators + vectors of weights + broadcasts must fit the registers. A short reduction is
+  /// over soon: smaller tiles then keep the epilogue from dominating.
   int64_t tile_pixels(int64_t channel_vectors, int64_t reduction) const {
     bool many = registers_ >= 32;
     if (channel_vectors == 1)

@@ -1,13 +1,15 @@
 // Lays constants out in the order in which their kernel reads them.
 //
-//   kernel @c(%x, %w, %b) -> (%c)              %w.oihw16i32o = relayout %w : f32[64, 64, 3, 3] oihw16i32o
-//       schedule(.. tile=[oc:32, ow:12] ..) {  kernel @c(%x, %w.oihw16i32o, %b) -> (%c) schedule(..) {
+//   kernel @c(%x, %w, %b) -> (%c)              %w.oihw16i32o = relayout %w : f32[64, 64, 3, 3]
+//   oihw16i32o
+//       schedule(.. tile=[oc:32, ow:12] ..) {  kernel @c(%x, %w.oihw16i32o, %b) -> (%c)
+//       schedule(..) {
 //     %c = conv2d %x, %w, %b ..           ->     %c = conv2d %x, %w.oihw16i32o, %b ..
 //   }                                          }
 //
-// Filters: blocks of the output channels of a tile, innermost, so that they are read as vectors one after
-// the other. Channel vectors (biases): filled up with zeros to whole blocks. A relayout of a constant is
-// itself a constant, computed by the compiler.
+// Filters: blocks of the output channels of a tile, innermost, so that they are read as vectors one
+// after the other. Channel vectors (biases): filled up with zeros to whole blocks. A relayout of a
+// constant is itself a constant, computed by the compiler.
 #include "compiler/graph_passes/graph_passes.h"
 
 namespace cnnc {
@@ -74,13 +76,13 @@ private:
     return lanes_;
   }
 
-  /// A constant with a dimension per channel of a blocked result, when the last block is not whole. The
-  /// bias of a convolution counts channels in its dimension 0, others are broadcast (NumPy).
+  /// A constant with a dimension per channel of a blocked result, when the last block is not whole.
+  /// The bias of a convolution counts channels in its dimension 0, others are broadcast (NumPy).
   std::vector<Block> channel_blocks(const Node &node, ValueId operand, const TensorType &result) {
     const std::vector<int64_t> &shape = type(operand).shape;
     bool bias = !std::holds_alternative<Binary>(node.op);
-    int64_t axis = bias ? 0 : 1 - (static_cast<int64_t>(result.rank()) -
-                                   static_cast<int64_t>(shape.size()));
+    int64_t axis =
+        bias ? 0 : 1 - (static_cast<int64_t>(result.rank()) - static_cast<int64_t>(shape.size()));
     bool per_channel = axis >= 0 && axis < static_cast<int64_t>(shape.size()) &&
                        shape[static_cast<size_t>(axis)] == result.shape[1];
     // A binary op broadcasts a single channel, unless the shapes are the same; a bias never does.

@@ -1,15 +1,16 @@
 // Joins the nests of a kernel's ops, so that what one op hands to the next stays in a register.
 //
-//   kernel @r(x: ...) -> (r: f32[8, 6]) local(c: f32[8, 6]) {   kernel @r(x: ...) -> (r: f32[8, 6]) {
+//   kernel @r(x: ...) -> (r: f32[8, 6]) local(c: f32[8, 6]) {   kernel @r(x: ...) -> (r: f32[8, 6])
+//   {
 //     for oc in 0..8, ow in 0..6 { c[oc, ow] = x[oc, ow] * 2 }    for oc in 0..8, ow in 0..6 {
 //     for h in 0..8, w in 0..6 {                             ->     reg c: f32
 //       r[h, w] = max(0, c[h, w])                                   c = x[oc, ow] * 2
 //     }                                                             r[oc, ow] = max(0, c)
 //   }                                                             } }
 //
-// A pool whose windows do not overlap reads a whole block of its producer's values: the producer's loops
-// are split by the window, `for ow in 0..6` into `for ow in 0..3, unroll ow.p in 0..2`, the nests joined
-// at the outer part, and the register holds the block.
+// A pool whose windows do not overlap reads a whole block of its producer's values: the producer's
+// loops are split by the window, `for ow in 0..6` into `for ow in 0..3, unroll ow.p in 0..2`, the
+// nests joined at the outer part, and the register holds the block.
 #include "compiler/loop_passes/loop_passes.h"
 #include "ir/loop/rewrite.h"
 
@@ -48,7 +49,8 @@ bool mentions(const Statement &statement, const std::string &buffer, bool as_tar
   return found;
 }
 
-/// How a consumer's subscript relates to the producer's variable: window * consumer + offset variable.
+/// How a consumer's subscript relates to the producer's variable: window * consumer + offset
+/// variable.
 struct Split {
   int64_t window = 1;
   std::string offset; // the loop inside the consumer's body, empty when window is 1
@@ -113,8 +115,9 @@ private:
     return ok;
   }
 
-  /// Replaces each producer variable in the written subscripts by window * consumer variable + offset and
-  /// compares with the read. The offsets are the loops of extent `window` that the reader uses.
+  /// Replaces each producer variable in the written subscripts by window * consumer variable +
+  /// offset and compares with the read. The offsets are the loops of extent `window` that the
+  /// reader uses.
   bool match_read(const Access &read) {
     loop::Replacements values;
     for (size_t i = 0; i < splits_.size(); ++i) {
@@ -216,8 +219,9 @@ bool fuse_loops(Kernel &kernel, PassContext &context) {
     return true;
   loop::make_registers_unique(kernel);
   while (!kernel.locals.empty()) {
-    auto fused = std::find_if(kernel.locals.begin(), kernel.locals.end(),
-                              [&](const loop::Buffer &local) { return Fusion(kernel, local).run(); });
+    auto fused =
+        std::find_if(kernel.locals.begin(), kernel.locals.end(),
+                     [&](const loop::Buffer &local) { return Fusion(kernel, local).run(); });
     if (fused == kernel.locals.end()) {
       context.diagnostics.error(
           kernel.range, fmt::format("kernel @{}: the loops that write and read {} cannot be joined",

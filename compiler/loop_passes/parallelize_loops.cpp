@@ -2,7 +2,8 @@
 //
 //   kernel @y(...) schedule(parallel=[oc, oh]) {      kernel @y(...) {
 //     for oc.o in 0..2, oh in 0..56 {                   parallel task in 0..112 {
-//       y[oc.o, oh] = x[oc.o, oh]                 ->      y[task / 56, task % 56] = x[task / 56, task % 56]
+//       y[oc.o, oh] = x[oc.o, oh]                 ->      y[task / 56, task % 56] = x[task / 56,
+//       task % 56]
 //     }                                                 }
 //   }                                                 }
 //
@@ -24,10 +25,9 @@ using loop::Index;
 using loop::Statement;
 
 bool is_named(const Schedule &schedule, const std::string &variable) {
-  return std::any_of(schedule.parallel.begin(), schedule.parallel.end(),
-                     [&](const std::string &name) {
-                       return variable == name || variable == name + ".o";
-                     });
+  return std::any_of(
+      schedule.parallel.begin(), schedule.parallel.end(),
+      [&](const std::string &name) { return variable == name || variable == name + ".o"; });
 }
 
 /// A buffer to which several iterations of the loop store the same element.
@@ -68,9 +68,10 @@ bool parallelize(Statement &statement, const loop::Kernel &kernel, PassContext &
       if (std::optional<std::string> buffer = shared_store(loop->body, loop->variable, kernel)) {
         context.diagnostics.error(
             kernel.range,
-            fmt::format("kernel @{}: {} cannot be parallel, because all its iterations store to the "
-                        "same elements of {}",
-                        kernel.name, loop->variable, *buffer));
+            fmt::format(
+                "kernel @{}: {} cannot be parallel, because all its iterations store to the "
+                "same elements of {}",
+                kernel.name, loop->variable, *buffer));
         return false;
       }
   loop::Replacements values;

@@ -1,7 +1,8 @@
 // Removes what does nothing: loops of one iteration, and bounds, quotients and remainders as far as
 // the ranges of the variables prove it.
 //
-//   for oc.o in 0..1, oc.i in 0..2, vector oc.v in 0..16 {    for oc.i in 0..2, vector oc.v in 0..16 {
+//   for oc.o in 0..1, oc.i in 0..2, vector oc.v in 0..16 {    for oc.i in 0..2, vector oc.v in
+//   0..16 {
 //     y[(oc.o * 32 + oc.i * 16 + oc.v) / 16, oc.v % 16] = 0  ->  y[oc.i, oc.v] = 0
 //   }                                                          }
 #include "compiler/loop_passes/loop_passes.h"
@@ -68,7 +69,8 @@ void simplify(std::vector<Statement> &body, loop::Scope &scope) {
     simplify(inner->body, scope);
     scope.pop();
     // Registers end with their loop: without it, those of two neighbours would meet in one scope.
-    bool alone = body.size() == 1 || std::none_of(inner->body.begin(), inner->body.end(), is_register);
+    bool alone =
+        body.size() == 1 || std::none_of(inner->body.begin(), inner->body.end(), is_register);
     if (inner->body.empty())
       continue;
     if (extent == 1 && alone)

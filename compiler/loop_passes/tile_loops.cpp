@@ -1,5 +1,6 @@
-// Cuts loops as `tile` of the schedule says and computes a whole tile at a time: its loops move below the
-// reduction, and each register becomes an array with one element per iteration of the tile.
+// Cuts loops as `tile` of the schedule says and computes a whole tile at a time: its loops move
+// below the reduction, and each register becomes an array with one element per iteration of the
+// tile.
 //
 //   kernel @y(...) schedule(tile=ow:4) {       kernel @y(...) {
 //     for ow in 0..10 {                          for ow.o in 0..1 {           // 10 = 4 + 2 * 3
@@ -13,11 +14,11 @@
 //                                                for ow.o in 0..2 { the same for 3, from 4 on }
 //                                              }
 //
-// What does not divide is spread evenly: ceil(10 / 4) tiles of 4 or 3. The loop that `vector` names is
-// counted in whole vectors, and its remainder is cut into powers of two.
+// What does not divide is spread evenly: ceil(10 / 4) tiles of 4 or 3. The loop that `vector` names
+// is counted in whole vectors, and its remainder is cut into powers of two.
 //
-// Legal because iterations of the tiled loops do not depend on each other: each computes its own results
-// from buffers that the nest does not write (checked), in registers of its own.
+// Legal because iterations of the tiled loops do not depend on each other: each computes its own
+// results from buffers that the nest does not write (checked), in registers of its own.
 #include "compiler/loop_passes/loop_passes.h"
 #include "ir/loop/rewrite.h"
 
@@ -50,8 +51,8 @@ void append_balanced(std::vector<Segment> &segments, int64_t start, int64_t unit
   segments.push_back({start + big_count * (small + 1) * unit, tiles - big_count, small * unit});
 }
 
-/// Cuts `extent` iterations into tiles of at most `tile`. With vectors, tiles hold whole vectors of `lanes`
-/// and the rest follows in powers of two.
+/// Cuts `extent` iterations into tiles of at most `tile`. With vectors, tiles hold whole vectors of
+/// `lanes` and the rest follows in powers of two.
 std::vector<Segment> cut(int64_t extent, int64_t tile, int64_t lanes) {
   std::vector<Segment> segments;
   if (extent / lanes > 0)
@@ -178,9 +179,8 @@ private:
       loop::substitute(body, values);
       std::vector<TileLoop> ordered = tile;
       // Vectors innermost: one broadcast then serves all of them.
-      std::stable_partition(ordered.begin(), ordered.end(), [&](const TileLoop &loop) {
-        return loop.variable != vector_tile_;
-      });
+      std::stable_partition(ordered.begin(), ordered.end(),
+                            [&](const TileLoop &loop) { return loop.variable != vector_tile_; });
       if (!ordered.empty())
         body = sink(std::move(body), ordered);
       for (Statement &statement : body)
@@ -223,7 +223,8 @@ private:
     result.push_back(loop::make_for(name + ".o", segment.count, std::move(body)));
   }
 
-  /// Wraps every assignment of a body into the tile's loops and gives registers the tile's dimensions.
+  /// Wraps every assignment of a body into the tile's loops and gives registers the tile's
+  /// dimensions.
   std::vector<Statement> sink(std::vector<Statement> body, const std::vector<TileLoop> &tile) {
     for (Statement &statement : body)
       if (auto *reg = std::get_if<Register>(&statement.node))
@@ -265,8 +266,9 @@ private:
     return statement;
   }
 
-  /// A serial loop stays outside of the tile's loops. Unrolled ones that hold a computation of their own
-  /// (the block of values that a fused pool reads) become part of the tile: they move inwards, too.
+  /// A serial loop stays outside of the tile's loops. Unrolled ones that hold a computation of
+  /// their own (the block of values that a fused pool reads) become part of the tile: they move
+  /// inwards, too.
   void sink_loop(For loop, const std::vector<TileLoop> &tile, std::vector<Statement> &result) {
     for (const std::vector<Index> *bound : {&loop.lower, &loop.upper})
       for (const Index &index : *bound)

@@ -40,8 +40,7 @@ bool unroll(std::vector<Statement> &body, const LoopFactor &factor) {
     loop::substitute(loop->body, factor.loop,
                      Index::variable(factor.loop) * count + Index::variable(part));
     std::vector<Statement> inner;
-    inner.push_back(
-        loop::make_for(part, count, std::move(loop->body), loop::LoopKind::unroll));
+    inner.push_back(loop::make_for(part, count, std::move(loop->body), loop::LoopKind::unroll));
     loop->body = std::move(inner);
     loop->upper = {Index(*extent / count)};
   }

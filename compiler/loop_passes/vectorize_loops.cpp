@@ -2,8 +2,10 @@
 //
 //   kernel @y(...) schedule(vector=oc:16) {          kernel @y(...) {
 //     reg sum: f32[3, 32]                              reg sum: f32[3, 2, 16]
-//     unroll ow.i in 0..3, oc.i in 0..32 {       ->    unroll ow.i in 0..3, oc.i in 0..2, vector oc.v in 0..16 {
-//       sum[ow.i, oc.i] = b[oc.o * 32 + oc.i]            sum[ow.i, oc.i, oc.v] = b[oc.o * 32 + oc.i * 16 + oc.v]
+//     unroll ow.i in 0..3, oc.i in 0..32 {       ->    unroll ow.i in 0..3, oc.i in 0..2, vector
+//     oc.v in 0..16 {
+//       sum[ow.i, oc.i] = b[oc.o * 32 + oc.i]            sum[ow.i, oc.i, oc.v] = b[oc.o * 32 + oc.i
+//       * 16 + oc.v]
 //     }                                                }
 //
 // A tile smaller than the vector (the remainder of a loop) becomes one shorter vector. Runs after
@@ -44,7 +46,8 @@ private:
     return false;
   }
 
-  /// Statements of one scope. `scope_extent`: extent of the vector loop for the registers declared here.
+  /// Statements of one scope. `scope_extent`: extent of the vector loop for the registers declared
+  /// here.
   bool block(std::vector<Statement> &body, int depth) {
     for (Statement &statement : body)
       if (auto *reg = std::get_if<Register>(&statement.node))
@@ -67,7 +70,8 @@ private:
     return true;
   }
 
-  /// Cuts the dimension of a register that the loop subscripts into vectors and lanes, the lanes last.
+  /// Cuts the dimension of a register that the loop subscripts into vectors and lanes, the lanes
+  /// last.
   bool widen(Register &reg, std::vector<Statement> &body) {
     std::optional<size_t> dimension;
     bool consistent = true;
@@ -82,7 +86,8 @@ private:
         }
     });
     if (!consistent)
-      return error(fmt::format("the register {} is not subscripted by {} alone", reg.name, variable_));
+      return error(
+          fmt::format("the register {} is not subscripted by {} alone", reg.name, variable_));
     if (!dimension)
       return true;
     int64_t extent = reg.shape[*dimension];

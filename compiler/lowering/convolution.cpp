@@ -3,8 +3,8 @@
 //   for n, oc, oh, ow {
 //     reg sum: f32
 //     sum = bias[oc]
-//     for icb, kh, kw, ic { sum += input[n, icb * 16 + ic, oh * stride + kh, ...] * filter[oc, ...] }
-//     result[n, oc, oh, ow] = sum
+//     for icb, kh, kw, ic { sum += input[n, icb * 16 + ic, oh * stride + kh, ...] * filter[oc, ...]
+//     } result[n, oc, oh, ow] = sum
 //   }
 //
 // Padding is the halo of the input. dense is the same with a 1x1 window.
@@ -77,11 +77,10 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
   Index group = conv.groups == 1 ? Index(0) : oc / (filter[0] / conv.groups);
   Expression start = lowering.has_operand(2) ? lowering.read(2, {oc}) : loop::number(0);
   auto product = [&](const Index &input_channel, const Index &ic) {
-    return loop::make_assign(
-        {"sum", {}},
-        lowering.read(0, {var("n"), input_channel, window.h(), window.w()}) *
-            lowering.read(1, {oc, ic, var("kh"), var("kw")}),
-        true);
+    return loop::make_assign({"sum", {}},
+                             lowering.read(0, {var("n"), input_channel, window.h(), window.w()}) *
+                                 lowering.read(1, {oc, ic, var("kh"), var("kw")}),
+                             true);
   };
   std::vector<Statement> reduction;
   if (depthwise) {
@@ -93,12 +92,11 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
                     [&](const Index &ic) { return product(group * filter[1] + ic, ic); });
   }
   Subscripts place = {var("n"), oc, var("oh"), var("ow")};
-  std::vector<Statement> body =
-      sum_statements(std::move(start), std::move(reduction),
-                     lowering.write(place, loop::load("sum", {})));
-  lowering.append(loop::nest(
-      {{"n", extents[0]}, {"oc", extents[1]}, {"oh", extents[2]}, {"ow", extents[3]}},
-      std::move(body)));
+  std::vector<Statement> body = sum_statements(std::move(start), std::move(reduction),
+                                               lowering.write(place, loop::load("sum", {})));
+  lowering.append(
+      loop::nest({{"n", extents[0]}, {"oc", extents[1]}, {"oh", extents[2]}, {"ow", extents[3]}},
+                 std::move(body)));
   return true;
 }
 
@@ -106,9 +104,8 @@ bool lower(const Local2d &local, Lowering &lowering) {
   const std::vector<int64_t> &filter = lowering.operand(1).shape;
   Window2d window{local.stride, local.dilation, {filter[4], filter[5]}, local.pad};
   std::vector<int64_t> extents = loop_extents(lowering.result());
-  Expression start = lowering.has_operand(2)
-                         ? lowering.read(2, {var("oc"), var("oh"), var("ow")})
-                         : loop::number(0);
+  Expression start = lowering.has_operand(2) ? lowering.read(2, {var("oc"), var("oh"), var("ow")})
+                                             : loop::number(0);
   std::vector<Statement> reduction;
   reduce_channels(
       reduction, filter[3], lowering.operand(0).layout.block_of(1), window.loops(),
@@ -122,9 +119,9 @@ bool lower(const Local2d &local, Lowering &lowering) {
   std::vector<Statement> body = sum_statements(
       std::move(start), std::move(reduction),
       lowering.write({var("n"), var("oc"), var("oh"), var("ow")}, loop::load("sum", {})));
-  lowering.append(loop::nest(
-      {{"n", extents[0]}, {"oc", extents[1]}, {"oh", extents[2]}, {"ow", extents[3]}},
-      std::move(body)));
+  lowering.append(
+      loop::nest({{"n", extents[0]}, {"oc", extents[1]}, {"oh", extents[2]}, {"ow", extents[3]}},
+                 std::move(body)));
   return true;
 }
 
@@ -132,8 +129,8 @@ bool lower(const Dense &, Lowering &lowering) {
   std::vector<int64_t> extents = loop_extents(lowering.result());
   Expression start = lowering.has_operand(2) ? lowering.read(2, {var("oc")}) : loop::number(0);
   std::vector<Statement> reduction;
-  reduce_channels(reduction, lowering.operand(1).shape[1], lowering.operand(0).layout.block_of(1), {},
-                  [&](const Index &ic) {
+  reduce_channels(reduction, lowering.operand(1).shape[1], lowering.operand(0).layout.block_of(1),
+                  {}, [&](const Index &ic) {
                     return loop::make_assign(
                         {"sum", {}},
                         lowering.read(0, {var("n"), ic}) * lowering.read(1, {var("oc"), ic}), true);

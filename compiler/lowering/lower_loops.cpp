@@ -2,8 +2,10 @@
 //   kernel @y(%x) -> (%y) schedule(...) {                 %y = call "y" %x : f32[1, 8, 6, 6]
 //     %y = relu %x : f32[1, 8, 6, 6]             ->       return %y
 //   }                                                   }
-//   return %y                                           kernel @y(x: f32[1, 8, 6, 6]) -> (y: ...) schedule(...) {
-// }                                                       for n in 0..1, c in 0..8, ... { y[...] = max(0, x[...]) }
+//   return %y                                           kernel @y(x: f32[1, 8, 6, 6]) -> (y: ...)
+//   schedule(...) {
+// }                                                       for n in 0..1, c in 0..8, ... { y[...] =
+// max(0, x[...]) }
 //                                                       }
 #include "compiler/lowering/lower_loops.h"
 #include "compiler/lowering/lowering.h"
@@ -33,10 +35,9 @@ std::string identifier(std::string_view name) {
 
 /// Words that have a meaning of their own in the loops text.
 bool is_reserved(const std::string &name) {
-  static constexpr std::string_view words[] = {"for",  "parallel", "unroll", "vector",
-                                               "reg",  "in",       "min",    "max",
-                                               "exp",  "tanh",     "sqrt",   "fma",
-                                               "inf",  "nan",      "select", "local"};
+  static constexpr std::string_view words[] = {"for", "parallel", "unroll", "vector", "reg",  "in",
+                                               "min", "max",      "exp",    "tanh",   "sqrt", "fma",
+                                               "inf", "nan",      "select", "local"};
   return std::find(std::begin(words), std::end(words), name) != std::end(words);
 }
 

@@ -11,8 +11,8 @@ using loop::Statement;
 
 namespace {
 
-/// Logical subscripts to physical ones: the halo shifts the last two, a block divides its dimension and
-/// adds the remainder at the end.
+/// Logical subscripts to physical ones: the halo shifts the last two, a block divides its dimension
+/// and adds the remainder at the end.
 std::vector<Index> physical_subscripts(const TensorType &type, const Subscripts &logical) {
   std::vector<Index> result = logical;
   size_t rank = logical.size();

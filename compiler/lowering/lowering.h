@@ -47,8 +47,8 @@ private:
   const Node *node_ = nullptr;
 };
 
-/// Dimensions of a tensor as loops run over it: a symbolic batch counts 1, blocked dimensions are rounded up
-/// to their block.
+/// Dimensions of a tensor as loops run over it: a symbolic batch counts 1, blocked dimensions are
+/// rounded up to their block.
 std::vector<int64_t> loop_extents(const TensorType &type);
 
 /// Names for loops over the dimensions of a tensor: n, c, h, w; n, c; or d0, d1 ...

@@ -189,8 +189,8 @@ KernelInterface interface_of(const Graph &graph, KernelId kernel) {
     if (node.kernel != kernel)
       continue;
     for (ValueId operand : node.operands) {
-      bool seen = std::find(result.inputs.begin(), result.inputs.end(), operand) !=
-                  result.inputs.end();
+      bool seen =
+          std::find(result.inputs.begin(), result.inputs.end(), operand) != result.inputs.end();
       if (!inside(graph.values[operand].producer) && !seen)
         result.inputs.push_back(operand);
     }

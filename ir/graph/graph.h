@@ -1,5 +1,5 @@
-// The graph of one model: SSA values over tensor ops, and kernels, which are groups of ops that become
-// one loop nest each.
+// The graph of one model: SSA values over tensor ops, and kernels, which are groups of ops that
+// become one loop nest each.
 #pragma once
 
 #include "ir/graph/op.h"
@@ -75,17 +75,18 @@ public:
   /// For each value: computed from constants alone, hence at compile time.
   std::vector<bool> constant_values() const;
 
-  /// Orders the nodes so that operands come before their users and kernels stay together, keeping the
-  /// present order where it is free. False when there is a cycle (of ops, or of kernels: a kernel that is
-  /// not convex), then `cycle` names a node of it.
+  /// Orders the nodes so that operands come before their users and kernels stay together, keeping
+  /// the present order where it is free. False when there is a cycle (of ops, or of kernels: a
+  /// kernel that is not convex), then `cycle` names a node of it.
   bool sort(NodeId *cycle = nullptr);
 
-  /// Removes the nodes for which `dead` is true, the values they define, values without any node, and
-  /// kernels without members. Ids change.
+  /// Removes the nodes for which `dead` is true, the values they define, values without any node,
+  /// and kernels without members. Ids change.
   void erase_nodes(const std::vector<bool> &dead);
 };
 
-/// Operands and results of a kernel: values that cross its border, in order of first use / definition.
+/// Operands and results of a kernel: values that cross its border, in order of first use /
+/// definition.
 struct KernelInterface {
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
@@ -94,8 +95,8 @@ KernelInterface interface_of(const Graph &graph, KernelId kernel);
 /// The members of every kernel, in order.
 std::vector<std::vector<NodeId>> kernel_members(const Graph &graph);
 
-/// The context that `infer` needs for a node, made from the types of its operands. The operands must
-/// have types.
+/// The context that `infer` needs for a node, made from the types of its operands. The operands
+/// must have types.
 InferContext infer_context(const Graph &graph, const Node &node, Diagnostics &diagnostics);
 
 } // namespace cnnc

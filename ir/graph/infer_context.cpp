@@ -32,8 +32,8 @@ bool InferContext::require_rank(size_t index, size_t rank, std::string_view mean
 bool InferContext::require_f32(size_t index) {
   if (operand(index).dtype == DType::f32)
     return true;
-  error_at_operand(index, fmt::format("this must be of type f32, but is {}",
-                                      to_string(operand(index))));
+  error_at_operand(index,
+                   fmt::format("this must be of type f32, but is {}", to_string(operand(index))));
   return false;
 }
 

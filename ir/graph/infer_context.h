@@ -13,8 +13,9 @@ using InferredTypes = std::optional<std::vector<TensorType>>;
 
 class InferContext {
 public:
-  /// `operands` holds one type per operand given (optional ones may be missing at the end); `declared`
-  /// the result types that the text states, if any. The range functions find the narrowest position.
+  /// `operands` holds one type per operand given (optional ones may be missing at the end);
+  /// `declared` the result types that the text states, if any. The range functions find the
+  /// narrowest position.
   struct Locations {
     SourceRange op;
     std::vector<SourceRange> operands;
@@ -40,7 +41,7 @@ public:
   /// Reports unless the operand has this rank / the element type f32.
   bool require_rank(size_t index, size_t rank, std::string_view meaning);
   bool require_f32(size_t index);
-  bool require_f32();  // all operands
+  bool require_f32(); // all operands
 
 private:
   std::vector<TensorType> operands_;

@@ -1,7 +1,8 @@
 // THE list of ops, and what the parser, the printer and the documentation know about each.
 //
-// To add one: a struct in ops/, its name in `Op` below; the build then stops until its reference, its
-// cost and its lowering exist. An element-wise op is one more row in ops/elementwise.cpp instead.
+// To add one: a struct in ops/, its name in `Op` below; the build then stops until its reference,
+// its cost and its lowering exist. An element-wise op is one more row in ops/elementwise.cpp
+// instead.
 #pragma once
 
 #include "ir/graph/ops/constants.h"
@@ -16,11 +17,11 @@
 
 namespace cnnc {
 
-using Op = std::variant<Weight, Splat, Literal, Random,                       //
-                        Conv2d, Local2d, Dense,                               //
-                        MaxPool2d, AvgPool2d, GlobalAvgPool2d,                //
-                        Unary, Binary,                                        //
-                        BatchNorm, Softmax, ReduceMean,                       //
+using Op = std::variant<Weight, Splat, Literal, Random,                         //
+                        Conv2d, Local2d, Dense,                                 //
+                        MaxPool2d, AvgPool2d, GlobalAvgPool2d,                  //
+                        Unary, Binary,                                          //
+                        BatchNorm, Softmax, ReduceMean,                         //
                         Concat, Split, Slice, Pad, Reshape, Flatten, Transpose, //
                         Relayout, Call>;
 
@@ -59,9 +60,7 @@ const OpInfo &info_of(const Op &op);
 /// Checks an op against its operands and computes the types of its results.
 InferredTypes infer(const Op &op, InferContext &context);
 
-template <class... Cases> struct overloaded : Cases... {
-  using Cases::operator()...;
-};
+template <class... Cases> struct overloaded : Cases... { using Cases::operator()...; };
 
 /// True for weight, splat, literal and random.
 bool is_constant_source(const Op &op);

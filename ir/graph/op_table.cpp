@@ -41,9 +41,11 @@ template <class T> void add_struct(std::vector<OpInfo> &table) {
   info.name = T::name;
   info.summary = T::summary;
   info.operands = parse_operands(T::operands);
-  std::apply([&](const auto &...attribute) {
-    (info.attributes.push_back(attribute_info<T>(attribute)), ...);
-  }, T::attributes());
+  std::apply(
+      [&](const auto &...attribute) {
+        (info.attributes.push_back(attribute_info<T>(attribute)), ...);
+      },
+      T::attributes());
   if constexpr (requires { T::positional; })
     info.positional = T::positional;
   info.make = [] { return Op(T{}); };

@@ -18,8 +18,8 @@ bool parse_shape(TokenCursor &cursor, TensorType &type) {
     const Token token = cursor.peek();
     if (token.kind == TokenKind::identifier) {
       if (!type.shape.empty())
-        return cursor.error(fmt::format("only the first dimension, the batch, may be symbolic: '{}'",
-                                        token.text));
+        return cursor.error(
+            fmt::format("only the first dimension, the batch, may be symbolic: '{}'", token.text));
       type.batch_name = token.text;
       type.shape.push_back(symbolic_dim);
       cursor.next();
@@ -29,8 +29,8 @@ bool parse_shape(TokenCursor &cursor, TensorType &type) {
     if (!dim)
       return false;
     if (*dim < 1 || *dim > largest_dim) {
-      cursor.error_at(token.range, fmt::format("the dimension {} is not between 1 and {}", *dim,
-                                               largest_dim));
+      cursor.error_at(token.range,
+                      fmt::format("the dimension {} is not between 1 and {}", *dim, largest_dim));
       return false;
     }
     type.shape.push_back(*dim);
@@ -124,7 +124,8 @@ private:
         values_.try_emplace(name.text, static_cast<ValueId>(graph_.values.size()));
     if (!inserted) {
       cursor_.error_at(name.range, fmt::format("%{} is defined twice", spell_name(name.text)));
-      cursor_.diagnostics().note(graph_.values[entry->second].range, "the first definition is here");
+      cursor_.diagnostics().note(graph_.values[entry->second].range,
+                                 "the first definition is here");
       return std::nullopt;
     }
     graph_.values.push_back({name.text});
@@ -143,10 +144,10 @@ private:
       known.push_back(value);
     std::sort(known.begin(), known.end());
     std::string_view guess = closest(name.text, known);
-    cursor_.error_at(name.range,
-                     fmt::format("%{} is not defined above{}", spell_name(name.text),
-                                 guess.empty() ? ""
-                                               : fmt::format("; did you mean %{}?", spell_name(guess))));
+    cursor_.error_at(
+        name.range,
+        fmt::format("%{} is not defined above{}", spell_name(name.text),
+                    guess.empty() ? "" : fmt::format("; did you mean %{}?", spell_name(guess))));
     return std::nullopt;
   }
 
@@ -194,11 +195,10 @@ private:
     for (const OpInfo &info : op_table())
       known.push_back(info.name);
     std::string_view guess = closest(name.text, known);
-    cursor_.error_at(
-        name.range,
-        fmt::format("there is no op '{}'{}", name.text,
-                    guess.empty() ? "; cnnc --list-ops shows all"
-                                  : fmt::format("; did you mean '{}'?", guess)));
+    cursor_.error_at(name.range,
+                     fmt::format("there is no op '{}'{}", name.text,
+                                 guess.empty() ? "; cnnc --list-ops shows all"
+                                               : fmt::format("; did you mean '{}'?", guess)));
     return false;
   }
 
@@ -255,11 +255,11 @@ private:
     bool call = std::holds_alternative<Call>(node.op); // a kernel may read nothing
     if (call || (count >= least && (variadic || count <= info.operands.size())))
       return true;
-    SourceRange range = count > info.operands.size() ? node.operand_ranges[info.operands.size()]
-                                                     : node.range;
-    cursor_.error_at(range, fmt::format("{} takes the operands ({}), but {} {} given", info.name,
-                                        fmt::join(spelling, ", "), count,
-                                        count == 1 ? "is" : "are"));
+    SourceRange range =
+        count > info.operands.size() ? node.operand_ranges[info.operands.size()] : node.range;
+    cursor_.error_at(range,
+                     fmt::format("{} takes the operands ({}), but {} {} given", info.name,
+                                 fmt::join(spelling, ", "), count, count == 1 ? "is" : "are"));
     return false;
   }
 
@@ -302,8 +302,7 @@ private:
                           const std::vector<std::string> &seen) {
     bool ok = true;
     for (const AttributeInfo &attribute : info.attributes)
-      if (attribute.required &&
-          std::find(seen.begin(), seen.end(), attribute.name) == seen.end()) {
+      if (attribute.required && std::find(seen.begin(), seen.end(), attribute.name) == seen.end()) {
         cursor_.error_at(node.range, fmt::format("{} needs the attribute '{}', {}", info.name,
                                                  attribute.name, attribute.type));
         ok = false;
@@ -402,8 +401,8 @@ private:
     return true;
   }
 
-  /// `kernel @name(%a, %b) -> (%c) schedule(...) { statements }`. The lists are for the reader: they
-  /// follow from the body, and are checked against it when the body is read.
+  /// `kernel @name(%a, %b) -> (%c) schedule(...) { statements }`. The lists are for the reader:
+  /// they follow from the body, and are checked against it when the body is read.
   bool kernel() {
     cursor_.next(); // kernel
     std::optional<Token> name = cursor_.expect(TokenKind::symbol, "the kernel's name, as in @c1");

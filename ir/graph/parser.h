@@ -6,9 +6,9 @@
 
 namespace cnnc {
 
-/// Reads one `model @name(...) { ... }` at the cursor. Reports every error it can find: after a wrong
-/// statement it goes on with the next. Empty when anything was wrong; `incomplete` then gets the graph
-/// without the wrong statements, so that the others can be checked further.
+/// Reads one `model @name(...) { ... }` at the cursor. Reports every error it can find: after a
+/// wrong statement it goes on with the next. Empty when anything was wrong; `incomplete` then gets
+/// the graph without the wrong statements, so that the others can be checked further.
 std::optional<Graph> parse_graph(TokenCursor &cursor, Graph *incomplete = nullptr);
 
 /// Reads a type: f32[1, 3, 224, 224] nchw16c halo=[1, 1, 1, 1].

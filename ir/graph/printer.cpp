@@ -7,22 +7,21 @@
 namespace cnnc {
 
 std::string to_string(const AttributeValue &value) {
-  return std::visit(
-      overloaded{[](bool b) -> std::string { return b ? "true" : "false"; },
-                 [](int64_t i) { return std::to_string(i); },
-                 [](double d) { return spell_number(d); },
-                 [](const std::string &s) { return quote(s); },
-                 [](const Word &word) { return word.text; },
-                 [](const std::vector<int64_t> &list) {
-                   return fmt::format("[{}]", fmt::join(list, ", "));
-                 },
-                 [](const std::vector<double> &list) {
-                   std::vector<std::string> items;
-                   for (double d : list)
-                     items.push_back(spell_number(d));
-                   return fmt::format("[{}]", fmt::join(items, ", "));
-                 }},
-      value);
+  return std::visit(overloaded{[](bool b) -> std::string { return b ? "true" : "false"; },
+                               [](int64_t i) { return std::to_string(i); },
+                               [](double d) { return spell_number(d); },
+                               [](const std::string &s) { return quote(s); },
+                               [](const Word &word) { return word.text; },
+                               [](const std::vector<int64_t> &list) {
+                                 return fmt::format("[{}]", fmt::join(list, ", "));
+                               },
+                               [](const std::vector<double> &list) {
+                                 std::vector<std::string> items;
+                                 for (double d : list)
+                                   items.push_back(spell_number(d));
+                                 return fmt::format("[{}]", fmt::join(items, ", "));
+                               }},
+                    value);
 }
 
 namespace {
@@ -91,10 +90,10 @@ std::string to_string(const Graph &graph, const Node &node) {
 std::string to_string(const Graph &graph) {
   std::vector<std::string> parameters;
   for (ValueId input : graph.inputs)
-    parameters.push_back(fmt::format("{}: {}", spell_value(graph, input),
-                                     spell_typed(graph.values[input])));
-  std::string result = fmt::format("model @{}({})", spell_name(graph.name),
-                                   fmt::join(parameters, ", "));
+    parameters.push_back(
+        fmt::format("{}: {}", spell_value(graph, input), spell_typed(graph.values[input])));
+  std::string result =
+      fmt::format("model @{}({})", spell_name(graph.name), fmt::join(parameters, ", "));
   if (!graph.weights_file.empty())
     result += " weights=" + quote(graph.weights_file);
   result += " {\n";

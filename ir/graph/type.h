@@ -30,12 +30,12 @@ struct Block {
 };
 
 /// Memory layout of a tensor. Without blocks: row-major (NCHW). The physical dimensions are the
-/// logical ones in order, each blocked one divided by its block (rounded up; the tail holds zeros or
-/// finite values nobody reads), followed by the blocks. `halo` widens the last two dimensions (top,
-/// left, bottom, right) by a border of zeros, so that padded convolutions need no edge code.
+/// logical ones in order, each blocked one divided by its block (rounded up; the tail holds zeros
+/// or finite values nobody reads), followed by the blocks. `halo` widens the last two dimensions
+/// (top, left, bottom, right) by a border of zeros, so that padded convolutions need no edge code.
 ///
-/// Spelt as letters for the dimensions, then size and letter per block: nchw16c is [n, c/16, h, w, 16];
-/// oihw16i32o is [o/32, i/16, h, w, 16, 32]; c16c a channel vector padded to a multiple of 16.
+/// Spelt as letters for the dimensions, then size and letter per block: nchw16c is [n, c/16, h, w,
+/// 16]; oihw16i32o is [o/32, i/16, h, w, 16, 32]; c16c a channel vector padded to a multiple of 16.
 struct Layout {
   std::vector<Block> blocks;
   std::array<int64_t, 4> halo = {};

@@ -1,6 +1,6 @@
-// Subscripts and loop bounds: sums of loop variables with constant factors, and of quotients and remainders
-// of such sums by constants (quasi-affine expressions). Kept in one canonical form, so that equal
-// expressions compare equal.
+// Subscripts and loop bounds: sums of loop variables with constant factors, and of quotients and
+// remainders of such sums by constants (quasi-affine expressions). Kept in one canonical form, so
+// that equal expressions compare equal.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ namespace cnnc::loop {
 
 struct Index;
 
-/// factor * variable, factor * (inner / divisor) or factor * (inner % divisor). Division rounds down and
-/// the remainder is never negative.
+/// factor * variable, factor * (inner / divisor) or factor * (inner % divisor). Division rounds
+/// down and the remainder is never negative.
 struct Term {
   enum class Kind { variable, quotient, remainder };
   int64_t factor = 1;
@@ -47,7 +47,8 @@ Index operator*(const Index &a, int64_t factor);
 Index operator/(const Index &a, int64_t divisor); // divisor > 0, rounds down
 Index operator%(const Index &a, int64_t divisor); // divisor > 0, result in [0, divisor)
 
-/// The expression with every occurrence of a variable replaced; the function returns empty to keep it.
+/// The expression with every occurrence of a variable replaced; the function returns empty to keep
+/// it.
 Index substitute(const Index &index,
                  const std::function<std::optional<Index>(const std::string &)> &replacement);
 Index substitute(const Index &index, const std::string &variable, const Index &value);

@@ -6,20 +6,21 @@
 //   statement = loops "{" statement* "}" | register | assignment
 //   loops     = [kind] variable "in" bound ".." bound {"," [kind] variable "in" bound ".." bound}
 //   kind      = "for" | "parallel" | "unroll" | "vector"
-//   bound     = index | "max" "(" index {"," index} ")" (lower) | "min" "(" index {"," index} ")" (upper)
-//   register  = "reg" name ":" type                    lives in registers until its block ends
-//   assignment= access ("=" | "+=") expression         c += a * b is fused where the CPU can
+//   bound     = index | "max" "(" index {"," index} ")" (lower) | "min" "(" index {"," index} ")"
+//   (upper) register  = "reg" name ":" type                    lives in registers until its block
+//   ends assignment= access ("=" | "+=") expression         c += a * b is fused where the CPU can
 //   access    = name ["[" index {"," index} "]"]
 //   expression= number | access | expression (+ - * /) expression | "-" expression
 //             | (min max exp tanh sqrt fma) "(" expression {"," expression} ")"
 //             | "select" "(" expression "<" expression "," expression "," expression ")"
 //   index     = sums of variables times integers, with index / integer and index % integer
 //
-// Meaning. Loops run from the first bound up to, not including, the second; both belong to the iteration
-// space of the loops around. `for` runs in order. The iterations of `parallel` may run in any order at
-// the same time; such a loop stands outermost. `unroll` is `for` written out by the emitter. `vector`
-// computes all its iterations at once, one per lane; it holds assignments only. max(a, b) is a when
-// a > b and else b, also when one is NaN; min alike. Division of indices rounds down.
+// Meaning. Loops run from the first bound up to, not including, the second; both belong to the
+// iteration space of the loops around. `for` runs in order. The iterations of `parallel` may run in
+// any order at the same time; such a loop stands outermost. `unroll` is `for` written out by the
+// emitter. `vector` computes all its iterations at once, one per lane; it holds assignments only.
+// max(a, b) is a when a > b and else b, also when one is NaN; min alike. Division of indices rounds
+// down.
 #pragma once
 
 #include "ir/graph/type.h"

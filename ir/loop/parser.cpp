@@ -376,10 +376,10 @@ private:
       arguments.push_back(std::move(*argument));
     } while (cursor_.accept(","));
     if (arguments.size() != row->arguments) {
-      cursor_.error_at(name.range, fmt::format("{} takes {} argument{}, but {} {} given", row->name,
-                                               row->arguments, row->arguments == 1 ? "" : "s",
-                                               arguments.size(),
-                                               arguments.size() == 1 ? "is" : "are"));
+      cursor_.error_at(name.range,
+                       fmt::format("{} takes {} argument{}, but {} {} given", row->name,
+                                   row->arguments, row->arguments == 1 ? "" : "s", arguments.size(),
+                                   arguments.size() == 1 ? "is" : "are"));
       return std::nullopt;
     }
     if (!cursor_.expect(")"))

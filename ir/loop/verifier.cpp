@@ -247,11 +247,10 @@ private:
       return nullptr;
     }
     if (storage->shape->size() != access.subscripts.size())
-      error(range,
-            fmt::format("{} has {} dimension{}, but {} has {} subscript{}", access.buffer,
-                        storage->shape->size(), storage->shape->size() == 1 ? "" : "s",
-                        to_string(access), access.subscripts.size(),
-                        access.subscripts.size() == 1 ? "" : "s"));
+      error(range, fmt::format("{} has {} dimension{}, but {} has {} subscript{}", access.buffer,
+                               storage->shape->size(), storage->shape->size() == 1 ? "" : "s",
+                               to_string(access), access.subscripts.size(),
+                               access.subscripts.size() == 1 ? "" : "s"));
     if (storage->outside_parallel)
       error(range, fmt::format("the register {} lives outside of the parallel loop, in {}",
                                access.buffer, spell(assign)));

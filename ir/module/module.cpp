@@ -58,8 +58,7 @@ std::optional<Module> parse_module(std::shared_ptr<const Source> source, Diagnos
       skip_to_next_item(cursor);
     }
   }
-  if (diagnostics.error_count() == errors_before && module.models.empty() &&
-      module.kernels.empty())
+  if (diagnostics.error_count() == errors_before && module.models.empty() && module.kernels.empty())
     cursor.error("this text is empty: expected 'model @name(%input: f32[1, 3, 8, 8]) { ... }'");
   check_unique(module.models, "model", diagnostics);
   check_unique(module.kernels, "kernel", diagnostics);

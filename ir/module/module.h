@@ -11,9 +11,9 @@ struct Module {
   std::vector<loop::Kernel> kernels;
 };
 
-/// Reads models and kernels in any order; reports all errors. Empty when anything was wrong, also when
-/// names repeat or a text holds neither; `incomplete` then gets what could be read of the models, for
-/// further checks.
+/// Reads models and kernels in any order; reports all errors. Empty when anything was wrong, also
+/// when names repeat or a text holds neither; `incomplete` then gets what could be read of the
+/// models, for further checks.
 std::optional<Module> parse_module(std::shared_ptr<const Source> source, Diagnostics &diagnostics,
                                    Module *incomplete = nullptr);
 

@@ -48,8 +48,8 @@ std::string_view line_at(const Source &source, uint32_t offset, uint32_t &line_b
   return text.substr(line_begin, end == std::string_view::npos ? end : end - line_begin);
 }
 
-/// The line and the carets below it. Tabs are copied into the caret line so that columns agree; very
-/// long lines (one-line dumps) are cut around the caret.
+/// The line and the carets below it. Tabs are copied into the caret line so that columns agree;
+/// very long lines (one-line dumps) are cut around the caret.
 std::string excerpt(const SourceRange &range) {
   uint32_t line_begin = 0;
   std::string_view line = line_at(*range.source, range.begin, line_begin);

@@ -45,8 +45,8 @@ public:
   size_t error_count() const { return error_count_; }
   const std::vector<Diagnostic> &all() const { return diagnostics_; }
 
-  /// Orders the diagnostics of each source by position, for texts that are checked in several passes.
-  /// A note stays behind its diagnostic.
+  /// Orders the diagnostics of each source by position, for texts that are checked in several
+  /// passes. A note stays behind its diagnostic.
   void sort_by_position();
 
   /// All of them as text: `file:line:column: error: message`, the line, and carets under the range.

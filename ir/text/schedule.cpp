@@ -55,8 +55,8 @@ bool parse_items(TokenCursor &cursor, std::vector<Item> &items, ParseItem parse_
 }
 
 bool parse_entry(TokenCursor &cursor, Schedule &schedule) {
-  std::optional<Token> key = cursor.expect(
-      TokenKind::identifier, "one of algorithm, vector, tile, unroll, parallel");
+  std::optional<Token> key =
+      cursor.expect(TokenKind::identifier, "one of algorithm, vector, tile, unroll, parallel");
   if (!key || !cursor.expect("="))
     return false;
   if (key->text == "algorithm") {

@@ -1,5 +1,5 @@
-// Time of whole networks on one and two threads, taken in turn, with cold and with warm weights alike: as they
-// come. Prints medians and minima; check the numbers themselves with cnnc --verify.
+// Time of whole networks on one and two threads, taken in turn, with cold and with warm weights
+// alike: as they come. Prints medians and minima; check the numbers themselves with cnnc --verify.
 //
 //   build/tests/bench/network_benchmark [examples/nets/resnet50.ir ...]
 #include "tests/bench/runner.h"
@@ -22,7 +22,9 @@ void measure(const std::filesystem::path &file) {
     times[0].push_back(one.run());
     times[1].push_back(two.run());
   }
-  auto least = [](const std::vector<double> &all) { return *std::min_element(all.begin(), all.end()); };
+  auto least = [](const std::vector<double> &all) {
+    return *std::min_element(all.begin(), all.end());
+  };
   std::printf("%-24s %9.2f %9.2f %9.2f %9.2f %8.2f %9.0f\n", file.stem().c_str(),
               median(times[0]) * 1e3, least(times[0]) * 1e3, median(times[1]) * 1e3,
               least(times[1]) * 1e3, median(times[0]) / median(times[1]), compiled.count() * 1e3);
@@ -37,8 +39,8 @@ int main(int argc, char **argv) {
       if (entry.path().extension() == ".ir")
         files.push_back(entry.path());
   std::sort(files.begin(), files.end());
-  std::printf("%-24s %9s %9s %9s %9s %8s %9s\n", "milliseconds", "1 thread", "best", "2 threads", "best",
-              "ratio", "JIT");
+  std::printf("%-24s %9s %9s %9s %9s %8s %9s\n", "milliseconds", "1 thread", "best", "2 threads",
+              "best", "ratio", "JIT");
   for (const std::filesystem::path &file : files)
     measure(file);
 }

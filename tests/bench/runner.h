@@ -12,7 +12,8 @@
 /// The compiled model; ends the program with the diagnostics when there is an error.
 inline cnnc::Program jit_or_exit(const cnnc::Result<cnnc::Model> &model) {
   cnnc::Result<cnnc::Program> program =
-      model ? cnnc::jit(*model) : cnnc::Result<cnnc::Program>(cnnc::Error{std::string(model.error())});
+      model ? cnnc::jit(*model)
+            : cnnc::Result<cnnc::Program>(cnnc::Error{std::string(model.error())});
   if (!program) {
     std::fprintf(stderr, "%s", std::string(program.error()).c_str());
     std::exit(1);

@@ -1,4 +1,5 @@
-// The trained LeNet as users run it: as a library, as a JIT program, twice at a time, on several threads.
+// The trained LeNet as users run it: as a library, as a JIT program, twice at a time, on several
+// threads.
 #include "compiler/cnnc.h"
 
 #include <algorithm>
@@ -32,10 +33,12 @@ Digits read_digits() {
   if (bytes.size() < 16)
     return digits;
   std::memcpy(&count, bytes.data() + 8, 4);
-  for (size_t at = 16; at + pixels < bytes.size() && digits.labels.size() < count; at += 1 + pixels) {
+  for (size_t at = 16; at + pixels < bytes.size() && digits.labels.size() < count;
+       at += 1 + pixels) {
     digits.labels.push_back(static_cast<uint8_t>(bytes[at]));
     for (std::array<float, pixels> &image = digits.images.emplace_back(); float &pixel : image)
-      pixel = static_cast<float>(static_cast<uint8_t>(bytes[at + 1 + (&pixel - image.data())])) / 255;
+      pixel =
+          static_cast<float>(static_cast<uint8_t>(bytes[at + 1 + (&pixel - image.data())])) / 255;
   }
   return digits;
 }
@@ -45,7 +48,8 @@ std::vector<Probabilities> run_all(const cnnc_model_v1 &model, const Digits &dig
   std::vector<Probabilities> result(digits.images.size());
   std::vector<char> memory(model.workspace_size + model.workspace_alignment);
   auto address = reinterpret_cast<uintptr_t>(memory.data());
-  char *workspace = memory.data() + (model.workspace_alignment - address % model.workspace_alignment);
+  char *workspace =
+      memory.data() + (model.workspace_alignment - address % model.workspace_alignment);
   cnnc_context context = {};
   context.threads = threads;
   for (size_t i = 0; i < result.size(); ++i) {

@@ -46,9 +46,9 @@ template <> struct Words<RandomKind> {
   static constexpr std::array<std::string_view, 2> words = {"he", "uniform"};
 };
 
-/// Reproducible random elements, so that a network can be tried without weights: `he` is normal with
-/// standard deviation sqrt(2 / fan_in), fan_in = product of all dimensions but the first (He et al.
-/// 2015); `uniform` lies in [0.5, 1.5) (scales and variances).
+/// Reproducible random elements, so that a network can be tried without weights: `he` is normal
+/// with standard deviation sqrt(2 / fan_in), fan_in = product of all dimensions but the first (He
+/// et al. 2015); `uniform` lies in [0.5, 1.5) (scales and variances).
 struct Random {
   static constexpr std::string_view name = "random";
   static constexpr std::string_view operands = "";

@@ -6,8 +6,9 @@
 
 namespace cnnc {
 
-/// 2-D convolution (cross-correlation, as in ONNX). Input [n, ic, h, w], filter [oc, ic / groups, kh, kw],
-/// bias [oc]. Output [n, oc, oh, ow] with oh = floor((h + pads - dilation * (kh - 1) - 1) / stride) + 1.
+/// 2-D convolution (cross-correlation, as in ONNX). Input [n, ic, h, w], filter [oc, ic / groups,
+/// kh, kw], bias [oc]. Output [n, oc, oh, ow] with oh = floor((h + pads - dilation * (kh - 1) - 1)
+/// / stride) + 1.
 struct Conv2d {
   static constexpr std::string_view name = "conv2d";
   static constexpr std::string_view operands = "input, filter, bias?";
@@ -18,9 +19,9 @@ struct Conv2d {
   std::array<int64_t, 2> dilation = {1, 1};
   int64_t groups = 1;
   static constexpr auto attributes() {
-    return std::tuple{
-        Attribute{"stride", &Conv2d::stride}, Attribute{"pad", &Conv2d::pad},
-        Attribute{"dilation", &Conv2d::dilation}, Attribute{"groups", &Conv2d::groups}};
+    return std::tuple{Attribute{"stride", &Conv2d::stride}, Attribute{"pad", &Conv2d::pad},
+                      Attribute{"dilation", &Conv2d::dilation},
+                      Attribute{"groups", &Conv2d::groups}};
   }
   InferredTypes infer(InferContext &) const;
 };
@@ -57,9 +58,9 @@ struct Window {
   int64_t input = 1, kernel = 1, stride = 1, pad_before = 0, pad_after = 0, dilation = 1;
   bool ceil_mode = false; // round the number of outputs up instead of down
 
-  /// Number of output positions: floor((input + pads - dilation * (kernel - 1) - 1) / stride) + 1, or
-  /// with ceil_mode rounded up, less a last window that would start in the padding after the input.
-  /// Empty on overflow; zero or negative when the window does not fit.
+  /// Number of output positions: floor((input + pads - dilation * (kernel - 1) - 1) / stride) + 1,
+  /// or with ceil_mode rounded up, less a last window that would start in the padding after the
+  /// input. Empty on overflow; zero or negative when the window does not fit.
   std::optional<int64_t> output() const;
 };
 

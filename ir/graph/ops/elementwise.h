@@ -62,7 +62,8 @@ struct Binary {
   InferredTypes infer(InferContext &) const;
 };
 
-/// NumPy broadcasting of two shapes; empty when they do not fit. A symbolic batch meets itself or 1.
+/// NumPy broadcasting of two shapes; empty when they do not fit. A symbolic batch meets itself
+/// or 1.
 std::optional<std::vector<int64_t>> broadcast(const std::vector<int64_t> &a,
                                               const std::vector<int64_t> &b);
 

@@ -20,10 +20,13 @@ struct Relayout {
 struct Call {
   static constexpr std::string_view name = "call";
   static constexpr std::string_view operands = "inputs...";
-  static constexpr std::string_view summary = "runs a kernel of the loops text (made by lower_loops)";
+  static constexpr std::string_view summary =
+      "runs a kernel of the loops text (made by lower_loops)";
   static constexpr size_t positional = 1;
   std::string kernel;
-  static constexpr auto attributes() { return std::tuple{Attribute{"kernel", &Call::kernel, true}}; }
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"kernel", &Call::kernel, true}};
+  }
   InferredTypes infer(InferContext &) const;
 };
 

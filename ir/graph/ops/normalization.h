@@ -6,15 +6,17 @@
 
 namespace cnnc {
 
-/// Inference form (Ioffe and Szegedy 2015): scale * (input - mean) / sqrt(variance + epsilon) + bias, per channel
-/// (dimension 1). scale, bias, mean, variance have shape [c].
+/// Inference form (Ioffe and Szegedy 2015): scale * (input - mean) / sqrt(variance + epsilon) +
+/// bias, per channel (dimension 1). scale, bias, mean, variance have shape [c].
 struct BatchNorm {
   static constexpr std::string_view name = "batch_norm";
   static constexpr std::string_view operands = "input, scale, bias, mean, variance";
   static constexpr std::string_view summary =
       "scale * (input - mean) / sqrt(variance + epsilon) + bias per channel";
   double epsilon = 1e-5;
-  static constexpr auto attributes() { return std::tuple{Attribute{"epsilon", &BatchNorm::epsilon}}; }
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"epsilon", &BatchNorm::epsilon}};
+  }
   InferredTypes infer(InferContext &) const;
 };
 

@@ -25,8 +25,8 @@ struct MaxPool2d {
   InferredTypes infer(InferContext &) const;
 };
 
-/// Mean over windows. With count_padding the divisor is the window's size including explicit padding
-/// (not what ceil_mode adds beyond it), else the number of input elements in the window.
+/// Mean over windows. With count_padding the divisor is the window's size including explicit
+/// padding (not what ceil_mode adds beyond it), else the number of input elements in the window.
 struct AvgPool2d {
   static constexpr std::string_view name = "avg_pool2d";
   static constexpr std::string_view operands = "input";

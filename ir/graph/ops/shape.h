@@ -23,21 +23,24 @@ struct Split {
   int64_t axis = 1;
   std::vector<int64_t> sizes;
   static constexpr auto attributes() {
-    return std::tuple{Attribute{"axis", &Split::axis, true}, Attribute{"sizes", &Split::sizes, true}};
+    return std::tuple{Attribute{"axis", &Split::axis, true},
+                      Attribute{"sizes", &Split::sizes, true}};
   }
   InferredTypes infer(InferContext &) const;
 };
 
-/// NumPy slicing input[start:end:step] per axis: negative starts and ends count from the end, and are
-/// then clamped. `axes` empty: the first axes; `steps` empty: 1. Steps may be negative, not zero.
+/// NumPy slicing input[start:end:step] per axis: negative starts and ends count from the end, and
+/// are then clamped. `axes` empty: the first axes; `steps` empty: 1. Steps may be negative, not
+/// zero.
 struct Slice {
   static constexpr std::string_view name = "slice";
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary = "input[start:end:step] per axis, as in NumPy";
   std::vector<int64_t> starts, ends, axes, steps;
   static constexpr auto attributes() {
-    return std::tuple{Attribute{"starts", &Slice::starts, true}, Attribute{"ends", &Slice::ends, true},
-                      Attribute{"axes", &Slice::axes}, Attribute{"steps", &Slice::steps}};
+    return std::tuple{Attribute{"starts", &Slice::starts, true},
+                      Attribute{"ends", &Slice::ends, true}, Attribute{"axes", &Slice::axes},
+                      Attribute{"steps", &Slice::steps}};
   }
   InferredTypes infer(InferContext &) const;
 
@@ -53,18 +56,21 @@ template <> struct Words<PadMode> {
   static constexpr std::array<std::string_view, 3> words = {"constant", "reflect", "edge"};
 };
 
-/// Widens every dimension: `before` and `after` have one entry per dimension (>= 0; use slice to crop).
-/// reflect mirrors without repeating the edge element and needs pads smaller than the dimension.
+/// Widens every dimension: `before` and `after` have one entry per dimension (>= 0; use slice to
+/// crop). reflect mirrors without repeating the edge element and needs pads smaller than the
+/// dimension.
 struct Pad {
   static constexpr std::string_view name = "pad";
   static constexpr std::string_view operands = "input";
-  static constexpr std::string_view summary = "a border of a constant, mirrored or repeated elements";
+  static constexpr std::string_view summary =
+      "a border of a constant, mirrored or repeated elements";
   std::vector<int64_t> before, after;
   PadMode mode = PadMode::constant;
   double value = 0;
   static constexpr auto attributes() {
-    return std::tuple{Attribute{"before", &Pad::before, true}, Attribute{"after", &Pad::after, true},
-                      Attribute{"mode", &Pad::mode}, Attribute{"value", &Pad::value}};
+    return std::tuple{Attribute{"before", &Pad::before, true},
+                      Attribute{"after", &Pad::after, true}, Attribute{"mode", &Pad::mode},
+                      Attribute{"value", &Pad::value}};
   }
   InferredTypes infer(InferContext &) const;
 };
@@ -73,9 +79,12 @@ struct Pad {
 struct Reshape {
   static constexpr std::string_view name = "reshape";
   static constexpr std::string_view operands = "input";
-  static constexpr std::string_view summary = "a new shape; 0 keeps a dimension, one -1 is computed";
+  static constexpr std::string_view summary =
+      "a new shape; 0 keeps a dimension, one -1 is computed";
   std::vector<int64_t> shape;
-  static constexpr auto attributes() { return std::tuple{Attribute{"shape", &Reshape::shape, true}}; }
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"shape", &Reshape::shape, true}};
+  }
   InferredTypes infer(InferContext &) const;
 };
 
@@ -93,7 +102,8 @@ struct Flatten {
 struct Transpose {
   static constexpr std::string_view name = "transpose";
   static constexpr std::string_view operands = "input";
-  static constexpr std::string_view summary = "dimension i of the result is permutation[i] of the input";
+  static constexpr std::string_view summary =
+      "dimension i of the result is permutation[i] of the input";
   std::vector<int64_t> permutation;
   static constexpr auto attributes() {
     return std::tuple{Attribute{"permutation", &Transpose::permutation, true}};

@@ -1,0 +1,148 @@
+// Expressions of the loops text, on scalars and on the lanes of a vector loop.
+#include "compiler/codegen/emit_math.h"
+#include "compiler/codegen/function_emitter.h"
+
+#include <fmt/format.h>
+#include <utility>
+
+namespace cnnc::codegen {
+
+using llvm::Value;
+using loop::Access;
+using loop::Expression;
+using loop::Function;
+
+Value *FunctionEmitter::splat(Value *value) {
+  if (value->getType()->isVectorTy() || lane_variable_.empty())
+    return value;
+  Value *&result = splats_[{value, lanes_}];
+  if (!result)
+    result = builder_.CreateVectorSplat(static_cast<unsigned>(lanes_), value);
+  return result;
+}
+
+Value *FunctionEmitter::evaluate(const Expression &expression) {
+  switch (expression.kind) {
+  case Expression::Kind::number:
+    return llvm::ConstantFP::get(builder_.getFloatTy(), expression.number);
+  case Expression::Kind::load:
+    return load(expression.access);
+  case Expression::Kind::call:
+    return evaluate_call(expression);
+  }
+  return nullptr;
+}
+
+Value *FunctionEmitter::evaluate_call(const Expression &expression) {
+  std::vector<Value *> a;
+  bool vector = false;
+  for (const Expression &argument : expression.arguments) {
+    a.push_back(evaluate(argument));
+    if (failed_)
+      return nullptr;
+    vector = vector || a.back()->getType()->isVectorTy();
+  }
+  if (vector)
+    for (Value *&value : a)
+      value = splat(value);
+  switch (expression.function) {
+  case Function::add:
+    return builder_.CreateFAdd(a[0], a[1]);
+  case Function::sub:
+    return builder_.CreateFSub(a[0], a[1]);
+  case Function::mul:
+    return builder_.CreateFMul(a[0], a[1]);
+  case Function::div:
+    return builder_.CreateFDiv(a[0], a[1]);
+  case Function::neg:
+    return builder_.CreateFNeg(a[0]);
+  case Function::min:
+    return emit_min(builder_, a[0], a[1]);
+  case Function::max:
+    return emit_max(builder_, a[0], a[1]);
+  case Function::exp:
+    return emit_exp(builder_, a[0]);
+  case Function::tanh:
+    return emit_tanh(builder_, a[0]);
+  case Function::sqrt:
+    return emit_sqrt(builder_, a[0]);
+  case Function::fma:
+    return emit_fma(builder_, a[0], a[1], a[2]);
+  case Function::select_less:
+    return builder_.CreateSelect(builder_.CreateFCmpOLT(a[0], a[1]), a[2], a[3]);
+  }
+  return nullptr;
+}
+
+Value *FunctionEmitter::load(const Access &access) {
+  auto reg = registers_.find(access.buffer);
+  return reg != registers_.end() ? load_register(reg->second, access) : load_memory(access);
+}
+
+Value *FunctionEmitter::load_register(const RegisterArray &array, const Access &access) {
+  std::optional<size_t> element = element_of(array, access);
+  if (!element)
+    return llvm::PoisonValue::get(array.type);
+  Value *value = array.elements[*element];
+  if (!value) {
+    fail(fmt::format("{} is read before it is assigned", to_string(access)));
+    return llvm::PoisonValue::get(array.type);
+  }
+  bool whole = !lane_variable_.empty() && array.lanes > 0 &&
+               access.subscripts.back().as_variable() == lane_variable_;
+  if (array.lanes == 0 || whole)
+    return value;
+  std::optional<int64_t> lane = constant_of(access.subscripts.back());
+  if (!lane) {
+    fail(fmt::format("{} needs a constant lane", to_string(access)));
+    return llvm::PoisonValue::get(array.type);
+  }
+  return builder_.CreateExtractElement(value, builder_.getInt64(static_cast<uint64_t>(*lane)));
+}
+
+std::optional<size_t> FunctionEmitter::element_of(const RegisterArray &array,
+                                                  const Access &access) {
+  size_t dims = array.shape.size() - (array.lanes > 0 ? 1 : 0);
+  int64_t flat = 0;
+  for (size_t i = 0; i < dims; ++i) {
+    std::optional<int64_t> subscript = constant_of(access.subscripts[i]);
+    if (!subscript || *subscript < 0 || *subscript >= array.shape[i]) {
+      fail(fmt::format("subscript {} of the register {} is not a constant within its shape", i,
+                       to_string(access)));
+      return std::nullopt;
+    }
+    flat = flat * array.shape[i] + *subscript;
+  }
+  return static_cast<size_t>(flat);
+}
+
+Value *FunctionEmitter::load_memory(const Access &access) {
+  Address address = address_of(access);
+  if (failed_)
+    return nullptr;
+  int64_t size = size_of(address.buffer->dtype);
+  llvm::Type *element = type_of(address.buffer->dtype);
+  llvm::Align align(static_cast<uint64_t>(size));
+  bool vector = !lane_variable_.empty();
+  if (vector && (address.by_lane || (address.lane_step != 0 && address.lane_step != size))) {
+    // No common step, or not adjacent: one load per lane.
+    Value *result = llvm::PoisonValue::get(vector_type(element, lanes_));
+    std::string variable = std::exchange(lane_variable_, "");
+    for (int64_t lane = 0; lane < lanes_; ++lane) {
+      constants_[variable] = lane;
+      result = builder_.CreateInsertElement(result, load_memory(access),
+                                            builder_.getInt64(static_cast<uint64_t>(lane)));
+    }
+    constants_.erase(variable);
+    lane_variable_ = variable;
+    return result;
+  }
+  Value *place = pointer(address);
+  int64_t lanes = vector && address.lane_step == size ? lanes_ : 0;
+  Value *&value = loaded_[{place, lanes}];
+  if (!value)
+    value = builder_.CreateAlignedLoad(vector_type(element, lanes), place, align);
+  return value;
+}
+
+} // namespace cnnc::codegen
