@@ -62,7 +62,20 @@ struct Window2d {
   std::vector<std::pair<std::string, int64_t>> loops() const {
     return {{"kh", kernel[0]}, {"kw", kernel[1]}};
   }
+
+  /// Whether the windows stay inside the input and its halo.
+  bool inside(const TensorType &input, const TensorType &result) const {
+    for (size_t i = 0; i < 2; ++i) {
+      int64_t last = (result.shape[2 + i] - 1) * stride[i] + (kernel[i] - 1) * dilation[i] - pad[i];
+      if (pad[i] > input.layout.halo[i] || last - input.shape[2 + i] >= input.layout.halo[2 + i])
+        return false;
+    }
+    return true;
+  }
 };
+
+constexpr const char *no_halo =
+    "the input has no halo as wide as the padding; run assign_layouts before lower_loops";
 
 } // namespace
 
@@ -70,6 +83,8 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
   const TensorType &result = lowering.result();
   const std::vector<int64_t> &filter = lowering.operand(1).shape;
   Window2d window{conv.stride, conv.dilation, {filter[2], filter[3]}, conv.pad};
+  if (!window.inside(lowering.operand(0), result))
+    return lowering.error(no_halo);
   std::vector<int64_t> extents = loop_extents(result);
   // A depthwise convolution has one input channel per output channel: its channel loop is both.
   bool depthwise = conv.groups > 1 && filter[1] == 1 && filter[0] == conv.groups;
@@ -103,6 +118,8 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
 bool lower(const Local2d &local, Lowering &lowering) {
   const std::vector<int64_t> &filter = lowering.operand(1).shape;
   Window2d window{local.stride, local.dilation, {filter[4], filter[5]}, local.pad};
+  if (!window.inside(lowering.operand(0), lowering.result()))
+    return lowering.error(no_halo);
   std::vector<int64_t> extents = loop_extents(lowering.result());
   Expression start = lowering.has_operand(2) ? lowering.read(2, {var("oc"), var("oh"), var("ow")})
                                              : loop::number(0);
