@@ -40,7 +40,7 @@ const std::vector<Pass> &table() {
       graph("fold_batch_norm", fold_batch_norm,
             "turns batch_norm after a convolution or dense into its filter and bias"),
       graph("fold_constants", fold_constants,
-            "marks what depends on constants alone as a constant"),
+            "computes small constants, and removes arithmetic that changes nothing"),
       graph("eliminate_common_values", eliminate_common_values,
             "keeps one of values that are equal"),
       // After all rewrites, which leave their old values behind.
@@ -57,10 +57,12 @@ const std::vector<Pass> &table() {
       module("lower_loops", lower_loops, "writes every kernel as loops"),
       // Loops of fused ops become one nest before it is cut.
       loops("fuse_loops", fuse_loops, "joins the loops of fused ops, their values in registers"),
-      loops("tile_loops", tile_loops, "cuts loops into the register tiles of the schedule"),
-      loops("vectorize_loops", vectorize_loops, "makes the vector loop innermost"),
-      loops("unroll_loops", unroll_loops, "writes the loops of a tile out"),
-      loops("parallelize_loops", parallelize_loops, "moves the parallel loops outermost, as one"),
+      loops("tile_loops", tile_loops,
+            "cuts loops into register tiles, and moves those below the reduction"),
+      loops("vectorize_loops", vectorize_loops, "turns a tile loop into the lanes of vectors"),
+      loops("unroll_loops", unroll_loops, "writes out a few iterations of the reduction loops"),
+      loops("parallelize_loops", parallelize_loops,
+            "makes one parallel loop of the outermost loops"),
       // Clears up after the others: constant bounds, loops of one iteration, subscripts.
       loops("simplify_loops", simplify_loops,
             "drops loops of one iteration, simplifies bounds and subscripts"),
