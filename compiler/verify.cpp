@@ -4,6 +4,7 @@
 // at its own output. The model's outputs are compared with the graph as it was written, which
 // covers the graph passes.
 #include "compiler/build.h"
+#include "compiler/cost.h"
 #include "compiler/graph_passes/graph_passes.h"
 
 #include <algorithm>
@@ -174,6 +175,7 @@ public:
 
 private:
   bool compile();
+  void announce() const;
   bool interpret_written(const std::vector<Tensor> &inputs);
   std::optional<Verification> run_compiled(const std::vector<Tensor> &inputs);
 
@@ -210,6 +212,16 @@ bool Verifier::compile() {
   if (build_)
     loaded_ = load_build(session_, *build_);
   return loaded_ != nullptr;
+}
+
+/// The reference interpreter takes about two seconds per thousand million multiplications.
+void Verifier::announce() const {
+  int64_t work = 0;
+  for (const Node &node : before_lowering_.nodes)
+    work += multiplications(before_lowering_, node) / 1'000'000;
+  if (work > 500 && session_.options().remark)
+    session_.options().remark(
+        fmt::format("the reference interpreter computes {} million multiplications, twice", work));
 }
 
 /// The outputs of the model as it was written.
@@ -284,6 +296,7 @@ std::optional<Verification> Verifier::run(const InputMaker &make_inputs) {
     std::copy((*inputs)[i].begin(), (*inputs)[i].end(), tensor.mutable_bytes().begin());
     tensors.push_back(std::move(tensor));
   }
+  announce();
   if (!interpret_written(tensors))
     return std::nullopt;
   return run_compiled(tensors);

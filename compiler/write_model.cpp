@@ -48,6 +48,11 @@ bool write_weights_object(Session &session, const Build &build, const std::files
       codegen::WeightsObjectWriter::open(path, build.layout.description.weights_size, diagnostics);
   if (!writer)
     return false;
+  // A network of this size keeps its user waiting for seconds.
+  constexpr uint64_t large = uint64_t(100) << 20;
+  uint64_t size = build.layout.description.weights_size;
+  if (size > large && session.options().remark)
+    session.options().remark(fmt::format("writing {} MB of weights", size / 1'000'000));
   auto append = [&](uint64_t offset, std::span<const std::byte> bytes) {
     return writer->pad_to(offset) && writer->append(bytes);
   };
