@@ -9,57 +9,6 @@ namespace cnnc {
 
 namespace {
 
-bool parse_shape(TokenCursor &cursor, TensorType &type) {
-  if (!cursor.expect("["))
-    return false;
-  if (cursor.accept("]"))
-    return true;
-  do {
-    const Token token = cursor.peek();
-    if (token.kind == TokenKind::identifier) {
-      if (!type.shape.empty())
-        return cursor.error(
-            fmt::format("only the first dimension, the batch, may be symbolic: '{}'", token.text));
-      type.batch_name = token.text;
-      type.shape.push_back(symbolic_dim);
-      cursor.next();
-      continue;
-    }
-    std::optional<int64_t> dim = cursor.expect_integer("a dimension");
-    if (!dim)
-      return false;
-    if (*dim < 1 || *dim > largest_dim) {
-      cursor.error_at(token.range,
-                      fmt::format("the dimension {} is not between 1 and {}", *dim, largest_dim));
-      return false;
-    }
-    type.shape.push_back(*dim);
-  } while (cursor.accept(","));
-  return cursor.expect("]");
-}
-
-bool parse_halo(TokenCursor &cursor, TensorType &type) {
-  SourceRange range = cursor.peek().range;
-  cursor.next(); // halo
-  if (!cursor.expect("=") || !cursor.expect("["))
-    return false;
-  for (size_t i = 0; i < 4; ++i) {
-    std::optional<int64_t> size = cursor.expect_integer("a halo size");
-    if (!size || (i < 3 && !cursor.expect(",")))
-      return false;
-    if (*size < 0 || *size > 4096)
-      return cursor.error(fmt::format("the halo size {} is not between 0 and 4096", *size));
-    type.layout.halo[i] = *size;
-  }
-  if (!cursor.expect("]"))
-    return false;
-  if (type.rank() < 2) {
-    cursor.error_at(range, "a halo needs at least two dimensions");
-    return false;
-  }
-  return true;
-}
-
 class Parser {
 public:
   explicit Parser(TokenCursor &cursor)
@@ -518,36 +467,6 @@ private:
 };
 
 } // namespace
-
-std::optional<TensorType> parse_type(TokenCursor &cursor) {
-  std::optional<Token> name = cursor.expect(TokenKind::identifier, "a type, as in f32[1, 3, 8, 8]");
-  if (!name)
-    return std::nullopt;
-  TensorType type;
-  std::optional<DType> dtype = dtype_named(name->text);
-  if (!dtype) {
-    cursor.error_at(name->range, fmt::format("there is no element type '{}': there are f32, f64, "
-                                             "i32, i64, u8, bool",
-                                             name->text));
-    return std::nullopt;
-  }
-  type.dtype = *dtype;
-  if (!parse_shape(cursor, type))
-    return std::nullopt;
-  const Token &word = cursor.peek();
-  if (word.kind == TokenKind::identifier && cursor.peek(1).text != "=")
-    if (std::optional<std::vector<Block>> blocks = parse_layout(word.text, type.rank())) {
-      type.layout.blocks = std::move(*blocks);
-      cursor.next();
-    }
-  if (cursor.is_word("halo") && !parse_halo(cursor, type))
-    return std::nullopt;
-  if (!byte_size(type)) {
-    cursor.error_at(name->range, fmt::format("{} has too many elements", to_string(type)));
-    return std::nullopt;
-  }
-  return type;
-}
 
 std::optional<Graph> parse_graph(TokenCursor &cursor, Graph *incomplete) {
   return Parser(cursor).model(incomplete);
