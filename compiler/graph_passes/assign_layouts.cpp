@@ -16,6 +16,7 @@
 // disagree and at the model's inputs and outputs, which are plain NCHW. Texts that have layouts
 // keep them.
 #include "compiler/graph_passes/graph_passes.h"
+#include "compiler/halo.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -26,23 +27,8 @@ namespace cnnc {
 
 namespace {
 
-using Halo = std::array<int64_t, 4>;
-
 bool is_view(const Op &op) {
   return std::holds_alternative<Reshape>(op) || std::holds_alternative<Flatten>(op);
-}
-
-/// Border that a convolution reads beyond its input.
-Halo halo_of_windows(const std::array<int64_t, 4> &pad, const std::array<int64_t, 2> &stride,
-                     const std::array<int64_t, 2> &dilation, const std::array<int64_t, 2> &kernel,
-                     const std::vector<int64_t> &input, const std::vector<int64_t> &output) {
-  Halo halo = {};
-  for (size_t i = 0; i < 2; ++i) {
-    int64_t last = (output[2 + i] - 1) * stride[i] + (kernel[i] - 1) * dilation[i] - pad[i];
-    halo[i] = pad[i];
-    halo[2 + i] = std::max<int64_t>(0, last - input[2 + i] + 1);
-  }
-  return halo;
 }
 
 class Layouts {

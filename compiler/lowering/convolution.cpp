@@ -8,7 +8,11 @@
 //   }
 //
 // Padding is the halo of the input. dense is the same with a 1x1 window.
+#include "compiler/halo.h"
 #include "compiler/lowering/lowering.h"
+
+#include <algorithm>
+#include <functional>
 
 namespace cnnc {
 
@@ -65,12 +69,8 @@ struct Window2d {
 
   /// Whether the windows stay inside the input and its halo.
   bool inside(const TensorType &input, const TensorType &result) const {
-    for (size_t i = 0; i < 2; ++i) {
-      int64_t last = (result.shape[2 + i] - 1) * stride[i] + (kernel[i] - 1) * dilation[i] - pad[i];
-      if (pad[i] > input.layout.halo[i] || last - input.shape[2 + i] >= input.layout.halo[2 + i])
-        return false;
-    }
-    return true;
+    Halo needed = halo_of_windows(pad, stride, dilation, kernel, input.shape, result.shape);
+    return std::equal(needed.begin(), needed.end(), input.layout.halo.begin(), std::less_equal<>());
   }
 };
 

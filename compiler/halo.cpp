@@ -1,0 +1,19 @@
+#include "compiler/halo.h"
+
+#include <algorithm>
+
+namespace cnnc {
+
+Halo halo_of_windows(const std::array<int64_t, 4> &pad, const std::array<int64_t, 2> &stride,
+                     const std::array<int64_t, 2> &dilation, const std::array<int64_t, 2> &kernel,
+                     const std::vector<int64_t> &input, const std::vector<int64_t> &output) {
+  Halo halo = {};
+  for (size_t i = 0; i < 2; ++i) {
+    int64_t last = (output[2 + i] - 1) * stride[i] + (kernel[i] - 1) * dilation[i] - pad[i];
+    halo[i] = pad[i];
+    halo[2 + i] = std::max<int64_t>(0, last - input[2 + i] + 1);
+  }
+  return halo;
+}
+
+} // namespace cnnc

@@ -1,0 +1,18 @@
+// The border that convolutions read around their input.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace cnnc {
+
+using Halo = std::array<int64_t, 4>; // top, left, bottom, right
+
+/// How far windows reach beyond an input of shape [n, c, h, w] when they make a result of the shape
+/// `output`. The end may need less than the padding there: strides can leave some of it unread.
+Halo halo_of_windows(const std::array<int64_t, 4> &pad, const std::array<int64_t, 2> &stride,
+                     const std::array<int64_t, 2> &dilation, const std::array<int64_t, 2> &kernel,
+                     const std::vector<int64_t> &input, const std::vector<int64_t> &output);
+
+} // namespace cnnc
