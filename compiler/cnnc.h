@@ -207,6 +207,23 @@ using InputMaker =
 Result<Verification> verify(const Model &model, const InputMaker &make_inputs,
                             double tolerance = 1e-4, const Options &options = {});
 
+/// One kernel of a compiled model: what it computes, and how the compiler chose to compute it.
+struct KernelInfo {
+  std::string name;
+  std::string code;      // kernels with the same code have the same text here
+  std::string ops;       // "conv2d 64->64 3x3/1 56x56 + relu"; empty when the text has loops only
+  std::string algorithm; // "direct", "winograd(4)", "depthwise", "dense", "pool" ...
+  std::string schedule;  // as in the text: "schedule(vector=oc:16, ...)"; empty when there is none
+  std::string tile;      // of that: "oc:32, ow:12"
+  int64_t multiplications = 0; // of one image, by the direct formula whatever the algorithm
+  // Sizes of what it reads and writes, as they lie in memory; of one image.
+  int64_t weight_bytes = 0, input_bytes = 0, output_bytes = 0;
+};
+
+/// The kernels of a model in the order in which they run, that of cnnc_model_v1.kernel_names. Takes
+/// as long as the passes; generates no code.
+Result<std::vector<KernelInfo>> describe_kernels(const Model &model, const Options &options = {});
+
 /// A table of the layers with shapes, parameters, multiplications and receptive fields.
 Result<std::string> summary(const Model &model, const Options &options = {});
 

@@ -3,9 +3,8 @@
 // that the compiler makes from a kernel of the loops text.
 //
 //   build/tests/bench/convolution_benchmark [--benchmark_filter=3x3]
-#include "tests/bench/runner.h"
+#include "tests/bench/machine.h"
 
-#include <algorithm>
 #include <benchmark/benchmark.h>
 
 namespace {
@@ -27,20 +26,6 @@ constexpr Shape shapes[] = {
     {"depthwise 3x3 144 56x56", 144, 144, 56, 3, 1, 144},
 };
 
-/// 24 independent chains of fused multiply-adds, more than latency times throughput of any core.
-constexpr int64_t peak_chains = 24, peak_length = 20000;
-
-std::string peak_text(int64_t lanes) {
-  std::string v = std::to_string(lanes), n = std::to_string(peak_chains);
-  return "model @peak(%x: f32[" + v + "]) {\n  %y = call \"peak\" %x : f32[" + n + ", " + v +
-         "]\n  return %y\n}\nkernel @peak(x: f32[" + v + "]) -> (y: f32[" + n + ", " + v +
-         "]) {\n  reg c: f32[" + n + ", " + v + "]\n  unroll i in 0.." + n + ", vector j in 0.." +
-         v + " { c[i, j] = x[j] }\n  for k in 0.." + std::to_string(peak_length) +
-         ", unroll i in 0.." + n + ", vector j in 0.." + v +
-         " { c[i, j] += x[j] * x[j] }\n  unroll i in 0.." + n + ", vector j in 0.." + v +
-         " { y[i, j] = c[i, j] }\n}\n";
-}
-
 std::string convolution_text(const Shape &s) {
   auto number = [](int64_t value) { return std::to_string(value); };
   std::string pad = number(s.kernel / 2);
@@ -53,10 +38,8 @@ std::string convolution_text(const Shape &s) {
 }
 
 void convolution(benchmark::State &state, const Shape &shape) {
-  // The widest vector that does not spill its chains is the fastest; a CPU without AVX-512 splits
-  // it.
-  constexpr int64_t lanes = 16;
-  Runner peak(jit_text(peak_text(lanes)), "peak"), conv(jit_text(convolution_text(shape)), "conv");
+  FmaPeak peak;
+  Runner conv(jit_text(convolution_text(shape)), 1, true);
   int64_t outputs = (shape.size + 2 * (shape.kernel / 2) - shape.kernel) / shape.stride + 1;
   double operations =
       2.0 * static_cast<double>(shape.oc * outputs * outputs * (shape.ic / shape.groups) *
@@ -64,8 +47,9 @@ void convolution(benchmark::State &state, const Shape &shape) {
   std::vector<double> times, peaks;
   conv.run();
   for (auto _ : state) {
-    peaks.push_back(2.0 * peak_chains * peak_length * lanes / peak.run());
-    times.push_back(conv.run());
+    peaks.push_back(peak.measure());
+    conv.run();
+    times.push_back(conv.kernel_seconds("conv"));
     state.SetIterationTime(times.back());
   }
   double rate = operations / median(times);
@@ -73,8 +57,7 @@ void convolution(benchmark::State &state, const Shape &shape) {
   state.counters["peak"] = median(peaks) * 1e-9;
   state.counters["%_of_peak"] = 100 * rate / median(peaks);
   // On a machine that others use, too, the fastest run says more than the median.
-  double best = *std::min_element(times.begin(), times.end());
-  state.counters["best_%"] = 100 * operations / best / median(peaks);
+  state.counters["best_%"] = 100 * operations / least(times) / median(peaks);
 }
 
 } // namespace

@@ -12,9 +12,9 @@ constexpr int runs = 15;
 
 void measure(const std::filesystem::path &file) {
   auto start = std::chrono::steady_clock::now();
-  cnnc::Program program = jit_or_exit(cnnc::load(file));
+  cnnc::Program program = value_or_exit(cnnc::jit(value_or_exit(cnnc::load(file))));
   std::chrono::duration<double> compiled = std::chrono::steady_clock::now() - start;
-  Runner one(program, {}, 1), two(program, {}, 2);
+  Runner one(program, 1), two(program, 2);
   std::vector<double> times[2];
   one.run();
   two.run();
@@ -22,9 +22,6 @@ void measure(const std::filesystem::path &file) {
     times[0].push_back(one.run());
     times[1].push_back(two.run());
   }
-  auto least = [](const std::vector<double> &all) {
-    return *std::min_element(all.begin(), all.end());
-  };
   std::printf("%-24s %9.2f %9.2f %9.2f %9.2f %8.2f %9.0f\n", file.stem().c_str(),
               median(times[0]) * 1e3, least(times[0]) * 1e3, median(times[1]) * 1e3,
               least(times[1]) * 1e3, median(times[0]) / median(times[1]), compiled.count() * 1e3);

@@ -1,0 +1,18 @@
+"""What the JSON of layers_benchmark says of LeNet: sizes, counts, and rates that agree with each other."""
+import json
+import sys
+
+report = json.load(open(sys.argv[1]))
+kernels = {kernel["kernels"][0]: kernel for kernel in report["kernels"]}
+conv = kernels["conv2"]
+assert conv["multiplications"] == 16 * 10 * 10 * 6 * 5 * 5, conv
+assert conv["algorithm"] == "direct" and "max_pool2d 2x2/2" in conv["ops"], conv
+assert conv["weight_bytes"] >= 4 * 16 * 6 * 5 * 5, conv
+assert 0 < conv["min_us"] <= conv["median_us"], conv
+rate = 2 * conv["multiplications"] / conv["median_us"] * 1e-3
+assert abs(rate / conv["gflops"] - 1) < 1e-6, (rate, conv)
+assert abs(100 * rate / report["peak_gflops"] / conv["percent_of_peak"] - 1) < 1e-6, (report, conv)
+# As counted by hand; cnnc --summary prints them, too.
+assert report["multiplications"] == 117600 + 240000 + 48000 + 10080 + 840, report["multiplications"]
+assert sum(len(kernel["kernels"]) for kernel in report["kernels"]) == 8
+assert abs(sum(kernel["percent_of_time"] for kernel in report["kernels"]) - 100) < 1e-6
