@@ -75,17 +75,18 @@ private:
       schedule.parallel = {"n", "oc", "oh"};
       return;
     }
-    bool depthwise = conv.groups > 1 && filter[1] == 1;
-    int64_t group_channels = depthwise ? lanes_ : type.shape[1] / conv.groups;
+    if (conv.groups > 1 && filter[1] == 1)
+      return depthwise(schedule, type, conv, filter, pooled_pixels(members));
+    int64_t group_channels = type.shape[1] / conv.groups;
     int64_t vectors = (group_channels + lanes_ - 1) / lanes_;
-    int64_t channel_vectors = !depthwise && vectors % 2 == 0 ? 2 : 1;
+    int64_t channel_vectors = vectors % 2 == 0 ? 2 : 1;
     int64_t pooled = pooled_pixels(members);
     int64_t reduction = filter[1] * filter[2] * filter[3];
     const std::vector<int64_t> &output = graph_.type(graph_.nodes[members.back()].results[0]).shape;
     int64_t height = output[2], width = output[3];
     // A map narrower than the tile fills it with rows: the weights are then read once for all of
     // them.
-    bool small = !depthwise && registers_ >= 32 && width <= 14 && pooled == 1;
+    bool small = registers_ >= 32 && width <= 14 && pooled == 1;
     if (small)
       channel_vectors = 1;
     int64_t pixels =
@@ -96,8 +97,30 @@ private:
       schedule.tile.push_back({"oh", rows});
     schedule.tile.push_back({"ow", std::min(pixels, width)});
     schedule.vector = {{"oc", lanes_}};
-    if (!depthwise)
-      schedule.unroll = {{"ic", 4}};
+    schedule.unroll = {{"ic", 4}};
+    schedule.parallel = {"n", "oc", "oh"};
+  }
+
+  /// Every input vector is loaded once for all results of the tile that use it, which is why the
+  /// window is written out: the vectors that neighbouring windows share stay in registers. Two rows
+  /// of pixels share more than one; with a stride or few registers the tile is narrower, as more
+  /// inputs are live at a time. `pooled`: results that one result of a fused pool needs.
+  void depthwise(Schedule &schedule, const TensorType &type, const Conv2d &conv,
+                 const std::vector<int64_t> &filter, int64_t pooled) {
+    int64_t height = type.shape[2], width = type.shape[3];
+    bool wide = registers_ >= 32 && conv.stride[1] == 1;
+    // Odd heights cut the loop over rows in two, and then only channels can be parallel.
+    bool two_rows =
+        pooled == 1 && (height % 2 == 0 || (height > 1 && type.shape[1] >= 16 * lanes_));
+    int64_t columns = (wide ? 7 : 4) * (two_rows ? 1 : 2);
+    schedule.tile = {{"oc", lanes_}};
+    if (two_rows)
+      schedule.tile.push_back({"oh", 2});
+    schedule.tile.push_back({"ow", std::max<int64_t>(1, std::min(columns, width) / pooled)});
+    schedule.vector = {{"oc", lanes_}};
+    if (filter[2] <= 3)
+      schedule.unroll.push_back({"kh", filter[2]});
+    schedule.unroll.push_back({"kw", std::min<int64_t>(filter[3], 7)});
     schedule.parallel = {"n", "oc", "oh"};
   }
 
