@@ -19,20 +19,15 @@ llvm::Type *integer_type(IRBuilderBase &builder, Value *like) {
   return element;
 }
 
+/// The first and the last float whose exponential is a normal number.
+constexpr double smallest_exp_argument = -0x1.5d589ep6, largest_exp_argument = 0x1.62e42ep6;
+
 /// Horner's scheme with fused multiply-adds; coefficients from the highest power down.
 Value *polynomial(IRBuilderBase &builder, Value *x, std::initializer_list<double> coefficients) {
   Value *result = nullptr;
   for (double c : coefficients)
     result = result ? emit_fma(builder, result, x, constant(x, c)) : constant(x, c);
   return result;
-}
-
-/// 2^n as a float, for integers n in [-126, 127].
-Value *power_of_two(IRBuilderBase &builder, Value *n, Value *like) {
-  llvm::Type *type = n->getType();
-  Value *biased = builder.CreateAdd(n, llvm::ConstantInt::get(type, 127));
-  return builder.CreateBitCast(builder.CreateShl(biased, llvm::ConstantInt::get(type, 23)),
-                               like->getType());
 }
 
 } // namespace
@@ -54,26 +49,26 @@ Value *emit_sqrt(IRBuilderBase &builder, Value *x) {
 }
 
 Value *emit_exp(IRBuilderBase &builder, Value *x) {
-  // Beyond these bounds the result is 0 or infinity anyway. NaN passes through both.
-  x = emit_max(builder, constant(x, -104.0), x);
-  x = emit_min(builder, constant(x, 89.0), x);
-  // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
+  // Adding 1.5 * 2^23 rounds to an integer n and leaves it in the low bits.
   Value *magic = constant(x, 12582912.0);
   Value *shifted = emit_fma(builder, x, constant(x, 1.44269504088896341), magic);
   Value *n = builder.CreateFSub(shifted, magic);
-  llvm::Type *integers = integer_type(builder, x);
-  Value *integer = builder.CreateSub(builder.CreateBitCast(shifted, integers),
-                                     llvm::ConstantInt::get(integers, 0x4B400000));
   Value *r = emit_fma(builder, n, constant(x, -0.693145751953125), x);
   r = emit_fma(builder, n, constant(x, -1.42860682030941723212e-6), r);
-  Value *p = polynomial(builder, r,
-                        {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2,
-                         1.6666665459e-1, 5.0000001201e-1});
-  p = builder.CreateFAdd(emit_fma(builder, p, builder.CreateFMul(r, r), r), constant(x, 1.0));
-  // 2^n in two factors, so that neither leaves the range of exponents.
-  Value *half = builder.CreateAShr(integer, llvm::ConstantInt::get(integers, 1));
-  p = builder.CreateFMul(p, power_of_two(builder, half, x));
-  return builder.CreateFMul(p, power_of_two(builder, builder.CreateSub(integer, half), x));
+  Value *p = polynomial(
+      builder, r,
+      {1.381459328e-3, 8.368719277e-3, 4.166838828e-2, 1.666652061e-1, 4.999999345e-1, 1.0, 1.0});
+  // Times 2^n: n is added to the exponent. The bits of the number added above are shifted out.
+  llvm::Type *integers = integer_type(builder, x);
+  Value *scale = builder.CreateShl(builder.CreateBitCast(shifted, integers),
+                                   llvm::ConstantInt::get(integers, 23));
+  Value *scaled = builder.CreateAdd(builder.CreateBitCast(p, integers), scale);
+  Value *result = builder.CreateBitCast(scaled, x->getType());
+  // Outside the exponents of normal numbers that sum means nothing. NaN is on neither side.
+  result = builder.CreateSelect(builder.CreateFCmpOLT(x, constant(x, smallest_exp_argument)),
+                                constant(x, 0), result);
+  return builder.CreateSelect(builder.CreateFCmpOGT(x, constant(x, largest_exp_argument)),
+                              llvm::ConstantFP::getInfinity(x->getType()), result);
 }
 
 Value *emit_tanh(IRBuilderBase &builder, Value *x) {
