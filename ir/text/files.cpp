@@ -55,28 +55,50 @@ int read_all(int descriptor, std::string &bytes) {
 }
 
 /// Returns 0 or errno.
-int write_all(int descriptor, std::span<const std::string_view> pieces) {
-  for (std::string_view rest : pieces) {
-    while (!rest.empty()) {
-      ssize_t count = ::write(descriptor, rest.data(), rest.size());
-      if (count < 0 && errno != EINTR)
-        return errno;
-      if (count > 0)
-        rest.remove_prefix(static_cast<size_t>(count));
-    }
+int write_all(int descriptor, std::string_view rest) {
+  while (!rest.empty()) {
+    ssize_t count = ::write(descriptor, rest.data(), rest.size());
+    if (count < 0 && errno != EINTR)
+      return errno;
+    if (count > 0)
+      rest.remove_prefix(static_cast<size_t>(count));
   }
   return 0;
 }
 
-bool write_directly(const std::filesystem::path &path, std::span<const std::string_view> pieces,
+/// What became of the bytes. Not complete without an error: the producer has reported why.
+struct Outcome {
+  bool complete = false;
+  int error = 0; // errno
+};
+
+Outcome write_all(int descriptor, const FileProducer &produce) {
+  Outcome outcome;
+  bool produced = produce([&](std::string_view bytes) {
+    if (outcome.error == 0)
+      outcome.error = write_all(descriptor, bytes);
+    return outcome.error == 0;
+  });
+  outcome.complete = produced && outcome.error == 0;
+  return outcome;
+}
+
+/// Closes the file and reports an error of the system, if there was one.
+bool finish(Descriptor &file, Outcome outcome, const std::filesystem::path &path,
+            Diagnostics &diagnostics) {
+  if (!file.close() && outcome.complete)
+    outcome = {false, errno};
+  if (outcome.error != 0)
+    diagnostics.error(
+        fmt::format("{}: cannot write: {}", path.string(), system_message(outcome.error)));
+  return outcome.complete;
+}
+
+bool write_directly(const std::filesystem::path &path, const FileProducer &produce,
                     Diagnostics &diagnostics) {
   Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  int error = file.number() < 0 ? errno : write_all(file.number(), pieces);
-  if (error == 0 && !file.close())
-    error = errno;
-  if (error != 0)
-    diagnostics.error(fmt::format("{}: cannot write: {}", path.string(), system_message(error)));
-  return error == 0;
+  Outcome outcome = file.number() < 0 ? Outcome{false, errno} : write_all(file.number(), produce);
+  return finish(file, outcome, path, diagnostics);
 }
 
 /// A new file in the folder of `target`, or -1 with errno. O_EXCL keeps two writers apart.
@@ -92,7 +114,7 @@ int create_temporary(const std::filesystem::path &target, std::filesystem::path 
   return descriptor;
 }
 
-bool write_and_rename(const std::filesystem::path &target, std::span<const std::string_view> pieces,
+bool write_and_rename(const std::filesystem::path &target, const FileProducer &produce,
                       Diagnostics &diagnostics) {
   std::filesystem::path temporary;
   Descriptor file(create_temporary(target, temporary));
@@ -100,16 +122,14 @@ bool write_and_rename(const std::filesystem::path &target, std::span<const std::
     diagnostics.error(fmt::format("{}: cannot create: {}", target.string(), system_message(errno)));
     return false;
   }
-  int error = write_all(file.number(), pieces);
-  if (!file.close() && error == 0)
-    error = errno;
-  if (error == 0 && ::rename(temporary.c_str(), target.c_str()) != 0)
-    error = errno;
-  if (error != 0) {
-    ::unlink(temporary.c_str());
-    diagnostics.error(fmt::format("{}: cannot write: {}", target.string(), system_message(error)));
+  bool ok = finish(file, write_all(file.number(), produce), target, diagnostics);
+  if (ok && ::rename(temporary.c_str(), target.c_str()) != 0) {
+    diagnostics.error(fmt::format("{}: cannot write: {}", target.string(), system_message(errno)));
+    ok = false;
   }
-  return error == 0;
+  if (!ok)
+    ::unlink(temporary.c_str());
+  return ok;
 }
 
 } // namespace
@@ -131,14 +151,14 @@ std::optional<std::string> read_file(const std::filesystem::path &path, Diagnost
   return bytes;
 }
 
-bool write_file_atomically(const std::filesystem::path &path,
-                           std::span<const std::string_view> pieces, Diagnostics &diagnostics) {
+bool write_file_atomically(const std::filesystem::path &path, const FileProducer &produce,
+                           Diagnostics &diagnostics) {
   if (path == "-") {
     std::fflush(stdout); // keeps the order with what was printed before
-    int error = write_all(STDOUT_FILENO, pieces);
-    if (error != 0)
-      diagnostics.error(fmt::format("<stdout>: cannot write: {}", system_message(error)));
-    return error == 0;
+    Outcome outcome = write_all(STDOUT_FILENO, produce);
+    if (outcome.error != 0)
+      diagnostics.error(fmt::format("<stdout>: cannot write: {}", system_message(outcome.error)));
+    return outcome.complete;
   }
   std::error_code ignored;
   auto status = std::filesystem::status(path, ignored);
@@ -147,11 +167,19 @@ bool write_file_atomically(const std::filesystem::path &path,
     return false;
   }
   if (std::filesystem::is_other(status))
-    return write_directly(path, pieces, diagnostics);
+    return write_directly(path, produce, diagnostics);
   std::filesystem::path target = path;
   if (std::filesystem::is_symlink(path, ignored) && std::filesystem::exists(status))
     target = std::filesystem::canonical(path, ignored);
-  return write_and_rename(target, pieces, diagnostics);
+  return write_and_rename(target, produce, diagnostics);
+}
+
+bool write_file_atomically(const std::filesystem::path &path,
+                           std::span<const std::string_view> pieces, Diagnostics &diagnostics) {
+  auto produce = [&](const FileSink &sink) {
+    return std::all_of(pieces.begin(), pieces.end(), sink);
+  };
+  return write_file_atomically(path, produce, diagnostics);
 }
 
 bool write_file_atomically(const std::filesystem::path &path, std::string_view bytes,

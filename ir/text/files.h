@@ -4,6 +4,7 @@
 #include "ir/text/diagnostics.h"
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,5 +25,14 @@ bool write_file_atomically(const std::filesystem::path &path, std::string_view b
 /// The same for bytes that lie in several places, written one after the other without a copy.
 bool write_file_atomically(const std::filesystem::path &path,
                            std::span<const std::string_view> pieces, Diagnostics &diagnostics);
+
+/// Takes the next bytes of a file that is being written. False when they cannot be: stop then.
+using FileSink = std::function<bool(std::string_view)>;
+/// Makes the bytes of a file. False when it cannot: it has reported why, unless the sink failed.
+using FileProducer = std::function<bool(const FileSink &)>;
+
+/// The same for bytes that are made on the way, so that they are never all in memory.
+bool write_file_atomically(const std::filesystem::path &path, const FileProducer &produce,
+                           Diagnostics &diagnostics);
 
 } // namespace cnnc
