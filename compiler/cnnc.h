@@ -90,6 +90,10 @@ private:
   std::shared_ptr<const Content> content_;
 };
 
+/// Where an ONNX file has its weights: in itself, in FILE.data beside it, or in itself as long as
+/// protobuf can read the file (2 GB).
+enum class OnnxWeights { automatic, inside, beside };
+
 struct Options {
   /// Which model, when the text holds several. Empty: the only one.
   std::string model;
@@ -104,6 +108,8 @@ struct Options {
   unsigned jobs = 0;
   /// Exactly these passes instead of the default ones.
   std::optional<std::vector<std::string>> passes;
+  /// Of write_onnx.
+  OnnxWeights onnx_weights = OnnxWeights::automatic;
 
   /// Called with the whole text after each pass.
   std::function<void(std::string_view pass, const std::string &text)> after_pass;
@@ -131,10 +137,11 @@ enum class Stage {
   object,   // a relocatable object: the bytes of a .o file
   header,   // the model's C header
   dot,      // the graph for Graphviz
+  onnx,     // the graph as it was written: the bytes of an ONNX file, weights inside
 };
 
-/// The text (bytes) of one stage. With Options::passes, `graph` and `loops` are what these passes
-/// give.
+/// The text (bytes) of one stage. With Options::passes, `graph`, `loops` and `onnx` are what these
+/// passes give.
 Result<std::string> emit(const Model &model, Stage stage, const Options &options = {});
 
 /// What was written. Sizes in bytes.
@@ -155,6 +162,12 @@ Result<Artifact> write_object(const Model &model, const std::filesystem::path &f
                               const Options &options = {});
 Result<Artifact> write_archive(const Model &model, const std::filesystem::path &file,
                                const Options &options = {});
+
+/// Writes the model as it was written (or as Options::passes make it) as an ONNX file, opset 17,
+/// without copies of its weights in memory. "-" is standard output. An existing file is replaced
+/// only when all went well.
+Result<void> write_onnx(const Model &model, const std::filesystem::path &file,
+                        const Options &options = {});
 
 /// A model compiled into this process. May be run by several threads at a time; copies share it.
 class Program {

@@ -1,6 +1,7 @@
 // One stage of the compiler as text (or the bytes of an object).
 #include "compiler/build.h"
 #include "compiler/dot.h"
+#include "compiler/onnx/write_onnx.h"
 #include "compiler/summary.h"
 #include "ir/text/files.h"
 
@@ -76,6 +77,8 @@ bool prepare(Session &session, Stage stage) {
 Result<std::string> emit(const Model &model, Stage stage, const Options &options) {
   if (stage == Stage::object)
     return emit_object(model, options);
+  if (stage == Stage::onnx)
+    return emit_onnx(model, options);
   Session session(model, options);
   if (!prepare(session, stage))
     return session.error();

@@ -14,4 +14,4 @@ configure_package_config_file(compiler/cmake/cnncConfig.cmake.in ${PROJECT_BINAR
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/cnncConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/cnncConfig.cmake ${PROJECT_BINARY_DIR}/cnncConfigVersion.cmake
-  compiler/cmake/cnnc_add_model.cmake DESTINATION ${package_folder})
+  compiler/cmake/cnnc_add_model.cmake compiler/cmake/find_onnx.cmake DESTINATION ${package_folder})

@@ -29,6 +29,7 @@ Examples:
   cnnc lenet.ir --emit=loops             the loops of every kernel: edit and compile them again
   cnnc lenet.ir --passes=infer_shapes,fuse_kernels      exactly these passes, on any of the texts
   cnnc lenet.ir --print-after=tile_loops                the text after one pass; or after all
+  cnnc lenet.ir --emit=onnx -o lenet.onnx                the model as it is, for other programs
   cnnc lenet.ir --emit=dot | dot -Tsvg -o lenet.svg     a picture
 
 Exit codes: 0 fine, 1 the input is wrong, 2 the command line is wrong.
@@ -38,13 +39,13 @@ const std::vector<std::pair<std::string, Stage>> &stages() {
   static const std::vector<std::pair<std::string, Stage>> table = {
       {"graph", Stage::graph},  {"loops", Stage::loops}, {"llvm", Stage::llvm},
       {"asm", Stage::assembly}, {"obj", Stage::object},  {"header", Stage::header},
-      {"dot", Stage::dot}};
+      {"dot", Stage::dot},      {"onnx", Stage::onnx}};
   return table;
 }
 
 /// What CLI11 fills in, before it is clear what it means together.
 struct Flags {
-  std::string emit, passes;
+  std::string emit, passes, onnx_weights;
   bool check = false, summary = false, verify = false, list_ops = false, list_passes = false;
   const CLI::Option *run = nullptr, *passes_given = nullptr;
 };
@@ -58,8 +59,13 @@ void add_output_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->type_name("FILE");
   app.add_option("--emit", flags.emit,
                  "Print one stage instead: graph, loops, llvm, asm, obj, "
-                 "header or dot")
+                 "header, dot or onnx (the model as it was written, for other programs)")
       ->type_name("STAGE");
+  app.add_option("--onnx-weights", flags.onnx_weights,
+                 "Weights of --emit=onnx: inside of the file, or beside it in FILE.data; "
+                 "default: inside up to 2 GB")
+      ->type_name("inside|beside")
+      ->check(CLI::IsMember({"inside", "beside"}));
   app.add_flag("--check", flags.check, "Only report what is wrong with the model");
   app.add_flag("--summary", flags.summary, "Print a table of the layers");
   app.add_flag("--list-ops", flags.list_ops, "List the ops of the language");
@@ -185,7 +191,7 @@ std::optional<int> check_output(const CommandLine &line) {
       extension != ".a")
     return mistake(
         fmt::format("the name of the output '{}' does not say what it is: .so, .o or .a; "
-                    "for a text add --emit=graph, loops, llvm, asm, obj, header or dot",
+                    "for a text add --emit=graph, loops, llvm, asm, obj, header, dot or onnx",
                     line.output));
   bool writes = line.action == Action::compile || line.action == Action::emit ||
                 line.action == Action::run || line.action == Action::list_ops ||
@@ -196,6 +202,18 @@ std::optional<int> check_output(const CommandLine &line) {
     return mistake("--outputs has no meaning without --run");
   if (!line.output.empty() && !line.output_folder.empty())
     return mistake("-o and --outputs exclude each other");
+  return std::nullopt;
+}
+
+std::optional<int> interpret_onnx(CommandLine &line, const Flags &flags) {
+  if (flags.onnx_weights.empty())
+    return std::nullopt;
+  if (flags.emit != "onnx")
+    return mistake("--onnx-weights has no meaning without --emit=onnx");
+  bool beside = flags.onnx_weights == "beside";
+  if (beside && (line.output.empty() || line.output == "-"))
+    return mistake("--onnx-weights=beside needs a file to put the weights beside: -o model.onnx");
+  line.options.onnx_weights = beside ? OnnxWeights::beside : OnnxWeights::inside;
   return std::nullopt;
 }
 
@@ -212,6 +230,8 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags) {
   std::erase(line.tensors, ""); // what CLI11 makes of --run without files
   if (flags.passes_given->count() > 0)
     line.options.passes = flags.passes == "none" ? std::vector<std::string>() : split(flags.passes);
+  if (std::optional<int> code = interpret_onnx(line, flags))
+    return code;
   if (flags.emit.empty())
     return std::nullopt;
   for (const auto &[name, stage] : stages())
@@ -219,8 +239,8 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags) {
       line.stage = stage;
       return std::nullopt;
     }
-  return mistake(fmt::format("there is no stage '{}': graph, loops, llvm, asm, obj, header or dot",
-                             flags.emit));
+  return mistake(fmt::format(
+      "there is no stage '{}': graph, loops, llvm, asm, obj, header, dot or onnx", flags.emit));
 }
 
 } // namespace

@@ -41,6 +41,10 @@ private:
 };
 
 int emit_stage(const CommandLine &line, const Model &model) {
+  if (line.stage == Stage::onnx) {
+    Result<void> written = write_onnx(model, line.output.empty() ? "-" : line.output, line.options);
+    return written ? exit_fine : fail(written.error());
+  }
   Result<std::string> text = emit(model, line.stage, line.options);
   return text ? write_text(*text, line.output) : fail(text.error());
 }

@@ -79,7 +79,8 @@ def check_walls(root, _):
     rules = [  # what, where it may stand, only in these kinds of files
         (r"<(llvm|lld)/", lambda path: path.parts[:2] == ("compiler", "codegen"), (".h", ".cpp")),
         (r"<boost/graph", lambda path: False, (".h",)),
-        (r"<onnx", lambda path: path.parts[:2] == ("compiler", "onnx"), (".h", ".cpp")),
+        (r"<(onnx|google)/", lambda path: path.parts[:2] == ("compiler", "onnx") and path.suffix == ".cpp",
+         (".h", ".cpp")),
         (r'"compiler/', lambda path: path.parts[0] != "ir", (".h", ".cpp")),
         (r'"(compiler|ir)/', lambda path: path.parts[0] != "runtime", (".h", ".c")),
     ]

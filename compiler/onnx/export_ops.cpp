@@ -1,0 +1,358 @@
+#include "compiler/onnx/export_ops.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <onnx/onnx_pb.h>
+
+namespace cnnc {
+
+namespace {
+
+template <size_t N> std::vector<int64_t> list(const std::array<int64_t, N> &values) {
+  return {values.begin(), values.end()};
+}
+
+/// The names that one node's operands and results have, and its types.
+class NodeExport {
+public:
+  NodeExport(NodeBuilder &builder, const Graph &graph, const Node &node)
+      : builder_(builder), graph_(graph), node_(node) {
+    for (ValueId id : node.operands)
+      inputs_.push_back(graph.value(id).name);
+    for (ValueId id : node.results)
+      outputs_.push_back(graph.value(id).name);
+  }
+
+  bool add(const Conv2d &op);
+  bool add(const Local2d &op);
+  bool add(const Dense &op);
+  bool add(const MaxPool2d &op);
+  bool add(const AvgPool2d &op);
+  bool add(const GlobalAvgPool2d &) { return same("GlobalAveragePool"); }
+  bool add(const Unary &op);
+  bool add(const Binary &op);
+  bool add(const BatchNorm &op);
+  bool add(const Softmax &op);
+  bool add(const ReduceMean &op);
+  bool add(const Concat &op);
+  bool add(const Split &op);
+  bool add(const Slice &op);
+  bool add(const Pad &op);
+  bool add(const Reshape &op);
+  bool add(const Flatten &op);
+  bool add(const Transpose &op);
+  bool add(const Relayout &) { return same("Identity"); }
+  bool add(const Call &) { return false; }
+  // Sources of constants are initializers, not nodes.
+  bool add(const Weight &) { return false; }
+  bool add(const Splat &) { return false; }
+  bool add(const Literal &) { return false; }
+  bool add(const Random &) { return false; }
+
+private:
+  /// A node from the op's operands to its results.
+  onnx::NodeProto &node(const std::string &op) { return builder_.add(op, inputs_, outputs_); }
+  bool same(const std::string &op) {
+    node(op);
+    return true;
+  }
+  /// A node whose result, of which it returns the name, only this op knows.
+  std::string step(const std::string &op, const std::vector<std::string> &inputs,
+                   const std::string &suffix) {
+    std::string name = builder_.fresh_name(derived(suffix));
+    builder_.add(op, inputs, {name});
+    return name;
+  }
+  std::string transposed(const std::string &input, const std::vector<int64_t> &permutation,
+                         const std::string &suffix) {
+    std::string name = builder_.fresh_name(derived(suffix));
+    set_attribute(builder_.add("Transpose", {input}, {name}), "perm", permutation);
+    return name;
+  }
+  std::string derived(const std::string &suffix) const { return outputs_[0] + "." + suffix; }
+  std::string integers(const std::string &suffix, const std::vector<int64_t> &values) {
+    return builder_.integers(derived(suffix), values);
+  }
+  const std::vector<int64_t> &shape(size_t operand) const {
+    return graph_.type(node_.operands[operand]).shape;
+  }
+  const std::vector<int64_t> &result_shape() const { return graph_.type(node_.results[0]).shape; }
+
+  std::string padded(const std::array<int64_t, 4> &pad, double value);
+  std::array<int64_t, 2> reach(const std::array<int64_t, 4> &pad,
+                               const std::array<int64_t, 2> &kernel,
+                               const std::array<int64_t, 2> &stride,
+                               const std::array<int64_t, 2> &dilation) const;
+  std::string local_windows(const Local2d &op);
+
+  NodeBuilder &builder_;
+  const Graph &graph_;
+  const Node &node_;
+  std::vector<std::string> inputs_, outputs_;
+};
+
+/// A Pad node around the planes of operand 0.
+std::string NodeExport::padded(const std::array<int64_t, 4> &pad, double value) {
+  std::string pads = integers("pads", {0, 0, pad[0], pad[1], 0, 0, pad[2], pad[3]});
+  std::string fill = builder_.scalar(derived("fill"), DType::f32, value);
+  return step("Pad", {inputs_[0], pads, fill}, "padded");
+}
+
+/// How much padding after the input the last windows read: 0 or more.
+std::array<int64_t, 2> NodeExport::reach(const std::array<int64_t, 4> &pad,
+                                         const std::array<int64_t, 2> &kernel,
+                                         const std::array<int64_t, 2> &stride,
+                                         const std::array<int64_t, 2> &dilation) const {
+  std::array<int64_t, 2> result;
+  for (size_t i = 0; i < 2; ++i) {
+    int64_t last = (result_shape()[2 + i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1;
+    result[i] = std::max<int64_t>(0, last - pad[i] - shape(0)[2 + i]);
+  }
+  return result;
+}
+
+bool NodeExport::add(const Conv2d &op) {
+  onnx::NodeProto &conv = node("Conv");
+  set_attribute(conv, "kernel_shape", std::vector<int64_t>{shape(1)[2], shape(1)[3]});
+  set_attribute(conv, "strides", list(op.stride));
+  set_attribute(conv, "pads", list(op.pad));
+  set_attribute(conv, "dilations", list(op.dilation));
+  set_attribute(conv, "group", op.groups);
+  return true;
+}
+
+/// Every window of the padded input: [oh, ow, ic * kh * kw, n]. Rows are gathered first, which
+/// makes [n, ic, oh, kh, w] of [n, ic, h, w], then columns.
+std::string NodeExport::local_windows(const Local2d &op) {
+  const std::vector<int64_t> &filter = shape(1);
+  std::string name = padded(op.pad, 0);
+  for (size_t i = 0; i < 2; ++i) {
+    int64_t positions = filter[i], kernel = filter[4 + i];
+    std::vector<int64_t> subscripts;
+    for (int64_t position = 0; position < positions; ++position)
+      for (int64_t k = 0; k < kernel; ++k)
+        subscripts.push_back(position * op.stride[i] + k * op.dilation[i]);
+    std::string indices =
+        builder_.integers(derived(i == 0 ? "rows" : "columns"), subscripts, {positions, kernel});
+    std::string gathered = builder_.fresh_name(derived("gathered"));
+    set_attribute(builder_.add("Gather", {name, indices}, {gathered}), "axis",
+                  int64_t(i == 0 ? 2 : 4));
+    name = gathered;
+  }
+  name = transposed(name, {2, 4, 1, 3, 5, 0}, "positions"); // [oh, ow, ic, kh, kw, n]
+  int64_t window = filter[3] * filter[4] * filter[5];
+  return step("Reshape", {name, integers("window_shape", {filter[0], filter[1], window, -1})},
+              "windows");
+}
+
+/// A matrix product per position: [oc, window] times [window, n].
+bool NodeExport::add(const Local2d &op) {
+  const std::vector<int64_t> &filter = shape(1);
+  std::string windows = local_windows(op);
+  std::vector<int64_t> matrices = {filter[0], filter[1], filter[2], -1};
+  std::string weights = step("Reshape", {inputs_[1], integers("filter_shape", matrices)}, "filter");
+  std::string product = step("MatMul", {weights, windows}, "products"); // [oh, ow, oc, n]
+  std::vector<int64_t> to_planes = {3, 2, 0, 1};
+  if (inputs_.size() > 2)
+    builder_.add("Add", {transposed(product, to_planes, "planes"), inputs_[2]}, outputs_);
+  else
+    set_attribute(builder_.add("Transpose", {product}, outputs_), "perm", to_planes);
+  return true;
+}
+
+bool NodeExport::add(const Dense &) {
+  set_attribute(node("Gemm"), "transB", int64_t(1));
+  return true;
+}
+
+/// ceil_mode is spelt as padding after the input, since its meaning has changed between versions of
+/// ONNX. ONNX Runtime wants pads smaller than the kernel, which those of dilated windows need not
+/// be: then they are a node of their own.
+bool NodeExport::add(const MaxPool2d &op) {
+  std::array<int64_t, 4> pad = op.pad;
+  auto too_large = [&](size_t i) { return pad[i] >= op.kernel[i % 2]; };
+  if (op.ceil_mode || too_large(2) || too_large(3)) {
+    std::array<int64_t, 2> after = reach(op.pad, op.kernel, op.stride, op.dilation);
+    pad = {op.pad[0], op.pad[1], after[0], after[1]};
+  }
+  if (too_large(0) || too_large(1) || too_large(2) || too_large(3)) {
+    inputs_[0] = padded(pad, -std::numeric_limits<double>::infinity());
+    pad = {};
+  }
+  onnx::NodeProto &pool = node("MaxPool");
+  set_attribute(pool, "kernel_shape", list(op.kernel));
+  set_attribute(pool, "strides", list(op.stride));
+  set_attribute(pool, "pads", list(pad));
+  set_attribute(pool, "dilations", list(op.dilation));
+  return true;
+}
+
+/// As for max_pool2d. With count_padding, what ceil_mode adds does not count: the written padding
+/// is a node of its own then.
+bool NodeExport::add(const AvgPool2d &op) {
+  std::array<int64_t, 4> pad = op.pad;
+  bool written_fits = !op.ceil_mode && pad[2] < op.kernel[0] && pad[3] < op.kernel[1];
+  bool count_padding = op.count_padding;
+  if (!written_fits) {
+    std::array<int64_t, 2> after = reach(op.pad, op.kernel, op.stride, {1, 1});
+    pad = {op.pad[0], op.pad[1], after[0], after[1]};
+  }
+  if (!written_fits && count_padding) {
+    std::array<int64_t, 4> counted = pad;
+    for (size_t i = 2; i < 4; ++i)
+      counted[i] = std::min(pad[i], op.pad[i]);
+    inputs_[0] = padded(counted, 0);
+    pad = {0, 0, pad[2] - counted[2], pad[3] - counted[3]};
+    count_padding = false;
+  }
+  onnx::NodeProto &pool = node("AveragePool");
+  set_attribute(pool, "kernel_shape", list(op.kernel));
+  set_attribute(pool, "strides", list(op.stride));
+  set_attribute(pool, "pads", list(pad));
+  set_attribute(pool, "count_include_pad", int64_t(count_padding));
+  return true;
+}
+
+bool NodeExport::add(const Unary &op) {
+  auto with_alpha = [&](const std::string &name) {
+    set_attribute(node(name), "alpha", op.parameters[0]);
+    return true;
+  };
+  auto scalar = [&](const std::string &suffix, double value) {
+    inputs_.push_back(builder_.scalar(derived(suffix), DType::f32, value));
+  };
+  switch (op.kind) {
+  case UnaryKind::relu:
+    return same("Relu");
+  case UnaryKind::leaky_relu:
+    return with_alpha("LeakyRelu");
+  case UnaryKind::sigmoid:
+    return same("Sigmoid");
+  case UnaryKind::tanh:
+    return same("Tanh");
+  case UnaryKind::clip: // bounds left out would be the largest finite numbers
+    scalar("min", op.parameters[0]);
+    scalar("max", op.parameters[1]);
+    return same("Clip");
+  case UnaryKind::hard_sigmoid: {
+    onnx::NodeProto &hard = node("HardSigmoid");
+    set_attribute(hard, "alpha", op.parameters[0]);
+    set_attribute(hard, "beta", op.parameters[1]);
+    return true;
+  }
+  case UnaryKind::hard_swish:
+    return same("HardSwish");
+  case UnaryKind::silu:
+    builder_.add("Mul", {inputs_[0], step("Sigmoid", inputs_, "sigmoid")}, outputs_);
+    return true;
+  case UnaryKind::elu:
+    return with_alpha("Elu");
+  case UnaryKind::exp:
+    return same("Exp");
+  case UnaryKind::sqrt:
+    return same("Sqrt");
+  case UnaryKind::dropout:
+    scalar("ratio", op.parameters[0]);
+    return same("Dropout");
+  }
+  return false;
+}
+
+bool NodeExport::add(const Binary &op) {
+  switch (op.kind) {
+  case BinaryKind::add:
+    return same("Add");
+  case BinaryKind::sub:
+    return same("Sub");
+  case BinaryKind::mul:
+    return same("Mul");
+  case BinaryKind::div:
+    return same("Div");
+  case BinaryKind::min:
+    return same("Min");
+  case BinaryKind::max:
+    return same("Max");
+  case BinaryKind::prelu:
+    return same("PRelu");
+  }
+  return false;
+}
+
+bool NodeExport::add(const BatchNorm &op) {
+  set_attribute(node("BatchNormalization"), "epsilon", op.epsilon);
+  return true;
+}
+
+bool NodeExport::add(const Softmax &op) {
+  set_attribute(node("Softmax"), "axis", op.axis);
+  return true;
+}
+
+bool NodeExport::add(const ReduceMean &op) {
+  onnx::NodeProto &mean = node("ReduceMean");
+  set_attribute(mean, "axes", op.axes);
+  set_attribute(mean, "keepdims", int64_t(op.keep_dims));
+  return true;
+}
+
+bool NodeExport::add(const Concat &op) {
+  set_attribute(node("Concat"), "axis", op.axis);
+  return true;
+}
+
+bool NodeExport::add(const Split &op) {
+  inputs_.push_back(integers("sizes", op.sizes));
+  set_attribute(node("Split"), "axis", op.axis);
+  return true;
+}
+
+bool NodeExport::add(const Slice &op) {
+  std::vector<int64_t> axes = op.axes, steps = op.steps;
+  for (int64_t axis = 0; op.axes.empty() && axis < int64_t(op.starts.size()); ++axis)
+    axes.push_back(axis);
+  if (steps.empty())
+    steps.assign(op.starts.size(), 1);
+  inputs_.push_back(integers("starts", op.starts));
+  inputs_.push_back(integers("ends", op.ends));
+  inputs_.push_back(integers("axes", axes));
+  inputs_.push_back(integers("steps", steps));
+  return same("Slice");
+}
+
+bool NodeExport::add(const Pad &op) {
+  std::vector<int64_t> pads = op.before;
+  pads.insert(pads.end(), op.after.begin(), op.after.end());
+  inputs_.push_back(integers("pads", pads));
+  if (op.mode == PadMode::constant) {
+    DType dtype = graph_.type(node_.results[0]).dtype;
+    inputs_.push_back(builder_.scalar(derived("value"), dtype, op.value));
+  }
+  set_attribute(node("Pad"), "mode",
+                std::string(Words<PadMode>::words[static_cast<size_t>(op.mode)]));
+  return true;
+}
+
+bool NodeExport::add(const Reshape &op) {
+  inputs_.push_back(integers("shape", op.shape));
+  return same("Reshape");
+}
+
+bool NodeExport::add(const Flatten &op) {
+  set_attribute(node("Flatten"), "axis", op.axis);
+  return true;
+}
+
+bool NodeExport::add(const Transpose &op) {
+  set_attribute(node("Transpose"), "perm", op.permutation);
+  return true;
+}
+
+} // namespace
+
+bool add_onnx_nodes(NodeBuilder &builder, const Graph &graph, const Node &node) {
+  NodeExport exported(builder, graph, node);
+  return std::visit([&](const auto &op) { return exported.add(op); }, node.op);
+}
+
+} // namespace cnnc

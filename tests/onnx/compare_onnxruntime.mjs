@@ -1,0 +1,190 @@
+// Runs models as cnnc compiles them and as ONNX Runtime runs their export, and compares the numbers: a
+// second oracle, which shares no code with ours.
+//
+//   node tests/onnx/compare_onnxruntime.mjs build/compiler/driver/cnnc [model.ir ...]
+//
+// Without models: every file of tests/ops and every network of examples. Files in parts, as the tests of
+// ops are, give every part that is not a bad example. Inputs are random, a symbolic batch is 2. The npm
+// package is installed once, without scripts, into ${XDG_CACHE_HOME:-~/.cache}/cnnc.
+//
+// Exit codes: 0 all agree, 1 some do not, 77 there is no ONNX Runtime and no way to get it.
+import { execFileSync, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const runtimePackage = 'onnxruntime-node';
+const runtimeVersion = '1.30.0';
+const tolerance = 2e-4; // of the largest value, or of 1
+const batch = 2;
+const skipped = 77;
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+
+/// Element types: name in ONNX Runtime, in .npy files, and the array that holds them.
+const dtypes = [
+  ['float32', '<f4', Float32Array], ['float64', '<f8', Float64Array], ['int32', '<i4', Int32Array],
+  ['int64', '<i8', BigInt64Array], ['uint8', '|u1', Uint8Array], ['bool', '|b1', Uint8Array],
+];
+
+function loadRuntime() {
+  const cache = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache');
+  const folder = path.join(cache, 'cnnc', `${runtimePackage}-${runtimeVersion}`);
+  if (!fs.existsSync(path.join(folder, 'node_modules', runtimePackage))) {
+    fs.mkdirSync(folder, { recursive: true });
+    const npm = spawnSync('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix',
+      folder, `${runtimePackage}@${runtimeVersion}`], { encoding: 'utf8', timeout: 300_000 });
+    if (npm.status !== 0) {
+      console.log(`skipped: npm could not install ${runtimePackage}@${runtimeVersion}: ` +
+        `${npm.error?.message ?? npm.stderr.trim().split('\n')[0]}`);
+      process.exit(skipped);
+    }
+  }
+  return createRequire(path.join(folder, 'package.json'))(runtimePackage);
+}
+
+/// The parts of a file of tests/ops that are models, or the file itself.
+function modelsOf(file, folder) {
+  const text = fs.readFileSync(file, 'utf8');
+  const name = path.basename(file, '.ir');
+  if (!/^\/\/--- /m.test(text))
+    return [{ name, file, expectBad: false }];
+  for (const [, weights, args] of text.matchAll(/RUN: %tensor %t\/(\S+\.safetensors) (.*)/g))
+    execFileSync('python3', [path.join(root, 'tests/ops/write_tensor.py'),
+      path.join(folder, `${name}.${weights}`), ...args.split(' ')]);
+  const parts = text.split(/^\/\/--- (\S+)\n/m);
+  const models = [];
+  for (let i = 1; i < parts.length; i += 2)
+    if (/^(shapes|numbers)/.test(parts[i])) {
+      const partFile = path.join(folder, `${name}.${parts[i]}`);
+      fs.writeFileSync(partFile, parts[i + 1]);
+      models.push({ name: `${name} ${parts[i]}`, file: partFile });
+    }
+  return models;
+}
+
+/// xorshift32: the same inputs at every run.
+function randomNumbers(seed) {
+  let state = seed;
+  return () => {
+    state ^= state << 13; state ^= state >>> 17; state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
+
+function randomTensor(runtime, type, dims, random) {
+  const Elements = dtypes.find(([name]) => name === type)[2];
+  const values = new Elements(dims.reduce((product, dim) => product * dim, 1));
+  for (let i = 0; i < values.length; ++i) {
+    const number = type.startsWith('float') ? 2 * random() - 1 : Math.floor(random() * (type === 'bool' ? 2 : 9));
+    values[i] = Elements === BigInt64Array ? BigInt(number) : number;
+  }
+  return new runtime.Tensor(type, values, dims);
+}
+
+function writeNpy(file, tensor) {
+  const descr = dtypes.find(([name]) => name === tensor.type)[1];
+  const shape = tensor.dims.map((dim) => `${dim},`).join(' ');
+  const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape}), }`;
+  const length = Buffer.alloc(2);
+  const padded = header.padEnd(Math.ceil((header.length + 11) / 64) * 64 - 11) + '\n';
+  length.writeUInt16LE(padded.length);
+  const { buffer, byteOffset, byteLength } = tensor.data;
+  fs.writeFileSync(file, Buffer.concat([Buffer.from('\x93NUMPY\x01\x00', 'latin1'), length,
+    Buffer.from(padded), Buffer.from(buffer, byteOffset, byteLength)]));
+}
+
+function readNpy(file) {
+  const bytes = fs.readFileSync(file);
+  const start = 10 + bytes.readUInt16LE(8);
+  const header = bytes.toString('latin1', 10, start);
+  const dims = /'shape': \(([^)]*)\)/.exec(header)[1].split(',').filter((s) => s.trim()).map(Number);
+  const Elements = dtypes.find(([, descr]) => header.includes(`'${descr}'`))[2];
+  return { dims, data: new Elements(Uint8Array.from(bytes.subarray(start)).buffer) };
+}
+
+/// Empty, or how two tensors differ.
+function difference(ours, theirs) {
+  if (ours.dims.join() !== theirs.dims.join())
+    return `the shape [${ours.dims}] of cnnc is not [${theirs.dims}]`;
+  let largest = 1, error = 0;
+  for (let i = 0; i < theirs.data.length; ++i) {
+    const a = Number(ours.data[i]), b = Number(theirs.data[i]);
+    if (Number.isNaN(a) !== Number.isNaN(b))
+      return `element ${i} is ${a}, not ${b}`;
+    if (a === b || Number.isNaN(a))
+      continue;
+    largest = Math.max(largest, Math.abs(b));
+    error = Math.max(error, Math.abs(a - b));
+  }
+  for (const value of theirs.data)
+    if (Math.abs(Number(value)) < Infinity)
+      largest = Math.max(largest, Math.abs(Number(value)));
+  return error <= tolerance * largest ? '' : `the error ${error} is too large for values up to ${largest}`;
+}
+
+const run = (cnnc, ...args) => execFileSync(cnnc, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+
+async function compare(runtime, cnnc, model, folder) {
+  const onnx = path.join(folder, 'model.onnx');
+  run(cnnc, model.file, '--emit=onnx', '-o', onnx);
+  const session = await runtime.InferenceSession.create(onnx, { logSeverityLevel: 3, intraOpNumThreads: 2 });
+  const random = randomNumbers(12345);
+  const feeds = {}, files = [];
+  for (const input of session.inputMetadata) {
+    const dims = input.shape.map((dim) => (typeof dim === 'string' ? batch : dim));
+    feeds[input.name] = randomTensor(runtime, input.type, dims, random);
+    files.push(path.join(folder, `input${files.length}.npy`));
+    writeNpy(files.at(-1), feeds[input.name]);
+  }
+  const results = await session.run(feeds);
+  const outputs = path.join(folder, 'outputs');
+  fs.rmSync(outputs, { recursive: true, force: true });
+  run(cnnc, model.file, '--run', ...files, '--outputs', outputs);
+  const wrong = [];
+  for (const name of session.outputNames) {
+    const file = path.join(outputs, name.replaceAll('/', '_').replace(/\.out(\.\d+)?$/, '') + '.npy');
+    const problem = difference(readNpy(file), results[name]);
+    if (problem)
+      wrong.push(`%${name}: ${problem}`);
+  }
+  await session.release();
+  return wrong;
+}
+
+async function main() {
+  const [cnnc, ...given] = process.argv.slice(2);
+  if (!cnnc) {
+    console.log('usage: compare_onnxruntime.mjs CNNC [model.ir ...]');
+    process.exit(2);
+  }
+  const runtime = loadRuntime();
+  const irFiles = (folder) => fs.readdirSync(path.join(root, folder)).filter((file) => file.endsWith('.ir'))
+    .sort().map((file) => path.join(root, folder, file));
+  const files = given.length ? given : ['tests/ops', 'examples/lenet', 'examples/nets'].flatMap(irFiles);
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cnnc-onnx-'));
+  let agreed = 0, failed = 0, refused = 0;
+  try {
+    for (const model of files.flatMap((file) => modelsOf(file, folder))) {
+      try {
+        const wrong = await compare(runtime, path.resolve(cnnc), model, folder);
+        wrong.length ? ++failed : ++agreed;
+        for (const problem of wrong)
+          console.log(`WRONG ${model.name}: ${problem}`);
+      } catch (error) {
+        const text = String(error.stderr || error.message);
+        const layouts = text.includes('ONNX has no memory layouts');
+        layouts ? ++refused : ++failed;
+        console.log(`${layouts ? 'not exported' : 'FAILED'} ${model.name}: ${text.trim()}`);
+      }
+    }
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+  console.log(`${agreed} models agree with ${runtimePackage} ${runtimeVersion}, ${failed} do not, ` +
+    `${refused} cannot be exported`);
+  process.exit(failed || !agreed ? 1 : 0);
+}
+
+await main();
