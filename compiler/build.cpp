@@ -3,7 +3,6 @@
 #include "compiler/codegen/model_object.h"
 #include "compiler/codegen/weights_object.h"
 
-#include <cstring>
 #include <fmt/format.h>
 #include <sys/mman.h>
 
@@ -14,6 +13,10 @@ std::vector<codegen::NamedKernel> named_kernels(const std::vector<loop::Kernel> 
   for (const loop::Kernel &kernel : kernels)
     named.push_back({&kernel, kernel.name});
   return named;
+}
+
+WeightsSource weights_source(Session &session, const Build &build) {
+  return {build.layout, session.model(), build.constants, session.options().jobs};
 }
 
 std::optional<Build> build_model(Session &session) {
@@ -77,12 +80,8 @@ std::shared_ptr<const Program::Content> load_build(Session &session, const Build
     diagnostics.error(fmt::format("cannot allocate {} bytes for the weights", size));
     return nullptr;
   }
-  auto store = [&](uint64_t offset, std::span<const std::byte> bytes) {
-    std::memcpy(memory + offset, bytes.data(), bytes.size());
-    return true;
-  };
   bool stored = session.timed("weights", [&] {
-    return write_weights(build.layout, session.model(), build.constants, store, diagnostics);
+    return store_weights(weights_source(session, build), {memory, size}, diagnostics);
   });
   if (!stored)
     return nullptr;

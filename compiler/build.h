@@ -3,8 +3,8 @@
 
 #include "compiler/codegen/jit.h"
 #include "compiler/codegen/kernels.h"
-#include "compiler/program.h"
 #include "compiler/session.h"
+#include "compiler/write_weights.h"
 
 #include <cstdlib>
 
@@ -20,6 +20,9 @@ struct Build {
 
 /// After Session::select_model and the passes. Empty after an error has been reported.
 std::optional<Build> build_model(Session &session);
+
+/// What the model's constants are computed from; refers to both.
+WeightsSource weights_source(Session &session, const Build &build);
 
 /// Kernels whose names are their symbols; they must outlive the result.
 std::vector<codegen::NamedKernel> named_kernels(const std::vector<loop::Kernel> &kernels);

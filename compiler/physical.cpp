@@ -84,11 +84,13 @@ void write_runs(const Tensor &tensor, const TensorType &type, std::byte *memory)
   constexpr auto size = static_cast<int64_t>(Size);
   for_each_run(type, [&](const Run &run) {
     std::byte *output = memory + run.physical * size;
-    std::memset(output, 0, static_cast<size_t>(run.begin * size));
+    if (run.begin > 0)
+      std::memset(output, 0, static_cast<size_t>(run.begin * size));
     if (run.begin < run.end)
       copy_strided<Size>(elements + run.logical * size, run.stride, output + run.begin * size, 1,
                          run.end - run.begin);
-    std::memset(output + run.end * size, 0, static_cast<size_t>((run.size - run.end) * size));
+    if (run.end < run.size)
+      std::memset(output + run.end * size, 0, static_cast<size_t>((run.size - run.end) * size));
   });
 }
 

@@ -260,25 +260,4 @@ std::optional<ProgramLayout> lay_out_program(const Module &module, const Graph &
   return Builder(module, model, diagnostics).build(target);
 }
 
-bool write_weights(const ProgramLayout &program, const Graph &model, const Constants &constants,
-                   const WeightsSink &sink, Diagnostics &diagnostics) {
-  std::vector<std::byte> bytes;
-  for (const WeightsPiece &piece : program.weights) {
-    std::optional<Tensor> value = constants.value(model, piece.value, diagnostics);
-    if (!value)
-      return false;
-    const TensorType &type = model.type(piece.value);
-    if (type.layout.plain()) { // as it is, straight from the mapped file
-      if (!sink(piece.offset, value->bytes()))
-        return false;
-      continue;
-    }
-    bytes.assign(piece.size, std::byte(0));
-    write_physical(*value, type, bytes);
-    if (!sink(piece.offset, bytes))
-      return false;
-  }
-  return true;
-}
-
 } // namespace cnnc

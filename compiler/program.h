@@ -29,13 +29,6 @@ std::optional<ProgramLayout> lay_out_program(const Module &module, const Graph &
                                              const codegen::Target &target,
                                              Diagnostics &diagnostics);
 
-/// Takes the weights' bytes from `offset` on. Returns false after it has reported an error.
-using WeightsSink = std::function<bool(uint64_t offset, std::span<const std::byte> bytes)>;
-
-/// Evaluates the constants, one in memory at a time, in the order of their offsets.
-bool write_weights(const ProgramLayout &program, const Graph &model, const Constants &constants,
-                   const WeightsSink &sink, Diagnostics &diagnostics);
-
 /// The kernel's text without its name: equal for kernels that may share their code.
 std::string code_key(const loop::Kernel &kernel);
 

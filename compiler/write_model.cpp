@@ -53,11 +53,11 @@ bool write_weights_object(Session &session, const Build &build, const std::files
   uint64_t size = build.layout.description.weights_size;
   if (size > large && session.options().remark)
     session.options().remark(fmt::format("writing {} MB of weights", size / 1'000'000));
-  auto append = [&](uint64_t offset, std::span<const std::byte> bytes) {
-    return writer->pad_to(offset) && writer->append(bytes);
+  auto write = [&](uint64_t offset, std::span<const std::byte> bytes, Diagnostics &report) {
+    return writer->write(offset, bytes, report);
   };
-  return write_weights(build.layout, session.model(), build.constants, append, diagnostics) &&
-         writer->finish();
+  return write_weights(weights_source(session, build), write, diagnostics) &&
+         writer->finish(diagnostics);
 }
 
 /// The model's header, and the one that it includes.

@@ -1,9 +1,8 @@
 #include "compiler/codegen/object.h"
 
 #include "compiler/codegen/target_internal.h"
+#include "compiler/jobs.h"
 
-#include <algorithm>
-#include <atomic>
 #include <fmt/format.h>
 #include <llvm/ADT/SmallVector.h>
 #include <llvm/IR/DiagnosticInfo.h>
@@ -14,8 +13,6 @@
 #include <llvm/IR/OptBisect.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/Support/raw_ostream.h>
-#include <system_error>
-#include <thread>
 
 namespace cnnc::codegen {
 
@@ -139,17 +136,6 @@ void run_job(const ModuleMaker &maker, const Target &target, const ObjectOptions
     job.object = compile_to_object(*module, target, job.diagnostics, options);
 }
 
-void append(const Diagnostics &from, Diagnostics &to) {
-  for (const Diagnostic &diagnostic : from.all()) {
-    if (diagnostic.severity == Severity::error)
-      to.error(diagnostic.range, diagnostic.message);
-    else if (diagnostic.severity == Severity::warning)
-      to.warning(diagnostic.range, diagnostic.message);
-    else
-      to.note(diagnostic.range, diagnostic.message);
-  }
-}
-
 } // namespace
 
 std::optional<CompiledObject> compile_to_object(llvm::Module &module, const Target &target,
@@ -184,27 +170,11 @@ std::optional<std::vector<CompiledObject>>
 compile_all(const std::vector<ModuleMaker> &makers, const Target &target, Diagnostics &diagnostics,
             const ObjectOptions &options, unsigned threads) {
   std::vector<Job> jobs(makers.size());
-  std::atomic<size_t> next = 0;
-  auto work = [&] {
-    for (size_t i = next++; i < makers.size(); i = next++)
-      run_job(makers[i], target, options, jobs[i]);
-  };
-  if (threads == 0)
-    threads = std::max(1u, std::thread::hardware_concurrency());
-  {
-    std::vector<std::jthread> workers;
-    for (size_t i = 1; i < std::min<size_t>(threads, makers.size()); ++i) {
-      try {
-        workers.emplace_back(work);
-      } catch (const std::system_error &) {
-        break; // no more threads: those that run do the work
-      }
-    }
-    work();
-  }
+  run_jobs(makers.size(), threads,
+           [&](size_t i) { run_job(makers[i], target, options, jobs[i]); });
   std::vector<CompiledObject> objects;
   for (Job &job : jobs) {
-    append(job.diagnostics, diagnostics);
+    diagnostics.append(job.diagnostics);
     if (job.object)
       objects.push_back(std::move(*job.object));
   }

@@ -6,7 +6,10 @@
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
+#include <fcntl.h>
 #include <llvm/BinaryFormat/ELF.h>
+#include <unistd.h>
+#include <utility>
 
 namespace cnnc::codegen {
 
@@ -128,54 +131,55 @@ std::unique_ptr<WeightsObjectWriter> WeightsObjectWriter::open(const std::filesy
                                   size >> 20, largest_weights >> 20));
     return nullptr;
   }
-  std::unique_ptr<WeightsObjectWriter> writer(new WeightsObjectWriter(path, size, diagnostics));
-  writer->file_.reset(std::fopen(path.c_str(), "wb"));
-  if (!writer->file_) {
+  int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (file < 0) {
     diagnostics.error(fmt::format("cannot create '{}': {}", path.string(), std::strerror(errno)));
     return nullptr;
   }
-  ELF::Elf64_Ehdr header = file_header(size);
-  if (!writer->write(&header, sizeof header))
-    return nullptr;
-  static_assert(sizeof header == weights_alignment, "the weights start right behind the header");
-  return writer;
+  return std::unique_ptr<WeightsObjectWriter>(new WeightsObjectWriter(path, size, file));
 }
 
-bool WeightsObjectWriter::write(const void *data, size_t size) {
-  if (!failed_ && std::fwrite(data, 1, size, file_.get()) != size) {
-    failed_ = true;
-    diagnostics_.error(fmt::format("cannot write '{}': {}", path_.string(), std::strerror(errno)));
-  }
-  return !failed_;
+WeightsObjectWriter::~WeightsObjectWriter() {
+  if (file_ >= 0)
+    ::close(file_);
 }
 
-bool WeightsObjectWriter::append(std::span<const std::byte> bytes) {
-  assert(bytes.size() <= size_ - written_ && "more weights than announced");
-  written_ += bytes.size();
-  return write(bytes.data(), bytes.size());
-}
-
-bool WeightsObjectWriter::pad_to(uint64_t offset) {
-  assert(offset >= written_ && offset <= size_ && "weights are written in order");
-  static constexpr std::array<std::byte, 4096> zeros = {};
-  while (written_ < offset)
-    if (!append({zeros.data(), std::min<uint64_t>(zeros.size(), offset - written_)}))
-      return false;
-  return !failed_;
-}
-
-bool WeightsObjectWriter::finish() {
-  if (!pad_to(size_))
-    return false;
-  static constexpr std::array<std::byte, 8> zeros = {};
-  Tail tail = make_tail(size_);
-  if (!write(zeros.data(), layout_of(size_).tail - weights_alignment - size_) ||
-      !write(&tail, sizeof tail))
-    return false;
-  if (std::fclose(file_.release()) == 0)
-    return true;
-  diagnostics_.error(fmt::format("cannot write '{}': {}", path_.string(), std::strerror(errno)));
+bool WeightsObjectWriter::report(Diagnostics &diagnostics) const {
+  diagnostics.error(fmt::format("cannot write '{}': {}", path_.string(), std::strerror(errno)));
   return false;
+}
+
+bool WeightsObjectWriter::write_file(uint64_t position, const void *data, size_t size,
+                                     Diagnostics &diagnostics) const {
+  const char *bytes = static_cast<const char *>(data);
+  while (size > 0) {
+    ssize_t written = ::pwrite(file_, bytes, size, static_cast<off_t>(position));
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written < 0)
+      return report(diagnostics);
+    bytes += written;
+    position += static_cast<uint64_t>(written);
+    size -= static_cast<size_t>(written);
+  }
+  return true;
+}
+
+bool WeightsObjectWriter::write(uint64_t offset, std::span<const std::byte> bytes,
+                                Diagnostics &diagnostics) const {
+  assert(offset <= size_ && bytes.size() <= size_ - offset && "more weights than announced");
+  return write_file(weights_alignment + offset, bytes.data(), bytes.size(), diagnostics);
+}
+
+bool WeightsObjectWriter::finish(Diagnostics &diagnostics) {
+  ELF::Elf64_Ehdr header = file_header(size_);
+  static_assert(sizeof header == weights_alignment, "the weights start right behind the header");
+  Tail tail = make_tail(size_);
+  // What nobody has written before the end of the file reads as zeros.
+  if (!write_file(0, &header, sizeof header, diagnostics) ||
+      !write_file(layout_of(size_).tail, &tail, sizeof tail, diagnostics))
+    return false;
+  return ::close(std::exchange(file_, -1)) == 0 || report(diagnostics);
 }
 
 } // namespace cnnc::codegen

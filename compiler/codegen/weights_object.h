@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -22,35 +21,31 @@ inline constexpr uint64_t largest_weights = uint64_t{1900} << 20;
 
 /// Writes an x86-64 relocatable object with one read-only section that holds `size` bytes:
 ///   auto writer = WeightsObjectWriter::open(path, size, diagnostics);
-///   writer->append(bytes); writer->pad_to(offset); writer->append(...); writer->finish();
-/// Every function reports errors of the file system once and then returns false.
+///   writer->write(offset, bytes, diagnostics); ... writer->finish(diagnostics);
+/// Bytes of the section that nobody writes are zeros. Errors of the file system are reported where
+/// they happen, and make a function return false.
 class WeightsObjectWriter {
 public:
   static std::unique_ptr<WeightsObjectWriter> open(const std::filesystem::path &path, uint64_t size,
                                                    Diagnostics &diagnostics);
+  ~WeightsObjectWriter();
+  WeightsObjectWriter(const WeightsObjectWriter &) = delete;
+  WeightsObjectWriter &operator=(const WeightsObjectWriter &) = delete;
 
-  /// Writes the next bytes of the section.
-  bool append(std::span<const std::byte> bytes);
-  /// Writes zeros up to byte `offset` of the section, which must not lie before what was written.
-  bool pad_to(uint64_t offset);
-  /// Fills the rest of the section with zeros and writes the symbol table.
-  bool finish();
+  /// Writes the section's bytes from `offset` on. Any number of threads may write at a time.
+  bool write(uint64_t offset, std::span<const std::byte> bytes, Diagnostics &diagnostics) const;
+  /// Writes everything but the weights and closes the file.
+  bool finish(Diagnostics &diagnostics);
 
 private:
-  struct CloseFile {
-    void operator()(std::FILE *file) const { std::fclose(file); }
-  };
-
-  WeightsObjectWriter(std::filesystem::path path, uint64_t size, Diagnostics &diagnostics)
-      : path_(std::move(path)), size_(size), diagnostics_(diagnostics) {}
-  bool write(const void *data, size_t size);
+  WeightsObjectWriter(std::filesystem::path path, uint64_t size, int file)
+      : path_(std::move(path)), size_(size), file_(file) {}
+  bool write_file(uint64_t position, const void *data, size_t size, Diagnostics &diagnostics) const;
+  bool report(Diagnostics &diagnostics) const;
 
   std::filesystem::path path_;
   uint64_t size_;
-  Diagnostics &diagnostics_;
-  std::unique_ptr<std::FILE, CloseFile> file_;
-  uint64_t written_ = 0; ///< bytes of the section
-  bool failed_ = false;
+  int file_; ///< a file descriptor; -1 once it is closed
 };
 
 } // namespace cnnc::codegen

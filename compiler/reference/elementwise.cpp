@@ -76,6 +76,37 @@ std::vector<int64_t> broadcast_strides(const std::vector<int64_t> &operand, size
   return strides;
 }
 
+/// Elements that follow each other in the result, and where their operands are.
+struct Row {
+  int64_t position, count;
+  int64_t a, a_stride, b, b_stride;
+};
+
+/// Calls function(row) for rows as long as the strides allow, in the order of the result.
+template <class Function>
+void for_each_row(std::vector<int64_t> shape, std::vector<int64_t> a_strides,
+                  std::vector<int64_t> b_strides, Function function) {
+  Row row = {0, 1, 0, 0, 0, 0};
+  // Dimensions whose steps continue those of the row for both operands become part of it.
+  while (!shape.empty() &&
+         (row.count == 1 || (a_strides.back() == row.count * row.a_stride &&
+                             b_strides.back() == row.count * row.b_stride))) {
+    if (row.count == 1) {
+      row.a_stride = a_strides.back();
+      row.b_stride = b_strides.back();
+    }
+    row.count *= shape.back();
+    for (std::vector<int64_t> *list : {&shape, &a_strides, &b_strides})
+      list->pop_back();
+  }
+  reference::for_each_index(shape, [&](const std::vector<int64_t> &index, int64_t position) {
+    row.position = position * row.count;
+    row.a = dot(index, a_strides);
+    row.b = dot(index, b_strides);
+    function(row);
+  });
+}
+
 } // namespace
 
 Tensors compute(const Unary &op, const Operands &operands, const Types &types) {
@@ -93,10 +124,21 @@ Tensors compute(const Binary &op, const Operands &operands, const Types &types) 
   std::vector<int64_t> b_strides = broadcast_strides(operands[1]->shape(), rank);
   std::span<const float> a = operands[0]->floats(), b = operands[1]->floats();
   std::span<float> output = result.mutable_floats();
-  for_each_index(result.shape(), [&](const std::vector<int64_t> &index, int64_t position) {
-    double x = a[dot(index, a_strides)], y = b[dot(index, b_strides)];
-    output[position] = static_cast<float>(apply(op.kind, x, y));
-  });
+  auto walk = [&](auto function) {
+    for_each_row(result.shape(), a_strides, b_strides, [&](const Row &row) {
+      for (int64_t i = 0; i < row.count; ++i)
+        output[row.position + i] = static_cast<float>(
+            function(double(a[row.a + i * row.a_stride]), double(b[row.b + i * row.b_stride])));
+    });
+  };
+  // Filters are scaled with this when a batch norm is folded into them, and they are large.
+  switch (op.kind) {
+  case BinaryKind::mul:
+    walk([](double x, double y) { return x * y; });
+    break;
+  default:
+    walk([&](double x, double y) { return apply(op.kind, x, y); });
+  }
   return {result};
 }
 

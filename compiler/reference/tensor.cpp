@@ -1,5 +1,9 @@
 #include "compiler/reference/tensor.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+
 namespace cnnc {
 
 Tensor::Tensor(TensorType type, std::shared_ptr<std::byte[]> storage, const std::byte *bytes)
@@ -13,7 +17,11 @@ Tensor::Tensor(TensorType type, std::shared_ptr<std::byte[]> storage, const std:
 }
 
 Tensor::Tensor(TensorType type) : Tensor(std::move(type), nullptr, nullptr) {
-  storage_ = std::make_shared<std::byte[]>(byte_count());
+  // calloc gives large tensors fresh pages of the system, which are zero without being touched.
+  auto *bytes = static_cast<std::byte *>(std::calloc(std::max<size_t>(byte_count(), 1), 1));
+  if (!bytes)
+    throw std::bad_alloc();
+  storage_ = std::shared_ptr<std::byte[]>(bytes, [](std::byte *memory) { std::free(memory); });
   bytes_ = storage_.get();
 }
 

@@ -17,11 +17,12 @@ std::optional<ValueId> Graph::find_value(std::string_view value_name) const {
 }
 
 std::string Graph::unique_value_name(std::string_view base) const {
-  std::unordered_set<std::string_view> taken;
-  for (const Value &value : values)
-    taken.insert(value.name);
+  auto taken = [&](const std::string &name) {
+    return std::any_of(values.begin(), values.end(),
+                       [&](const Value &value) { return value.name == name; });
+  };
   std::string result(base);
-  for (int i = 1; taken.contains(result); ++i)
+  for (int i = 1; taken(result); ++i)
     result = fmt::format("{}.{}", base, i);
   return result;
 }

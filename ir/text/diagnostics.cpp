@@ -19,6 +19,11 @@ void Diagnostics::note(const SourceRange &range, std::string message) {
   diagnostics_.push_back({Severity::note, range, std::move(message)});
 }
 
+void Diagnostics::append(const Diagnostics &other) {
+  diagnostics_.insert(diagnostics_.end(), other.diagnostics_.begin(), other.diagnostics_.end());
+  error_count_ += other.error_count_;
+}
+
 namespace {
 
 bool is_continuation_byte(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }

@@ -41,6 +41,9 @@ public:
   /// Belongs to the diagnostic reported before it.
   void note(const SourceRange &range, std::string message);
 
+  /// All of another's, behind one's own.
+  void append(const Diagnostics &other);
+
   bool has_errors() const { return error_count_ > 0; }
   size_t error_count() const { return error_count_; }
   const std::vector<Diagnostic> &all() const { return diagnostics_; }

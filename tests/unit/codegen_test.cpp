@@ -142,9 +142,10 @@ protected:
 
   fs::path write_weights(const Weights &weights, const std::string &name) {
     auto writer = WeightsObjectWriter::open(folder / name, weights_bytes, diagnostics);
-    EXPECT_TRUE(writer && writer->append(weights.bytes().first(width * 4)) &&
-                writer->pad_to(second_offset) &&
-                writer->append(weights.bytes().subspan(second_offset)) && writer->finish());
+    EXPECT_TRUE(writer &&
+                writer->write(second_offset, weights.bytes().subspan(second_offset), diagnostics) &&
+                writer->write(0, weights.bytes().first(width * 4), diagnostics) &&
+                writer->finish(diagnostics));
     return folder / name;
   }
 
