@@ -51,8 +51,8 @@ std::vector<size_t> by_size(const std::vector<WeightsPiece> &pieces) {
   return order;
 }
 
-/// Calls consume(piece, value, diagnostics) for every constant. Diagnostics come in the order of the
-/// constants.
+/// Calls consume(piece, value, diagnostics) for every constant. Diagnostics come in the order of
+/// the constants.
 template <class Consume>
 bool for_each_constant(const WeightsSource &source, Diagnostics &diagnostics, Consume consume) {
   constexpr uint64_t more_than_the_largest = uint64_t(128) << 20;
@@ -80,12 +80,12 @@ bool for_each_constant(const WeightsSource &source, Diagnostics &diagnostics, Co
 
 bool store_weights(const WeightsSource &source, std::span<std::byte> memory,
                    Diagnostics &diagnostics) {
-  return for_each_constant(
-      source, diagnostics, [&](const WeightsPiece &piece, const Tensor &value, Diagnostics &) {
-        write_physical(value, source.model.type(piece.value),
-                       memory.subspan(piece.offset, piece.size));
-        return true;
-      });
+  return for_each_constant(source, diagnostics,
+                           [&](const WeightsPiece &piece, const Tensor &value, Diagnostics &) {
+                             write_physical(value, source.model.type(piece.value),
+                                            memory.subspan(piece.offset, piece.size));
+                             return true;
+                           });
 }
 
 bool write_weights(const WeightsSource &source, const WeightsSink &sink, Diagnostics &diagnostics) {

@@ -84,19 +84,24 @@ private:
 };
 
 bool verify(const llvm::Module &module, Diagnostics &diagnostics) {
-  size_t errors = diagnostics.error_count();
   std::string text;
   llvm::raw_string_ostream stream(text);
+  if (!llvm::verifyModule(module, &stream))
+    return true;
+  // Only now, since it takes as long again: which function is it?
+  size_t errors = diagnostics.error_count();
+  std::string details;
+  llvm::raw_string_ostream function_stream(details);
   for (const llvm::Function &function : module) {
-    if (llvm::verifyFunction(function, &stream))
+    if (llvm::verifyFunction(function, &function_stream))
       diagnostics.error(fmt::format("internal error: invalid code for function '{}': {}",
-                                    function.getName().str(), text));
-    text.clear();
+                                    function.getName().str(), details));
+    details.clear();
   }
-  if (diagnostics.error_count() == errors && llvm::verifyModule(module, &stream))
+  if (diagnostics.error_count() == errors)
     diagnostics.error(
         fmt::format("internal error: invalid module '{}': {}", module.getModuleIdentifier(), text));
-  return diagnostics.error_count() == errors;
+  return false;
 }
 
 bool generate(llvm::Module &module, const Target &target, llvm::CodeGenFileType type,
@@ -170,8 +175,7 @@ std::optional<std::vector<CompiledObject>>
 compile_all(const std::vector<ModuleMaker> &makers, const Target &target, Diagnostics &diagnostics,
             const ObjectOptions &options, unsigned threads) {
   std::vector<Job> jobs(makers.size());
-  run_jobs(makers.size(), threads,
-           [&](size_t i) { run_job(makers[i], target, options, jobs[i]); });
+  run_jobs(makers.size(), threads, [&](size_t i) { run_job(makers[i], target, options, jobs[i]); });
   std::vector<CompiledObject> objects;
   for (Job &job : jobs) {
     diagnostics.append(job.diagnostics);

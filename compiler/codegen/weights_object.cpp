@@ -5,8 +5,8 @@
 #include <cassert>
 #include <cerrno>
 #include <cstring>
-#include <fmt/format.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <llvm/BinaryFormat/ELF.h>
 #include <unistd.h>
 #include <utility>

@@ -88,9 +88,8 @@ void for_each_row(std::vector<int64_t> shape, std::vector<int64_t> a_strides,
                   std::vector<int64_t> b_strides, Function function) {
   Row row = {0, 1, 0, 0, 0, 0};
   // Dimensions whose steps continue those of the row for both operands become part of it.
-  while (!shape.empty() &&
-         (row.count == 1 || (a_strides.back() == row.count * row.a_stride &&
-                             b_strides.back() == row.count * row.b_stride))) {
+  while (!shape.empty() && (row.count == 1 || (a_strides.back() == row.count * row.a_stride &&
+                                               b_strides.back() == row.count * row.b_stride))) {
     if (row.count == 1) {
       row.a_stride = a_strides.back();
       row.b_stride = b_strides.back();

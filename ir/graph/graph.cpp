@@ -5,7 +5,6 @@
 #include <boost/graph/topological_sort.hpp>
 #include <fmt/format.h>
 #include <numeric>
-#include <unordered_set>
 
 namespace cnnc {
 
@@ -17,9 +16,9 @@ std::optional<ValueId> Graph::find_value(std::string_view value_name) const {
 }
 
 std::string Graph::unique_value_name(std::string_view base) const {
-  auto taken = [&](const std::string &name) {
+  auto taken = [&](const std::string &candidate) {
     return std::any_of(values.begin(), values.end(),
-                       [&](const Value &value) { return value.name == name; });
+                       [&](const Value &value) { return value.name == candidate; });
   };
   std::string result(base);
   for (int i = 1; taken(result); ++i)

@@ -42,8 +42,8 @@ int64_t normal_sample(uint64_t bits, uint64_t fraction) {
   return (ones - 33) * one + uniforms + 1;
 }
 
-/// Every operation is exact or exactly rounded, and there is no sum behind a product to be fused: it
-/// does not matter which instructions compute this.
+/// Every operation is exact or exactly rounded, and there is no sum behind a product to be fused:
+/// it does not matter which instructions compute this.
 [[gnu::always_inline]] inline void fill(std::span<float> out, double scale, uint64_t counter) {
   for (size_t i = 0; i < out.size(); ++i) {
     uint64_t position = counter + 2 * i * golden;
@@ -58,8 +58,8 @@ void fill_anywhere(std::span<float> out, double scale, uint64_t counter) {
 
 #if defined(__x86_64__)
 /// Eight samples at a time, on CPUs that multiply vectors of 64-bit integers.
-[[gnu::target("avx512f,avx512dq")]]
-void fill_avx512(std::span<float> out, double scale, uint64_t counter) {
+[[gnu::target("avx512f,avx512dq")]] void fill_avx512(std::span<float> out, double scale,
+                                                     uint64_t counter) {
   fill(out, scale, counter);
 }
 #endif

@@ -403,6 +403,9 @@ TEST(RandomHe, PartsAndSeeds) {
   fill_random_he(std::span(parts).first(333), 9, 3);
   fill_random_he(std::span(parts).subspan(333), 9, 3, 333);
   EXPECT_EQ(whole, parts);
+  for (size_t i = 0; i < parts.size(); ++i) // one alone fills no vector
+    fill_random_he(std::span(parts).subspan(i, 1), 9, 3, i);
+  EXPECT_EQ(whole, parts);
   fill_random_he(other, 9, 4);
   size_t equal = 0;
   for (size_t i = 0; i < whole.size(); ++i)
