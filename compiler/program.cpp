@@ -1,6 +1,7 @@
 #include "compiler/program.h"
 
 #include "compiler/graph_passes/plan_memory.h"
+#include "compiler/graph_passes/views.h"
 
 #include <fmt/format.h>
 #include <map>
@@ -70,7 +71,7 @@ class Builder {
 public:
   Builder(const Module &module, const Graph &model, Diagnostics &diagnostics)
       : module_(module), model_(model), diagnostics_(diagnostics),
-        constant_(model.constant_values()) {}
+        constant_(model.constant_values()), places_(places_of_values(model)) {}
 
   std::optional<ProgramLayout> build(const codegen::Target &target);
 
@@ -91,10 +92,11 @@ private:
   const Graph &model_;
   Diagnostics &diagnostics_;
   std::vector<bool> constant_;
+  std::vector<Place> places_; // of the values
   ProgramLayout program_;
   std::vector<cnnc_buffer> buffers_; // of the step at hand
   std::unordered_map<ValueId, uint64_t> weight_offsets_;
-  std::unordered_map<ValueId, uint32_t> input_index_, output_index_; // of storage roots
+  std::unordered_map<ValueId, uint32_t> input_index_, output_index_; // of roots
   std::unordered_map<std::string, std::string> symbols_;             // of code_key()
 };
 
@@ -151,19 +153,21 @@ bool Builder::buffer(ValueId id, const loop::Buffer &expected, const SourceRange
     buffers_.push_back(constant(id));
     return true;
   }
-  ValueId root = storage_root(model_, id);
+  ValueId root = places_[id].root;
+  auto offset = static_cast<uint64_t>(places_[id].offset);
   if (auto input = input_index_.find(root); input != input_index_.end()) {
-    buffers_.push_back({CNNC_SPACE_INPUT, input->second, 0});
+    buffers_.push_back({CNNC_SPACE_INPUT, input->second, offset});
     return true;
   }
   if (auto output = output_index_.find(root); output != output_index_.end()) {
-    buffers_.push_back({CNNC_SPACE_OUTPUT, output->second, 0});
+    buffers_.push_back({CNNC_SPACE_OUTPUT, output->second, offset});
     return true;
   }
   if (!model_.value(root).offset)
     return error(range, fmt::format("%{} has no place in the workspace; run plan_memory",
                                     spell_name(model_.value(root).name)));
-  buffers_.push_back({CNNC_SPACE_WORKSPACE, 0, static_cast<uint64_t>(*model_.value(root).offset)});
+  offset += static_cast<uint64_t>(*model_.value(root).offset);
+  buffers_.push_back({CNNC_SPACE_WORKSPACE, 0, offset});
   return true;
 }
 
@@ -223,7 +227,7 @@ std::optional<ProgramLayout> Builder::build(const codegen::Target &target) {
     description.symbolic_batch |= model_.type(input).has_symbolic_batch();
   }
   for (ValueId output : model_.outputs) {
-    output_index_[storage_root(model_, output)] = static_cast<uint32_t>(description.outputs.size());
+    output_index_[places_[output].root] = static_cast<uint32_t>(description.outputs.size());
     description.outputs.push_back(describe(output));
   }
   bool ok = true;

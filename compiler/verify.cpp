@@ -105,9 +105,10 @@ Tensor Comparison::read_result(const Value &value, const cnnc_buffer &buffer,
                                const void *workspace) const {
   const auto *memory = buffer.space == CNNC_SPACE_OUTPUT
                            ? static_cast<const std::byte *>(outputs[buffer.index])
-                           : static_cast<const std::byte *>(workspace) + buffer.offset;
+                           : static_cast<const std::byte *>(workspace);
   TensorType type = one_image(*value.type);
-  return read_physical({memory, static_cast<size_t>(byte_size(type).value_or(0))}, type);
+  return read_physical({memory + buffer.offset, static_cast<size_t>(byte_size(type).value_or(0))},
+                       type);
 }
 
 /// A value that a kernel reads: a constant, what another kernel wrote, or a view of that.
@@ -120,11 +121,24 @@ std::optional<Tensor> Comparison::operand(ValueId id) {
   if (value.producer == no_id)
     return std::nullopt;
   const Node &view = before_.nodes[value.producer];
-  std::optional<Tensor> viewed = operand(view.operands[0]);
-  if (!viewed)
+  std::vector<Tensor> viewed;
+  for (ValueId operand_of_view : view.operands) {
+    std::optional<Tensor> tensor = operand(operand_of_view);
+    if (!tensor)
+      return std::nullopt;
+    viewed.push_back(std::move(*tensor));
+  }
+  std::vector<const Tensor *> operands;
+  for (const Tensor &tensor : viewed)
+    operands.push_back(&tensor);
+  std::vector<TensorType> types;
+  for (ValueId result : view.results)
+    types.push_back(one_image(before_.type(result)));
+  auto results = evaluate(view.op, operands, types, diagnostics_);
+  if (!results)
     return std::nullopt;
-  auto result = evaluate(view.op, {&*viewed}, {one_image(*value.type)}, diagnostics_);
-  return result ? std::optional(std::move(result->front())) : std::nullopt;
+  auto index = std::find(view.results.begin(), view.results.end(), id) - view.results.begin();
+  return std::move((*results)[static_cast<size_t>(index)]);
 }
 
 std::optional<std::vector<Tensor>> Comparison::reference(const std::vector<ValueId> &results) {

@@ -15,7 +15,20 @@
 // The producer of a value writes it as its consumers want it; a `relayout` is inserted where they
 // disagree and at the model's inputs and outputs, which are plain NCHW. Texts that have layouts
 // keep them.
+//
+// Where that costs nothing, producers write straight into the result of a concat, and readers of
+// the parts of a split or slice read within its operand: these values share one layout. What cannot
+// lie within the result of a concat (an input of the model, say, or a value that is a part already)
+// is copied there:
+//
+//   %c = concat %a, %x, %a axis=1 : ..    ->    kernel @x.nchw16c(%x) -> (%x.nchw16c) { .. relayout
+//   .. }
+//                                               kernel @a.copy(%a) -> (%a.copy) { .. relayout .. }
+//                                               %c = concat %a, %x.nchw16c, %a.copy axis=1 : ..
+//                                               nchw16c
 #include "compiler/graph_passes/graph_passes.h"
+#include "compiler/graph_passes/layout_groups.h"
+#include "compiler/graph_passes/views.h"
 #include "compiler/halo.h"
 
 #include <algorithm>
@@ -27,8 +40,11 @@ namespace cnnc {
 
 namespace {
 
-bool is_view(const Op &op) {
+bool is_reshape(const Op &op) {
   return std::holds_alternative<Reshape>(op) || std::holds_alternative<Flatten>(op);
+}
+bool is_cut(const Op &op) {
+  return std::holds_alternative<Split>(op) || std::holds_alternative<Slice>(op);
 }
 
 class Layouts {
@@ -43,8 +59,8 @@ public:
       KernelId kernel = graph_.nodes[id].kernel;
       if (kernel != no_id && members[kernel].front() == id)
         assign(members[kernel]);
-      else if (kernel == no_id && is_view(graph_.nodes[id].op))
-        view(id);
+      else if (kernel == no_id && !constant_[graph_.nodes[id].results[0]])
+        assign_view(id);
     }
     for (size_t i = 0; i < graph_.outputs.size(); ++i)
       if (!finish_output(i))
@@ -150,14 +166,119 @@ private:
     }
   }
 
-  /// A view shares its operand's memory, which must then stay plain.
-  void view(NodeId id) {
-    ValueId operand = graph_.nodes[id].operands[0];
-    ValueId connected = connect(operand, {}, {});
+  void assign_view(NodeId id) {
+    const Op &op = graph_.nodes[id].op;
+    if (is_reshape(op))
+      graph_.nodes[id].operands[0] = pinned_plain(graph_.nodes[id].operands[0]);
+    else if (is_cut(op))
+      cut(id);
+    else if (std::holds_alternative<Concat>(op))
+      join(id);
+  }
+
+  /// The value row-major without halo, and so it stays: a reshape shares its memory.
+  ValueId pinned_plain(ValueId value) {
+    ValueId connected = connect(value, {}, {});
     if (type(connected).layout.has_halo())
-      connected = relayout(operand, {});
+      connected = relayout(value, {});
     pinned_.insert(connected);
-    graph_.nodes[id].operands[0] = connected;
+    return connected;
+  }
+
+  /// Gives the results of a view the layout that its operands have, or the other way round.
+  void set_layouts(const std::vector<ValueId> &values, const Layout &layout) {
+    for (ValueId value : values)
+      type(value).layout = layout;
+  }
+
+  /// Results of a split or slice lie within the operand as it is, else within it row-major.
+  void cut(NodeId id) {
+    const std::vector<ValueId> results = graph_.nodes[id].results;
+    ValueId operand = graph_.nodes[id].operands[0];
+    set_layouts(results, type(operand).layout);
+    if (!is_view(graph_, graph_.nodes[id])) {
+      set_layouts(results, {});
+      operand = pinned_plain(operand);
+      graph_.nodes[id].operands[0] = operand;
+    } else if (along_planes(id)) {
+      pinned_.insert(operand);
+    }
+    for (ValueId result : results)
+      groups_.join(operand, result);
+  }
+
+  /// Whether a view joins or cuts rows or columns: a halo would lie between them.
+  bool along_planes(NodeId id) {
+    const Node &node = graph_.nodes[id];
+    const std::vector<int64_t> &whole = shape(node.operands[0]), &part = shape(node.results[0]);
+    return !std::equal(whole.end() - std::min<long>(2, long(whole.size())), whole.end(),
+                       part.end() - std::min<long>(2, long(part.size())));
+  }
+
+  /// The operands of a concat lie within the result; those that cannot are copied there. Where
+  /// parts are no whole blocks, the concat becomes a kernel that copies all of them.
+  void join(NodeId id) {
+    Layout layout = {choose_blocks({id}), {}};
+    ValueId result = graph_.nodes[id].results[0];
+    std::vector<Layout> layouts;
+    for (ValueId operand : graph_.nodes[id].operands)
+      layouts.push_back(type(operand).layout);
+    set_layouts(graph_.nodes[id].operands, layout);
+    type(result).layout = layout;
+    bool view = is_view(graph_, graph_.nodes[id]);
+    for (size_t i = 0; i < layouts.size(); ++i)
+      type(graph_.nodes[id].operands[i]).layout = layouts[i];
+    if (!view) {
+      graph_.nodes[id].kernel = add_kernel(graph_.values[result].name);
+      return assign({id});
+    }
+    if (along_planes(id))
+      pinned_.insert(result);
+    for (size_t i = 0; i < layouts.size(); ++i) {
+      ValueId part = part_of(result, graph_.nodes[id].operands[i]);
+      graph_.nodes[id].operands[i] = part;
+      parts_.insert(part);
+      widen(part, type(result).layout.halo);
+      widen(result, type(part).layout.halo);
+      groups_.join(result, part);
+    }
+  }
+
+  /// The value as a part of `whole`: itself, or a copy.
+  ValueId part_of(ValueId whole, ValueId value) {
+    const std::vector<Block> blocks = type(whole).layout.blocks;
+    auto fits = [&](ValueId id) {
+      NodeId producer = graph_.values[id].producer;
+      bool written = producer != no_id && !constant(id) && !is_reshape(graph_.nodes[producer].op) &&
+                     !is_part(id);
+      bool halo =
+          type(id).layout.halo == type(whole).layout.halo || (takes_halo(id) && takes_halo(whole));
+      return written && halo && type(id).layout.blocks == blocks;
+    };
+    if (fits(value))
+      return value;
+    for (const Relayouted &known : relayouts_)
+      if (known.value == value && fits(known.result))
+        return known.result;
+    return type(value).layout.blocks == blocks ? relayout(value, blocks, "copy")
+                                               : relayout(value, blocks);
+  }
+
+  /// Whether the halo of a value, and of all that share its layout, is still to be chosen. The
+  /// caller's memory has none, and that of reshaped values gets none.
+  bool takes_halo(ValueId value) const {
+    std::vector<ValueId> members = groups_.members(value);
+    return std::none_of(members.begin(), members.end(), [&](ValueId id) {
+      NodeId producer = graph_.values[id].producer;
+      return producer == no_id || pinned_.contains(id) || is_reshape(graph_.nodes[producer].op);
+    });
+  }
+
+  ValueId widen(ValueId value, const Halo &halo) {
+    for (ValueId id : groups_.members(value))
+      for (size_t i = 0; i < halo.size(); ++i)
+        type(id).layout.halo[i] = std::max(type(id).layout.halo[i], halo[i]);
+    return value;
   }
 
   ValueId connect_operand(NodeId member, size_t index, const std::vector<Block> &blocks) {
@@ -197,29 +318,23 @@ private:
 
   /// The value in a layout with these blocks and at least this halo.
   ValueId connect(ValueId value, const std::vector<Block> &blocks, const Halo &halo) {
-    auto widen = [&](ValueId id) {
-      for (size_t i = 0; i < halo.size(); ++i)
-        type(id).layout.halo[i] = std::max(type(id).layout.halo[i], halo[i]);
-      return id;
-    };
     if (constant(value))
       return value;
-    NodeId producer = graph_.values[value].producer;
-    bool free =
-        producer != no_id && graph_.nodes[producer].kernel != no_id && !pinned_.contains(value);
     bool same = type(value).layout.blocks == blocks;
-    if (same && (free || halo == Halo{}))
-      return widen(value);
+    if (same && (halo == Halo{} || takes_halo(value)))
+      return widen(value, halo);
     for (const Relayouted &known : relayouts_)
-      if (known.value == value && known.blocks == blocks && !pinned_.contains(known.result))
-        return widen(known.result);
-    return widen(relayout(value, blocks));
+      if (known.value == value && known.blocks == blocks &&
+          (halo == Halo{} || takes_halo(known.result)))
+        return widen(known.result, halo);
+    return widen(relayout(value, blocks), halo);
   }
 
-  ValueId relayout(ValueId value, const std::vector<Block> &blocks) {
+  ValueId relayout(ValueId value, const std::vector<Block> &blocks, std::string spelling = "") {
     TensorType wanted = type(value);
     wanted.layout = {blocks, {}};
-    std::string spelling = blocks.empty() ? "plain" : spell_layout(wanted.layout, wanted.rank());
+    if (spelling.empty())
+      spelling = blocks.empty() ? "plain" : spell_layout(wanted.layout, wanted.rank());
     ValueId result = add_relayout(value, graph_.values[value].name + "." + spelling, wanted);
     relayouts_.push_back({value, blocks, result});
     return result;
@@ -227,9 +342,13 @@ private:
 
   ValueId add_relayout(ValueId value, const std::string &name, const TensorType &wanted) {
     ValueId result = graph_.add_node(Relayout{}, {value}, name, wanted);
-    graph_.nodes.back().kernel = static_cast<KernelId>(graph_.kernels.size());
-    graph_.kernels.push_back({unique_kernel_name(graph_.values[result].name), {}, {}});
+    graph_.nodes.back().kernel = add_kernel(graph_.values[result].name);
     return result;
+  }
+
+  KernelId add_kernel(const std::string &name) {
+    graph_.kernels.push_back({unique_kernel_name(name), {}, {}});
+    return static_cast<KernelId>(graph_.kernels.size() - 1);
   }
 
   std::string unique_kernel_name(const std::string &base) const {
@@ -243,19 +362,27 @@ private:
     return name;
   }
 
-  ValueId view_root(ValueId value) const {
+  /// The value that a chain of reshapes looks at.
+  ValueId reshape_root(ValueId value) const {
     NodeId producer = graph_.values[value].producer;
-    while (producer != no_id && is_view(graph_.nodes[producer].op)) {
+    while (producer != no_id && is_reshape(graph_.nodes[producer].op)) {
       value = graph_.nodes[producer].operands[0];
       producer = graph_.values[value].producer;
     }
     return value;
   }
 
-  /// An output is plain, written by one kernel, and shares its memory with no other output.
+  /// Lies within another value.
+  bool is_part(ValueId value) const {
+    NodeId producer = graph_.values[value].producer;
+    return parts_.contains(value) || (producer != no_id && graph_.nodes[producer].kernel == no_id &&
+                                      is_cut(graph_.nodes[producer].op));
+  }
+
+  /// An output is plain, written by kernels, and shares its memory with no other output.
   bool finish_output(size_t index) {
     ValueId value = graph_.outputs[index];
-    ValueId root = view_root(value);
+    ValueId root = reshape_root(value);
     if (constant(root)) {
       SourceRange range =
           index < graph_.output_ranges.size() ? graph_.output_ranges[index] : SourceRange{};
@@ -263,7 +390,7 @@ private:
                                                     spell_name(graph_.values[value].name)));
       return false;
     }
-    bool own_memory = !graph_.is_input(root) && output_roots_.insert(root).second;
+    bool own_memory = !graph_.is_input(root) && !is_part(root) && output_roots_.insert(root).second;
     if (own_memory && type(value).layout.plain() && type(root).layout.plain())
       return true;
     TensorType wanted = type(value);
@@ -288,7 +415,9 @@ private:
   std::vector<bool> constant_;
   std::vector<Relayouted> relayouts_;
   std::set<ValueId> output_roots_, renamed_;
-  std::set<ValueId> pinned_; // views share their memory: no halo can be added
+  std::set<ValueId> pinned_; // no halo can be added, for what shares the memory has none
+  std::set<ValueId> parts_;  // lie within the result of a concat
+  LayoutGroups groups_;
 };
 
 /// Dilated max pools with padding become a pad with -inf and a pool without: the clipped window of

@@ -122,7 +122,32 @@ private:
     return operand_op<Relayout>() && become(Relayout{}, {operand_of_operand()});
   }
 
-  bool simplify(const Concat &) { return node().operands.size() == 1 && forward(); }
+  bool simplify(const Concat &concat) {
+    return node().operands.size() == 1 ? forward() : join_split(concat);
+  }
+
+  /// Lets the operand of a split stand for all of its results, where a concat joins them again.
+  bool join_split(const Concat &concat) {
+    const std::vector<ValueId> operands = node().operands;
+    for (size_t i = 0; i < operands.size(); ++i) {
+      const Node *producer = producer_of(graph_, operands[i]);
+      const Split *split = producer ? std::get_if<Split>(&producer->op) : nullptr;
+      size_t rank = result_type().rank();
+      if (!split || producer->kernel != no_id ||
+          normalized_axis(split->axis, rank) != normalized_axis(concat.axis, rank) ||
+          producer->results.size() > operands.size() - i ||
+          !std::equal(producer->results.begin(), producer->results.end(),
+                      operands.begin() + static_cast<std::ptrdiff_t>(i)))
+        continue;
+      std::vector<ValueId> joined = operands;
+      auto first = joined.begin() + static_cast<std::ptrdiff_t>(i);
+      *first = producer->operands[0];
+      joined.erase(first + 1, first + static_cast<std::ptrdiff_t>(producer->results.size()));
+      return become(concat, std::move(joined));
+    }
+    return false;
+  }
+
   bool simplify(const Split &split) { return split.sizes.size() == 1 && forward(); }
 
   bool simplify(const Slice &slice) {

@@ -15,7 +15,7 @@
 // cycle of groups would be one of ops.
 
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/graph_passes/plan_memory.h"
+#include "compiler/graph_passes/views.h"
 
 #include <algorithm>
 #include <boost/graph/adjacency_list.hpp>

@@ -1,6 +1,6 @@
 // Gives every value between two kernels a byte offset in one workspace. Values that are never alive
 // at the same time share bytes, element-wise kernels work in place, and views lie where their
-// operand lies:
+// operand lies, or within it; what a concat joins lies within its result from the start:
 //
 //   kernel @a(%x) -> (%a) { %a = max_pool2d %x .. : f32[1, 8, 4, 4] at 0 }
 //   kernel @b(%a) -> (%b) { %b = max_pool2d %a .. : f32[1, 8, 4, 4] at 512 }    %a is still read
@@ -8,11 +8,16 @@
 //   %d = flatten %c : f32[1, 128] at 512                                        a view
 //   kernel @e(%d) -> (%e) { %e = softmax %d : f32[1, 128] }                  the caller's memory
 //
+//   kernel @a(%x) -> (%a) { %a = max_pool2d %x .. : f32[1, 8, 4, 4] at 0 }   the halves of %c
+//   kernel @b(%x) -> (%b) { %b = avg_pool2d %x .. : f32[1, 8, 4, 4] at 512 }
+//   %c = concat %a, %b axis=1 : f32[1, 16, 4, 4] at 0
+//
 // The greedy algorithm, largest buffer first into the smallest gap that fits, is the one of
 // Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020.
 
 #include "compiler/graph_passes/plan_memory.h"
 #include "compiler/graph_passes/graph_passes.h"
+#include "compiler/graph_passes/views.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -24,9 +29,8 @@ namespace {
 
 constexpr uint32_t never = ~uint32_t(0);
 
-/// Memory of one storage root: from the step that writes it to the last step that reads it.
+/// Memory of one root: from the first step that writes any of it to the last step that reads any.
 struct Lifetime {
-  bool crosses = false; // leaves the step that computes it
   bool planned = false; // lies in the workspace
   uint32_t first = never;
   uint32_t last = 0;
@@ -35,7 +39,8 @@ struct Lifetime {
 /// The order of execution: a step is a kernel, a call or a lone op that does work.
 struct Execution {
   std::vector<std::vector<NodeId>> steps;
-  std::vector<ValueId> roots;      // storage root of each value
+  std::vector<Place> places;       // of each value
+  std::vector<bool> crosses;       // for each value: leaves the step that computes it
   std::vector<Lifetime> lifetimes; // of each value that is a root
 };
 
@@ -64,8 +69,7 @@ Execution order_of_execution(const Graph &graph) {
   Execution result;
   std::vector<bool> constant = graph.constant_values();
   result.steps = order_steps(graph, constant);
-  for (ValueId id = 0; id < graph.values.size(); ++id)
-    result.roots.push_back(storage_root(graph, id));
+  result.places = places_of_values(graph);
   std::vector<uint32_t> step_of(graph.nodes.size(), never);
   for (uint32_t step = 0; step < result.steps.size(); ++step)
     for (NodeId id : result.steps[step])
@@ -73,6 +77,7 @@ Execution order_of_execution(const Graph &graph) {
 
   // A value inside of a kernel needs no memory unless somebody outside reads it, or nobody at all.
   std::vector<std::vector<NodeId>> users = graph.users();
+  result.crosses.resize(graph.values.size(), false);
   result.lifetimes.resize(graph.values.size());
   for (NodeId id = 0; id < graph.nodes.size(); ++id)
     for (ValueId value : graph.nodes[id].results) {
@@ -81,13 +86,17 @@ Execution order_of_execution(const Graph &graph) {
       bool crosses = users[value].empty() || graph.is_output(value) ||
                      std::any_of(users[value].begin(), users[value].end(),
                                  [&](NodeId user) { return step_of[user] != step_of[id]; });
-      result.lifetimes[value] = {crosses, crosses, step_of[id], step_of[id]};
+      result.crosses[value] = crosses;
+      Lifetime &lifetime = result.lifetimes[result.places[value].root];
+      lifetime.planned = lifetime.planned || crosses;
+      lifetime.first = std::min(lifetime.first, step_of[id]);
+      lifetime.last = std::max(lifetime.last, step_of[id]);
     }
   for (ValueId output : graph.outputs)
-    result.lifetimes[result.roots[output]].planned = false;
+    result.lifetimes[result.places[output].root].planned = false;
   for (NodeId id = 0; id < graph.nodes.size(); ++id)
     for (ValueId operand : graph.nodes[id].operands) {
-      Lifetime &lifetime = result.lifetimes[result.roots[operand]];
+      Lifetime &lifetime = result.lifetimes[result.places[operand].root];
       if (step_of[id] != never)
         lifetime.last = std::max(lifetime.last, step_of[id]);
     }
@@ -104,14 +113,15 @@ std::optional<int64_t> rounded_size(const TensorType &type) {
 
 /// Whether a step may write `output` over the memory of `root`: all its ops are element-wise on
 /// tensors of one type, it writes nothing else, is the last reader, and reads the memory nowhere
-/// but at the element it writes. A call, whose body is not seen here, may do so if lowering has
-/// kept a plan that was made before.
+/// but at the element it writes. Parts of larger values are left alone. A call, whose body is not
+/// seen here, may do so if lowering has kept a plan that was made before.
 bool may_work_in_place(const Graph &graph, const Execution &execution, uint32_t step, ValueId root,
                        ValueId output, bool calls) {
   const TensorType &type = graph.type(output);
   const Lifetime &read = execution.lifetimes[root];
   if (!read.planned || read.last != step || read.first >= step ||
-      execution.lifetimes[output].first != step)
+      execution.places[output].root != output || execution.lifetimes[output].first != step ||
+      byte_size(graph.type(root)) != byte_size(type))
     return false;
   bool found = false;
   for (NodeId id : execution.steps[step]) {
@@ -120,11 +130,11 @@ bool may_work_in_place(const Graph &graph, const Execution &execution, uint32_t 
         std::holds_alternative<Unary>(node.op) || std::holds_alternative<Binary>(node.op);
     bool call = calls && std::holds_alternative<Call>(node.op);
     ValueId result = node.results[0];
-    bool other = result != output && execution.lifetimes[result].crosses;
+    bool other = result != output && execution.crosses[result];
     if ((!elementwise && !call) || node.results.size() != 1 || graph.type(result) != type || other)
       return false;
     for (ValueId operand : node.operands)
-      if (execution.roots[operand] == root) {
+      if (execution.places[operand].root == root) {
         found = true;
         if (graph.type(operand) != type)
           return false;
@@ -147,14 +157,15 @@ std::vector<Buffer> make_buffers(const Graph &graph, const Execution &execution)
   std::vector<uint32_t> buffer_of(graph.values.size(), never);
   for (uint32_t step = 0; step < execution.steps.size(); ++step)
     for (NodeId id : execution.steps[step])
-      for (ValueId value : graph.nodes[id].results) {
+      for (ValueId result : graph.nodes[id].results) {
+        ValueId value = execution.places[result].root;
         const Lifetime &lifetime = execution.lifetimes[value];
-        if (!lifetime.planned)
+        if (!lifetime.planned || buffer_of[value] != never)
           continue;
         std::vector<ValueId> operands;
         for (NodeId member : execution.steps[step])
           for (ValueId operand : graph.nodes[member].operands)
-            operands.push_back(execution.roots[operand]);
+            operands.push_back(execution.places[operand].root);
         auto reused = std::find_if(operands.begin(), operands.end(), [&](ValueId root) {
           return may_work_in_place(graph, execution, step, root, value, false);
         });
@@ -228,19 +239,25 @@ std::string spell(const Graph &graph, ValueId id) {
 bool verify_value(const Graph &graph, const Execution &execution, ValueId id,
                   Diagnostics &diagnostics) {
   const Value &value = graph.values[id];
-  const Value &root = graph.values[execution.roots[id]];
-  bool planned = execution.lifetimes[execution.roots[id]].planned;
+  const Place &place = execution.places[id];
+  const Value &root = graph.values[place.root];
+  bool planned = execution.lifetimes[place.root].planned;
   std::string message;
   if (planned && !value.offset)
     message = fmt::format("{} needs a place in the workspace", spell(graph, id));
   else if (!planned && value.offset)
     message = fmt::format("{} does not lie in the workspace, but has an offset", spell(graph, id));
-  else if (value.offset && (*value.offset < 0 || *value.offset % buffer_alignment != 0))
+  else if (value.offset && place.root == id &&
+           (*value.offset < 0 || *value.offset % buffer_alignment != 0))
     message = fmt::format("the offset {} of {} is not a multiple of {}", *value.offset,
                           spell(graph, id), buffer_alignment);
-  else if (value.offset && root.offset && value.offset != root.offset)
-    message = fmt::format("{} is a view of {}, which lies at {}", spell(graph, id),
-                          spell(graph, execution.roots[id]), *root.offset);
+  else if (value.offset && root.offset && *value.offset - place.offset != *root.offset)
+    message =
+        place.offset == 0
+            ? fmt::format("{} is a view of {}, which lies at {}", spell(graph, id),
+                          spell(graph, place.root), *root.offset)
+            : fmt::format("{} lies {} bytes behind the beginning of {}, which lies at {}",
+                          spell(graph, id), place.offset, spell(graph, place.root), *root.offset);
   else if (value.offset &&
            (!rounded_size(*value.type) || !checked_add(*value.offset, *rounded_size(*value.type))))
     message = fmt::format("{} ends beyond what 62 bits can count", spell(graph, id));
@@ -248,6 +265,30 @@ bool verify_value(const Graph &graph, const Execution &execution, ValueId id,
     return true;
   diagnostics.error(value.range, message);
   return false;
+}
+
+/// Checks that parts of a concat lie within the result, and that outputs of the model fill memory
+/// of their own.
+bool verify_places(const Graph &graph, const Execution &execution, Diagnostics &diagnostics) {
+  bool ok = true;
+  for (const Node &node : graph.nodes)
+    if (std::optional<size_t> index = misplaced_part(graph, execution.places, node)) {
+      diagnostics.error(
+          *index < node.operand_ranges.size() ? node.operand_ranges[*index] : node.range,
+          fmt::format("{} cannot lie within {} as well; assign_layouts copies it",
+                      spell(graph, node.operands[*index]), spell(graph, node.results[0])));
+      ok = false;
+    }
+  for (ValueId output : graph.outputs) {
+    ValueId root = execution.places[output].root;
+    if (byte_size(graph.type(root)) == byte_size(graph.type(output)))
+      continue;
+    diagnostics.error(graph.values[output].range,
+                      fmt::format("the output {} is a part of {}; assign_layouts copies it",
+                                  spell(graph, output), spell(graph, root)));
+    ok = false;
+  }
+  return ok;
 }
 
 bool overlap(const Graph &graph, ValueId a, ValueId b) {
@@ -258,32 +299,17 @@ bool overlap(const Graph &graph, ValueId a, ValueId b) {
 
 } // namespace
 
-bool is_view(const Graph &graph, const Node &node) {
-  if (node.kernel != no_id ||
-      (!std::holds_alternative<Reshape>(node.op) && !std::holds_alternative<Flatten>(node.op)))
-    return false;
-  return graph.type(node.operands[0]).layout.plain() && graph.type(node.results[0]).layout.plain();
-}
-
-ValueId storage_root(const Graph &graph, ValueId value) {
-  for (NodeId producer = graph.values[value].producer;
-       producer != no_id && is_view(graph, graph.nodes[producer]);
-       producer = graph.values[value].producer)
-    value = graph.nodes[producer].operands[0];
-  return value;
-}
-
 int64_t workspace_size(const Graph &graph) {
   int64_t result = 0;
   for (const Value &value : graph.values)
     if (value.offset && value.type)
-      result = std::max(result, *value.offset + rounded_size(*value.type).value_or(0));
-  return result;
+      result = std::max(result, *value.offset + byte_size(*value.type).value_or(0));
+  return (result + buffer_alignment - 1) / buffer_alignment * buffer_alignment;
 }
 
 bool verify_memory_plan(const Graph &graph, Diagnostics &diagnostics) {
   Execution execution = order_of_execution(graph);
-  bool ok = true;
+  bool ok = verify_places(graph, execution, diagnostics);
   std::vector<ValueId> planned;
   for (ValueId id = 0; id < graph.values.size(); ++id) {
     ok = verify_value(graph, execution, id, diagnostics) && ok;
@@ -325,8 +351,12 @@ bool plan_memory(Graph &graph, PassContext &context) {
     for (const Buffer &buffer : buffers)
       for (ValueId value : buffer.values)
         graph.values[value].offset = buffer.offset;
-    for (ValueId id = 0; id < graph.values.size(); ++id)
-      graph.values[id].offset = graph.values[execution.roots[id]].offset;
+    for (ValueId id = 0; id < graph.values.size(); ++id) {
+      const Place &place = execution.places[id];
+      if (std::optional<int64_t> offset = graph.values[place.root].offset;
+          offset && place.root != id)
+        graph.values[id].offset = *offset + place.offset;
+    }
   }
   if (!verify_memory_plan(graph, context.diagnostics))
     return false;

@@ -9,17 +9,10 @@ namespace cnnc {
 /// line and a vector register.
 inline constexpr int64_t buffer_alignment = 64;
 
-/// True for a reshape or flatten outside of the kernels that only looks at its operand's memory
-/// under another shape: both lie row-major.
-bool is_view(const Graph &graph, const Node &node);
-
-/// The value in whose memory this one lies: the operand at the end of its chain of views, or
-/// itself.
-ValueId storage_root(const Graph &graph, ValueId value);
-
-/// Checks the plan: every value that needs a place in the workspace has one, aligned, and buffers
-/// that live at the same time do not overlap (an element-wise kernel may write over an operand that
-/// it is the last to read). Reports and returns false otherwise.
+/// Checks the plan: every value that needs a place in the workspace has one, aligned, views and
+/// parts lie where they must, and buffers that live at the same time do not overlap (an
+/// element-wise kernel may write over an operand that it is the last to read). Reports and returns
+/// false otherwise.
 bool verify_memory_plan(const Graph &graph, Diagnostics &diagnostics);
 
 /// Bytes of workspace that the plan needs, a multiple of buffer_alignment; 0 without a plan.

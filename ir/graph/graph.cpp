@@ -61,10 +61,11 @@ bool Graph::is_output(ValueId id) const {
 std::vector<bool> Graph::constant_values() const {
   std::vector<bool> constant(values.size(), false);
   for (const Node &node : nodes) {
-    bool all = is_constant_source(node.op) ||
-               (!node.operands.empty() && !std::holds_alternative<Call>(node.op) &&
-                std::all_of(node.operands.begin(), node.operands.end(),
-                            [&](ValueId operand) { return constant[operand]; }));
+    bool all =
+        is_constant_source(node.op) ||
+        (!node.operands.empty() && node.kernel == no_id && !std::holds_alternative<Call>(node.op) &&
+         std::all_of(node.operands.begin(), node.operands.end(),
+                     [&](ValueId operand) { return constant[operand]; }));
     for (ValueId result : node.results)
       constant[result] = all;
   }

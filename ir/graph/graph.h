@@ -72,7 +72,7 @@ public:
   bool is_output(ValueId id) const;
   bool is_input(ValueId id) const { return values[id].producer == no_id; }
 
-  /// For each value: computed from constants alone, hence at compile time.
+  /// For each value: computed from constants alone, outside of the kernels, hence at compile time.
   std::vector<bool> constant_values() const;
 
   /// Orders the nodes so that operands come before their users and kernels stay together, keeping

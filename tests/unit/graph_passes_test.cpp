@@ -2,6 +2,7 @@
 // do not overlap. What a pass does to which text is in tests/graph_passes.
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/graph_passes/plan_memory.h"
+#include "compiler/graph_passes/views.h"
 #include "compiler/reference/evaluate.h"
 #include "ir/graph/parser.h"
 #include "ir/graph/printer.h"
@@ -72,6 +73,36 @@ std::string chain_with(std::string a, std::string b, std::string c, std::string 
 
 } // namespace
 
+TEST(VerifyMemoryPlan, FindsMisplacedParts) {
+  auto joined = [](std::string parts, std::string offset, std::string output) {
+    return fmt::format(R"(model @m(%x: f32[1, 20]) {{
+  %a = softmax %x : f32[1, 20] at 0
+  %b = softmax %x : f32[1, 20] at {}
+  %c = concat {} axis=1 : f32[1, 40] at 0
+  %d = softmax %c : f32[1, 40]
+  return {}
+}}
+)",
+                       offset, parts, output);
+  };
+  std::optional<Graph> right = parse(joined("%a, %b", "80", "%d"));
+  Diagnostics none;
+  EXPECT_TRUE(right && verify_memory_plan(*right, none)) << none.to_string();
+  EXPECT_EQ(verify(joined("%a, %b", "128", "%d")),
+            "test.ir:3:3: error: %b lies 80 bytes behind the beginning of %c, which lies at 0");
+  EXPECT_EQ(verify(joined("%a, %a", "192", "%d")),
+            "test.ir:4:19: error: %a cannot lie within %c as well; assign_layouts copies it");
+  EXPECT_EQ(verify(joined("%x, %a", "192", "%d")),
+            "test.ir:4:15: error: %x cannot lie within %c as well; assign_layouts copies it");
+  EXPECT_EQ(verify(R"(model @m(%x: f32[1, 20]) {
+  %a = softmax %x : f32[1, 20]
+  %b, %c = split %a axis=1 sizes=[10, 10] : f32[1, 10], f32[1, 10]
+  return %c
+}
+)"),
+            "test.ir:3:7: error: the output %c is a part of %a; assign_layouts copies it");
+}
+
 TEST(VerifyMemoryPlan, FindsEveryMistake) {
   EXPECT_EQ(verify(chain_with(" at 0", " at 0", " at 0")),
             "test.ir:3:3: error: %b at 0 overlaps %a at 0, which is still needed");
@@ -99,6 +130,14 @@ std::string random_model(uint32_t seed) {
   auto below = [&](size_t n) { return random() % n; };
   std::string text = "model @m(%x: f32[1, 8, 4, 4]) {\n  %w = weight \"w\" : f32[8, 8, 1, 1]\n";
   std::vector<std::string> names = {"x"};
+  // Halves, or all, of two joined values.
+  size_t parts = 0;
+  auto joined = [&](const std::string &a, const std::string &b) {
+    std::string whole = fmt::format("whole{}", parts++);
+    text += fmt::format("  %{} = concat %{}, %{} axis=1 : f32[1, 16, 4, 4]\n", whole, a, b);
+    size_t start = below(5) * 2;
+    return fmt::format("slice %{} starts=[{}] ends=[{}] axes=[1]", whole, start, start + 8);
+  };
   size_t count = 4 + below(28);
   for (size_t i = 0; i < count; ++i) {
     auto pick = [&] { return names[names.size() - 1 - below(std::min<size_t>(names.size(), 5))]; };
@@ -110,7 +149,8 @@ std::string random_model(uint32_t seed) {
                                 fmt::format("add %{}, %{}", a, b),
                                 fmt::format("mul %{}, %{}", a, b),
                                 fmt::format("max_pool2d %{} kernel=[1, 1]", a),
-                                fmt::format("reshape %{} shape=[1, 8, 4, 4]", a)};
+                                fmt::format("reshape %{} shape=[1, 8, 4, 4]", a),
+                                joined(a, b)};
     text += fmt::format("  %{} = {} : f32[1, 8, 4, 4]\n", name, body[below(std::size(body))]);
     names.push_back(name);
   }
@@ -145,11 +185,17 @@ void check_fusion(const Graph &graph, const Graph &before) {
 /// bytes to the value that was written there last.
 void check_plan(const Graph &graph) {
   std::vector<bool> constant = graph.constant_values();
-  std::vector<ValueId> memory(static_cast<size_t>(workspace_size(graph)) / 64, no_id);
-  auto cells = [&](ValueId id) {
-    auto begin = static_cast<size_t>(*graph.values[id].offset) / 64;
-    auto count = static_cast<size_t>(*byte_size(graph.type(id)) + 63) / 64;
-    return std::pair(begin, begin + count);
+  std::vector<Place> places = places_of_values(graph);
+  // What each element of the workspace holds: an element of a root.
+  using Element = std::pair<ValueId, size_t>;
+  std::vector<Element> memory(static_cast<size_t>(workspace_size(graph)) / 4, Element{no_id, 0});
+  auto for_each_element = [&](ValueId id, auto &&visit) {
+    if (!graph.values[id].offset)
+      return;
+    auto begin = static_cast<size_t>(*graph.values[id].offset) / 4;
+    auto first = static_cast<size_t>(places[id].offset) / 4;
+    for (size_t i = 0; i < static_cast<size_t>(*byte_size(graph.type(id))) / 4; ++i)
+      visit(memory[begin + i], Element{places[id].root, first + i});
   };
   std::vector<std::vector<NodeId>> steps;
   for (NodeId id = 0; id < graph.nodes.size(); ++id) {
@@ -163,20 +209,13 @@ void check_plan(const Graph &graph) {
   }
   for (const std::vector<NodeId> &step : steps) {
     for (NodeId id : step)
-      for (ValueId operand : graph.nodes[id].operands) {
-        ValueId root = storage_root(graph, operand);
-        if (!graph.values[root].offset)
-          continue;
-        auto [begin, end] = cells(root);
-        for (size_t cell = begin; cell < end; ++cell)
-          EXPECT_EQ(memory[cell], root) << graph.values[operand].name << "\n" << to_string(graph);
-      }
+      for (ValueId operand : graph.nodes[id].operands)
+        for_each_element(operand, [&](Element &held, Element wanted) {
+          EXPECT_EQ(held, wanted) << graph.values[operand].name;
+        });
     for (NodeId id : step)
-      if (ValueId result = graph.nodes[id].results[0]; graph.values[result].offset) {
-        auto [begin, end] = cells(result);
-        std::fill(memory.begin() + static_cast<long>(begin),
-                  memory.begin() + static_cast<long>(end), result);
-      }
+      for_each_element(graph.nodes[id].results[0],
+                       [](Element &held, Element written) { held = written; });
   }
 }
 
@@ -190,9 +229,12 @@ TEST(RandomGraphs, FusionIsConvexAndPlansDoNotOverlap) {
     Graph before = *graph;
     Diagnostics diagnostics;
     int64_t sum = 0;
-    PassContext context{diagnostics, {}, {}};
+    Machine machine;
+    machine.vector_lanes = seed % 2 ? 8 : 16;
+    PassContext context{diagnostics, machine, {}};
     ASSERT_TRUE(fuse_kernels(*graph, context));
     check_fusion(*graph, before);
+    ASSERT_TRUE(assign_layouts(*graph, context));
     ASSERT_TRUE(plan_memory(*graph, context)) << diagnostics.to_string() << to_string(*graph);
     check_plan(*graph);
     std::optional<Graph> again = parse(to_string(*graph));
