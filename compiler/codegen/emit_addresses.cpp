@@ -125,12 +125,12 @@ Value *FunctionEmitter::stream(const MemoryBuffer &buffer, llvm::ArrayRef<Addres
     atom.terms.push_back(*term.term);
     atom.terms[0].factor = 1;
     key += fmt::format("|{}:{}:{}", term.level, to_string(atom), term.factor);
+    // Constants of unrolled loops inside quotients are part of the address, too.
+    if (term.term->kind != Term::Kind::variable)
+      for (const auto &[variable, value] : constants_)
+        if (term.term->inner->uses(variable))
+          key += fmt::format("|{}={}", variable, value);
   }
-  // Constants of unrolled loops inside quotients are part of the address, too.
-  if (last.term->kind != Term::Kind::variable)
-    for (const auto &[variable, value] : constants_)
-      if (last.term->inner->uses(variable))
-        key += fmt::format("|{}={}", variable, value);
   if (auto known = levels_[last.level].pointers.find(key);
       known != levels_[last.level].pointers.end())
     return known->second;
