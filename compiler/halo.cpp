@@ -16,4 +16,11 @@ Halo halo_of_windows(const std::array<int64_t, 4> &pad, const std::array<int64_t
   return halo;
 }
 
+PositionRange inner_positions(int64_t pad, int64_t stride, int64_t dilation, int64_t kernel,
+                              int64_t input, int64_t output) {
+  int64_t last_start = input + pad - (kernel - 1) * dilation - 1;
+  int64_t end = last_start < 0 ? 0 : std::min(output, last_start / stride + 1);
+  return {std::min((pad + stride - 1) / stride, end), end};
+}
+
 } // namespace cnnc

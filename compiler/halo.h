@@ -15,4 +15,14 @@ Halo halo_of_windows(const std::array<int64_t, 4> &pad, const std::array<int64_t
                      const std::array<int64_t, 2> &dilation, const std::array<int64_t, 2> &kernel,
                      const std::vector<int64_t> &input, const std::vector<int64_t> &output);
 
+/// Positions [first, end) of one dimension of a result.
+struct PositionRange {
+  int64_t first, end;
+};
+
+/// The positions, of `output` ones, whose windows lie inside `input` elements. `pad`: elements
+/// before the first. Empty ranges begin where the windows begin to reach behind the end.
+PositionRange inner_positions(int64_t pad, int64_t stride, int64_t dilation, int64_t kernel,
+                              int64_t input, int64_t output);
+
 } // namespace cnnc

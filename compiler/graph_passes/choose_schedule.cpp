@@ -12,6 +12,7 @@
 // keep it.
 #include "compiler/cost.h"
 #include "compiler/graph_passes/graph_passes.h"
+#include "compiler/halo.h"
 
 #include <algorithm>
 
@@ -35,9 +36,11 @@ public:
     std::visit(overloaded{[&](const Conv2d &conv) { convolution(schedule, anchor, conv, members); },
                           [&](const Local2d &) { local(schedule); },
                           [&](const Dense &) { dense(schedule); },
-                          [&](const MaxPool2d &) { by_channel(schedule, "c", result, "oh"); },
-                          [&](const AvgPool2d &) { by_channel(schedule, "c", result, "oh"); },
-                          [&](const GlobalAvgPool2d &) { by_channel(schedule, "c", result, ""); },
+                          [&](const MaxPool2d &op) { pool(schedule, op, op.dilation, members); },
+                          [&](const AvgPool2d &op) {
+                            pool(schedule, op, {1, 1}, members);
+                          },
+                          [&](const GlobalAvgPool2d &) { global_pool(schedule, result); },
                           [&](const Unary &) { elementwise(schedule, result); },
                           [&](const Binary &) { elementwise(schedule, result); },
                           [&](const Concat &) { elementwise(schedule, result); },
@@ -160,15 +163,41 @@ private:
     schedule.parallel = {"n", "oc"};
   }
 
-  void by_channel(Schedule &schedule, const std::string &loop, const TensorType &type,
-                  const std::string &row) {
-    schedule.parallel = {"n", loop};
-    if (!row.empty())
-      schedule.parallel.push_back(row);
+  /// Vectors of channels times a few neighbouring columns, which share what they read. Windows that
+  /// are clipped (all of them where more ops follow in the kernel) have no loops to write out.
+  template <class Pool>
+  void pool(Schedule &schedule, const Pool &op, std::array<int64_t, 2> dilation,
+            const std::vector<NodeId> &members) {
+    const Node &node = graph_.nodes[members.front()];
+    const TensorType &input = graph_.type(node.operands[0]), &type = graph_.type(node.results[0]);
+    schedule.parallel = {"n", "c", "oh"};
     if (!blocked(type))
       return;
-    schedule.tile = {{loop, lanes_}};
-    schedule.vector = {{loop, lanes_}};
+    schedule.tile = {{"c", lanes_}};
+    schedule.vector = {{"c", lanes_}};
+    PositionRange inner[2];
+    bool clipped = false;
+    for (size_t i = 0; i < 2; ++i) {
+      inner[i] = inner_positions(op.pad[i], op.stride[i], dilation[i], op.kernel[i],
+                                 input.shape[2 + i], type.shape[2 + i]);
+      clipped = clipped || inner[i].first > 0 || inner[i].end < type.shape[2 + i];
+    }
+    if (inner[1].first >= inner[1].end || (clipped && members.size() > 1))
+      return;
+    int64_t columns = std::min<int64_t>(registers_ >= 32 ? 8 : 4, inner[1].end - inner[1].first);
+    schedule.tile.push_back({"ow", columns});
+    schedule.unroll = {{"kw", std::min<int64_t>(op.kernel[1], 7)}};
+  }
+
+  /// Several vectors of channels at a time: sums of their own, so that no addition waits for the
+  /// one before.
+  void global_pool(Schedule &schedule, const TensorType &type) {
+    schedule.parallel = {"n", "c"};
+    if (!blocked(type))
+      return;
+    int64_t vectors = type.shape[1] / lanes_;
+    schedule.tile = {{"c", lanes_ * (vectors >= 16 ? 4 : vectors >= 8 ? 2 : 1)}};
+    schedule.vector = {{"c", lanes_}};
   }
 
   void elementwise(Schedule &schedule, const TensorType &type) {
@@ -197,8 +226,21 @@ private:
     const TensorType &to = graph_.type(node.results[0]);
     if (from.layout.blocks == to.layout.blocks)
       return elementwise(schedule, to);
-    if (to.rank() == 4)
-      schedule.parallel = {"n", "c"};
+    if (to.rank() != 4)
+      return;
+    schedule.parallel = {"n", "c", "h"};
+    if (to.shape[2] * to.shape[3] == 1) { // the same order in both layouts
+      schedule.tile = {{"c", lanes_ * 4}};
+      schedule.vector = {{"c", lanes_}};
+    } else if (blocked(to)) {
+      // Whole vectors are written, so that no cache line is visited twice.
+      schedule.tile = {{"c", lanes_}, {"w", 4}};
+      schedule.vector = {{"c", lanes_}};
+    } else if (blocked(from)) {
+      // A tile reads whole blocks and writes vectors of a row for each of their channels.
+      schedule.tile = {{"c", lanes_}, {"w", lanes_}};
+      schedule.vector = {{"w", lanes_}};
+    }
   }
 
   const Graph &graph_;

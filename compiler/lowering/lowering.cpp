@@ -1,5 +1,6 @@
 #include "compiler/lowering/lowering.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace cnnc {
@@ -48,6 +49,12 @@ Statement zero_nest(const std::string &buffer, const std::vector<int64_t> &begin
 }
 
 } // namespace
+
+bool Lowering::result_leaves_kernel() const {
+  const std::string &name = buffer_names_.at(node_->results[0]);
+  return std::any_of(kernel_.outputs.begin(), kernel_.outputs.end(),
+                     [&](const loop::Buffer &output) { return output.name == name; });
+}
 
 Access Lowering::operand_access(size_t index, const Subscripts &subscripts) const {
   ValueId id = node_->operands[index];

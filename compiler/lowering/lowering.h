@@ -27,6 +27,9 @@ public:
   const TensorType &operand(size_t index) const { return graph_.type(node_->operands[index]); }
   const TensorType &result(size_t index = 0) const { return graph_.type(node_->results[index]); }
 
+  /// Whether other kernels read the first result; else it is a local of this one.
+  bool result_leaves_kernel() const;
+
   /// An element by its logical subscripts, which the layout turns into physical ones.
   loop::Access operand_access(size_t index, const Subscripts &subscripts) const;
   loop::Access result_access(const Subscripts &subscripts, size_t index = 0) const;

@@ -1,17 +1,23 @@
-// Pools as loops whose windows are clipped to the input:
+// Pools as loops. Windows at the border are clipped to the input:
 //
-//   for n, c, oh, ow {
+//   for n, c, oh_top in 0..1, ow_left in 0..1 {
 //     reg m: f32
 //     m = -inf
-//     for kh in max(0, 1 - oh * 2)..min(3, 57 - oh * 2), kw in ... {
-//       m = max(m, input[n, c, oh * 2 + kh - 1, ow * 2 + kw - 1])
+//     for kh in max(0, 1 - oh_top * 2)..min(3, 57 - oh_top * 2), kw in ... {
+//       m = max(m, input[n, c, oh_top * 2 + kh - 1, ow_left * 2 + kw - 1])
 //     }
-//     result[n, c, oh, ow] = m
+//     result[n, c, oh_top, ow_left] = m
 //   }
+//
+// and have nests of their own: top, inner and bottom rows times left, inner and right columns. The
+// windows of the inner ones are whole, `for n, c, oh, ow { ... for kh in 0..3, kw in 0..3 ... }`,
+// so that tiles of them can share what they read. A pool whose result stays in the kernel is one
+// nest, which fuse_loops can join to the next; all its windows are clipped.
 //
 // Bounds that cannot matter are left out. max(m, x) is m > x ? m : x: a NaN in the input becomes
 // the maximum, but the next element of the window replaces it. The reference keeps it; that would
 // take three instructions per element instead of one.
+#include "compiler/halo.h"
 #include "compiler/lowering/extents.h"
 
 #include <cmath>
@@ -23,28 +29,26 @@ using loop::Statement;
 
 namespace {
 
-/// One dimension of the window.
+/// A range of output positions in one dimension, and its windows.
 struct PoolAxis {
-  std::string out, tap; // names of the loops over output positions and elements of the window
-  int64_t input, count, kernel, stride, before, after, dilation;
+  std::string out, tap; // names of the loops over these positions and over elements of the window
+  int64_t first, count; // the positions
+  bool clipped;         // whether windows can reach beyond the input
+  int64_t input, output, kernel, stride, before, after, dilation;
 
-  Index place() const {
-    return Index::variable(out) * stride + Index::variable(tap) * dilation - before;
-  }
+  Index position() const { return Index::variable(out) + first; }
+  Index place() const { return position() * stride + Index::variable(tap) * dilation - before; }
   /// Output position, counted from the first element of the window, of element `position` of the
   /// input.
-  Index tap_at(int64_t position) const {
-    return Index(position + before) - Index::variable(out) * stride;
-  }
-  int64_t last_end() const { return (count - 1) * stride + dilation * (kernel - 1) + 1 - before; }
-  bool starts_outside() const { return before > 0; }
-  bool ends_outside() const { return last_end() > input; }
-  bool clipped() const { return starts_outside() || ends_outside(); }
+  Index tap_at(int64_t element) const { return Index(element + before) - position() * stride; }
+  int64_t last_end() const { return (output - 1) * stride + dilation * (kernel - 1) + 1 - before; }
   /// Whether ceil_mode lets windows reach beyond the padding.
-  bool overhangs() const { return last_end() > input + after; }
+  bool overhangs() const { return clipped && last_end() > input + after; }
 
   /// The elements of the window, or with `padded` only those that do not overhang.
-  loop::For taps() const { return loop(starts_outside(), ends_outside(), input); }
+  loop::For taps() const {
+    return loop(clipped && before > 0, clipped && last_end() > input, input);
+  }
   loop::For padded_taps() const { return loop(false, overhangs(), input + after); }
 
 private:
@@ -62,20 +66,44 @@ private:
 
 using PoolWindow = std::array<PoolAxis, 2>;
 
-template <class Pool>
-PoolWindow window_of(const Pool &pool, const Lowering &lowering, std::array<int64_t, 2> dilation) {
-  auto axis = [&](size_t i, std::string out, std::string tap) {
-    return PoolAxis{std::move(out),
-                    std::move(tap),
-                    lowering.operand(0).shape[2 + i],
-                    lowering.result().shape[2 + i],
-                    pool.kernel[i],
-                    pool.stride[i],
-                    pool.pad[i],
-                    pool.pad[2 + i],
-                    dilation[i]};
+/// The parts of one dimension: windows that begin before the input, inner ones, those that end
+/// behind it.
+std::vector<PoolAxis> parts_of(PoolAxis whole, bool split, const char *begin, const char *end) {
+  PositionRange inner = inner_positions(whole.before, whole.stride, whole.dilation, whole.kernel,
+                                        whole.input, whole.output);
+  whole.clipped = inner.first > 0 || inner.end < whole.output;
+  if (!whole.clipped || !split)
+    return {whole};
+  std::vector<PoolAxis> parts;
+  auto add = [&](const std::string &name, int64_t first, int64_t limit, bool clipped) {
+    PoolAxis part = whole;
+    part.out = name, part.first = first, part.count = limit - first, part.clipped = clipped;
+    if (part.count > 0)
+      parts.push_back(std::move(part));
   };
-  return {axis(0, "oh", "kh"), axis(1, "ow", "kw")};
+  add(whole.out + begin, 0, inner.first, true);
+  add(whole.out, inner.first, inner.end, false);
+  add(whole.out + end, inner.end, whole.output, true);
+  return parts;
+}
+
+/// All combinations of parts of the rows and of the columns.
+template <class Pool>
+std::vector<PoolWindow> windows_of(const Pool &pool, const Lowering &lowering,
+                                   std::array<int64_t, 2> dilation) {
+  auto axis = [&](size_t i, std::string out, std::string tap) {
+    int64_t output = lowering.result().shape[2 + i];
+    return PoolAxis{std::move(out), std::move(tap),  0,
+                    output,         false,           lowering.operand(0).shape[2 + i],
+                    output,         pool.kernel[i],  pool.stride[i],
+                    pool.pad[i],    pool.pad[2 + i], dilation[i]};
+  };
+  bool split = lowering.result_leaves_kernel();
+  std::vector<PoolWindow> windows;
+  for (const PoolAxis &rows : parts_of(axis(0, "oh", "kh"), split, "_top", "_bottom"))
+    for (const PoolAxis &columns : parts_of(axis(1, "ow", "kw"), split, "_left", "_right"))
+      windows.push_back({rows, columns});
+  return windows;
 }
 
 /// Loops of kh and kw around the body.
@@ -98,38 +126,27 @@ loop::Expression element(const Lowering &lowering, const PoolWindow &window) {
       0, {Index::variable("n"), Index::variable("c"), window[0].place(), window[1].place()});
 }
 
-/// Loops over the result, the body innermost, which ends with the store of `value`.
-bool append_pool(Lowering &lowering, std::vector<Statement> body, loop::Expression value) {
-  std::vector<std::string> names = {"n", "c", "oh", "ow"};
+/// How far the loops over n and c run; lanes of the result that the input lacks stay zero.
+std::vector<int64_t> pool_extents(const Lowering &lowering) {
   std::vector<int64_t> extents = loop_extents(lowering.result());
   limit_extent(extents[1], lowering.operand(0), 1);
-  body.push_back(lowering.write(variables(names), std::move(value)));
-  append_loops(lowering, names, extents, std::move(body));
-  append_zero_lanes(lowering, extents);
-  return true;
+  return extents;
 }
 
-} // namespace
-
-bool lower(const MaxPool2d &pool, Lowering &lowering) {
-  PoolWindow window = window_of(pool, lowering, pool.dilation);
-  for (const PoolAxis &axis : window)
-    if (axis.dilation != 1 && axis.clipped())
-      return lowering.error("internal error: a dilated pool with padding");
-  std::vector<Statement> inner;
-  inner.push_back(
-      set("m", loop::call(loop::Function::max, {loop::load("m", {}), element(lowering, window)})));
-  std::vector<Statement> body;
-  body.push_back(loop::make_register("m"));
-  body.push_back(set("m", loop::number(-INFINITY)));
-  body.push_back(window_loops(window[0].taps(), window[1].taps(), std::move(inner)));
-  return append_pool(lowering, std::move(body), loop::load("m", {}));
+/// Loops over the positions of a window, the body innermost, which ends with the store of `value`.
+void append_pool(Lowering &lowering, const PoolWindow &window, std::vector<Statement> body,
+                 loop::Expression value) {
+  std::vector<int64_t> extents = pool_extents(lowering);
+  body.push_back(lowering.write(
+      {Index::variable("n"), Index::variable("c"), window[0].position(), window[1].position()},
+      std::move(value)));
+  append_loops(lowering, {"n", "c", window[0].out, window[1].out},
+               {extents[0], extents[1], window[0].count, window[1].count}, std::move(body));
 }
 
-bool lower(const AvgPool2d &pool, Lowering &lowering) {
-  PoolWindow window = window_of(pool, lowering, {1, 1});
+void append_mean(const AvgPool2d &pool, Lowering &lowering, const PoolWindow &window) {
   bool varies = pool.count_padding ? window[0].overhangs() || window[1].overhangs()
-                                   : window[0].clipped() || window[1].clipped();
+                                   : window[0].clipped || window[1].clipped;
   std::vector<Statement> body, inner;
   body.push_back(loop::make_register("sum"));
   body.push_back(set("sum", loop::number(0)));
@@ -149,8 +166,35 @@ bool lower(const AvgPool2d &pool, Lowering &lowering) {
   }
   loop::Expression sum = loop::load("sum", {});
   double size = static_cast<double>(pool.kernel[0]) * static_cast<double>(pool.kernel[1]);
-  return append_pool(lowering, std::move(body),
-                     varies ? sum / loop::load("count", {}) : sum * loop::number(1 / size));
+  append_pool(lowering, window, std::move(body),
+              varies ? sum / loop::load("count", {}) : sum * loop::number(1 / size));
+}
+
+} // namespace
+
+bool lower(const MaxPool2d &pool, Lowering &lowering) {
+  for (const PoolWindow &window : windows_of(pool, lowering, pool.dilation)) {
+    for (const PoolAxis &axis : window)
+      if (axis.dilation != 1 && axis.clipped)
+        return lowering.error("internal error: a dilated pool with padding");
+    std::vector<Statement> inner;
+    inner.push_back(set(
+        "m", loop::call(loop::Function::max, {loop::load("m", {}), element(lowering, window)})));
+    std::vector<Statement> body;
+    body.push_back(loop::make_register("m"));
+    body.push_back(set("m", loop::number(-INFINITY)));
+    body.push_back(window_loops(window[0].taps(), window[1].taps(), std::move(inner)));
+    append_pool(lowering, window, std::move(body), loop::load("m", {}));
+  }
+  append_zero_lanes(lowering, pool_extents(lowering));
+  return true;
+}
+
+bool lower(const AvgPool2d &pool, Lowering &lowering) {
+  for (const PoolWindow &window : windows_of(pool, lowering, {1, 1}))
+    append_mean(pool, lowering, window);
+  append_zero_lanes(lowering, pool_extents(lowering));
+  return true;
 }
 
 bool lower(const GlobalAvgPool2d &, Lowering &lowering) {
