@@ -1,0 +1,26 @@
+#!/bin/sh
+# cnnc against ONNX Runtime on the networks of examples/nets, in turn in one run. README.md says how to
+# read what it prints.
+#
+#   tests/bench/run.sh                       all seven, about six minutes
+#   tests/bench/run.sh resnet50 vgg16        some; --help for more
+#
+# Builds what it needs in build/, or in the folder that $BUILD names; installs ONNX Runtime from npm
+# into $XDG_CACHE_HOME/cnnc (default ~/.cache/cnnc) when it is not there.
+set -eu
+root=$(cd "$(dirname "$0")/../.." && pwd)
+build=${BUILD:-$root/build}
+onnxruntime_version=1.30.0
+onnxruntime=${XDG_CACHE_HOME:-$HOME/.cache}/cnnc/onnxruntime-node-$onnxruntime_version
+{
+  [ -f "$build/build.ninja" ] || cmake -S "$root" -B "$build" -G Ninja
+  ninja --quiet -C "$build" cnnc jit_server library_server
+  if ! [ -f "$onnxruntime/installed" ]; then
+    command -v npm >/dev/null || { echo "run.sh: error: ONNX Runtime comes from npm, which is not installed"; exit 1; }
+    mkdir -p "$onnxruntime"
+    # Without its install script, which only fetches what the CPU does not need.
+    npm install --ignore-scripts --no-audit --no-fund --prefix "$onnxruntime" "onnxruntime-node@$onnxruntime_version"
+    : >"$onnxruntime/installed"
+  fi
+} >&2
+exec python3 "$root/tests/bench/compare.py" --root "$root" --build "$build" --onnxruntime "$onnxruntime" "$@"
