@@ -24,7 +24,7 @@ def progress(text):
 
 
 def run_compiler(command):
-    """Seconds, peak memory in bytes and standard error of a command that must succeed."""
+    """Seconds of wall and of CPU, peak memory in bytes and standard error of a command that must succeed."""
     with tempfile.TemporaryFile("w+") as errors:
         start = time.monotonic()
         process = subprocess.Popen([str(word) for word in command], stderr=errors)
@@ -35,17 +35,17 @@ def run_compiler(command):
         text = errors.read()
     if process.returncode != 0:
         raise SystemExit(f"run.sh: error: {' '.join(map(str, command))}\n{text}")
-    return seconds, usage.ru_maxrss * 1024, text
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, text
 
 
 def compile_library(cnnc, network, library):
     """To a .so; the second of two compilations counts: the file cache is warm."""
     command = [cnnc, network, "-o", library]
     run_compiler(command)
-    seconds, memory, text = run_compiler(command)
+    seconds, cpu, memory, text = run_compiler(command)
     number, unit = re.search(r"code ([0-9.]+) (bytes|KB|MB|GB)", text).groups()
-    return {"seconds": seconds, "peak_memory_bytes": memory, "code_bytes": float(number) * UNITS[unit],
-            "file_bytes": os.path.getsize(library)}
+    return {"seconds": seconds, "cpu_seconds": cpu, "peak_memory_bytes": memory,
+            "code_bytes": float(number) * UNITS[unit], "file_bytes": os.path.getsize(library)}
 
 
 def write_input(file):
@@ -76,27 +76,30 @@ class Lane:
 
     def __init__(self, name, server, threads, has_peak):
         self.name, self.server, self.threads, self.has_peak = name, server, threads, has_peak
-        self.seconds, self.peaks = [], []
+        self.seconds, self.cpu, self.peaks = [], [], []
         self.count = 1
 
     def turn(self):
         if self.has_peak:
             self.peaks.append(self.server.ask("peak", self.threads))
-        self.seconds += self.server.ask("run", self.threads, self.count)
+        wall, cpu = self.server.ask("run", self.threads, self.count)
+        self.seconds += wall
+        self.cpu += cpu
 
     def warm_up(self, seconds_of_a_turn):
         """Also finds how many runs make a turn of that length."""
-        fastest = min(self.server.ask("run", self.threads, 2))
+        fastest = min(self.server.ask("run", self.threads, 2)[0])
         self.count = max(1, min(50, round(seconds_of_a_turn / fastest)))
         return fastest * (self.count + 1)
 
     def summary(self, operations):
         result = {"median_seconds": statistics.median(self.seconds), "min_seconds": min(self.seconds),
-                  "runs": len(self.seconds)}
+                  "cpu_seconds": statistics.median(self.cpu), "runs": len(self.seconds)}
         if self.has_peak:
             peak = statistics.median(self.peaks)
             result["peak_gflops"] = peak * 1e-9
             result["percent_of_peak"] = 100 * operations / result["median_seconds"] / peak
+            result["percent_of_best_peak"] = 100 * operations / result["min_seconds"] / max(self.peaks)
         return result
 
 
@@ -137,6 +140,7 @@ def ratios_of(lanes):
         if value is not None:
             both[name] = value
             both[name + "_of_minima"] = ratio(slow, fast, "min_seconds")
+            both[name + "_of_cpu"] = ratio(slow, fast, "cpu_seconds")
     return both
 
 
@@ -180,7 +184,7 @@ def measure(options, name, folder):
               "multiplications": about["multiplications"], "error": compare_outputs(servers, folder),
               "jit_seconds": about["jit_seconds"], "compiler": compiled, "weights_bytes": about["weights_bytes"],
               "workspace_bytes": about["workspace_bytes"],
-              "run_memory_bytes": servers["library"].ask("memory"),
+              "load": os.getloadavg()[0], "run_memory_bytes": servers["library"].ask("memory"),
               "onnxruntime_memory_bytes": servers["onnxruntime"].ask("memory")}
     for server in servers.values():
         server.close()
@@ -200,11 +204,14 @@ def print_speed(results, threads):
     for count in threads:
         ours, theirs = f"cnnc_{count}", f"onnxruntime_{count}"
         print(f"{count} thread{'s' if count > 1 else ''}; milliseconds, median and least")
-        table(["network", "ORT", "least", "cnnc", "least", "ORT/cnnc", "of least", "bar", "", "%peak", "error"],
+        table(["network", "ORT", "least", "cnnc", "least", "ORT/cnnc", "of least", "of CPU", "bar", "", "%peak", "%best",
+               "error"],
               [[result["network"], *(f"{1e3 * result['lanes'][lane][key]:.2f}" for lane in (theirs, ours)
                                      for key in ("median_seconds", "min_seconds")),
                 f"{result['ratios'][theirs]:.2f}", f"{result['ratios'][theirs + '_of_minima']:.2f}",
-                *bar_cells(result, count), f"{result['lanes'][ours]['percent_of_peak']:.0f}", f"{result['error']:.1g}"]
+                f"{result['ratios'][theirs + '_of_cpu']:.2f}", *bar_cells(result, count),
+                *(f"{result['lanes'][ours][key]:.0f}" for key in ("percent_of_peak", "percent_of_best_peak")),
+                f"{result['error']:.1g}"]
                for result in results])
 
 
@@ -223,16 +230,18 @@ def print_more(results):
         return f"{number / 1e6:.2f}" if number < 1e7 else f"{number / 1e6:.0f}"
 
     print("cores, vectors and the library; ratios of medians")
-    table(["network", "1 core/2 cores", "of least", "ORT 1/2", "AVX2/AVX-512", "of least", ".so/JIT", "peak 1", "peak 2"],
+    table(["network", "1 core/2 cores", "of least", "ORT 1/2", "AVX2/AVX-512", "of least", "of CPU", ".so/JIT", "peak 1",
+           "peak 2"],
           [[result["network"], ratio(result, "two_cores"), ratio(result, "two_cores_of_minima"),
-            ratio(result, "onnxruntime_two_cores"), ratio(result, "avx2"), ratio(result, "avx2_of_minima"),
+            ratio(result, "onnxruntime_two_cores"), ratio(result, "avx2"), ratio(result, "avx2_of_minima"), ratio(result, "avx2_of_cpu"),
             ratio(result, "library"),
             *(f"{result['lanes'][lane]['peak_gflops']:.0f}" if lane in result["lanes"] else "-"
               for lane in ("cnnc_1", "cnnc_2"))]
            for result in results])
     print("compiling and memory; seconds and MB")
-    table(["network", "compile", "JIT", "code", "weights", "workspace", "compiler memory", "run memory", "ORT memory"],
-          [[result["network"], f"{result['compiler']['seconds']:.2f}", f"{result['jit_seconds']:.2f}",
+    table(["network", "compile", "its CPU", "JIT", "code", "weights", "workspace", "compiler memory", "run memory", "ORT memory"],
+          [[result["network"], f"{result['compiler']['seconds']:.2f}", f"{result['compiler']['cpu_seconds']:.2f}",
+            f"{result['jit_seconds']:.2f}",
             *(mega(number) for number in (result["compiler"]["code_bytes"], result["weights_bytes"],
                                           result["workspace_bytes"], result["compiler"]["peak_memory_bytes"],
                                           result["run_memory_bytes"], result["onnxruntime_memory_bytes"]))]
@@ -277,7 +286,9 @@ def main():
             results.append(measure(options, name, Path(folder)))
             for file in Path(folder).glob(f"{name}.*"):
                 file.unlink()
-    print(f"ONNX Runtime {options.onnxruntime.name.rpartition('-')[2]} and cnnc, batch 1, f32, {results[0]['cpu']}\n")
+    print(f"ONNX Runtime {options.onnxruntime.name.rpartition('-')[2]} and cnnc, batch 1, f32, {results[0]['cpu']}; "
+          f"load average {min(result['load'] for result in results):.1f} to {max(result['load'] for result in results):.1f}"
+          "\n")
     print_speed(results, options.threads)
     print_more(results)
     print_bars(results)

@@ -39,13 +39,17 @@ async function main() {
 
   async function timeRuns(threads, count) {
     await sessions[threads].run(feeds, fetches);
-    const seconds = [];
+    const wall = [];
+    const cpu = [];
     for (let i = 0; i < count; ++i) {
+      const before = process.cpuUsage();
       const start = process.hrtime.bigint();
       await sessions[threads].run(feeds, fetches);
-      seconds.push(Number(process.hrtime.bigint() - start) * 1e-9);
+      wall.push(Number(process.hrtime.bigint() - start) * 1e-9);
+      const {user, system} = process.cpuUsage(before);
+      cpu.push((user + system) * 1e-6);
     }
-    return seconds;
+    return [wall, cpu];
   }
 
   async function answer(line) {

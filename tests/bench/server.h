@@ -1,9 +1,9 @@
 // The side of run.sh that runs a model: answers commands on standard input, one line each.
 //
-//   run THREADS COUNT     COUNT runs after one that does not count: their seconds
-//   peak THREADS          the FMA peak now, in operations per second (if the program can)
-//   output FILE           writes the first output of the last run
-//   memory                the most memory this process had, in bytes
+//   run THREADS COUNT     COUNT runs after one that does not count: their seconds, [[wall ...],
+//   [CPU ...]] peak THREADS          the FMA peak now, in operations per second (if the program
+//   can) output FILE           writes the first output of the last run memory                the
+//   most memory this process had, in bytes
 #pragma once
 
 #include "tests/bench/model_runner.h"
@@ -14,6 +14,7 @@
 #include <sstream>
 #include <string>
 #include <sys/resource.h>
+#include <time.h>
 
 /// Fills the first input with the file's bytes; false when it is not exactly of that size.
 inline bool read_input(ModelRunner &runner, const std::string &file) {
@@ -30,15 +31,35 @@ inline uint64_t peak_memory() {
   return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
 }
 
+/// Of all threads of this process, in seconds. On a busy machine it says more than wall time.
+inline double cpu_seconds() {
+  timespec time = {};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+inline void print_list(const std::vector<double> &numbers) {
+  const char *separator = "[";
+  for (double number : numbers) {
+    std::cout << separator << number;
+    separator = ", ";
+  }
+  std::cout << "]";
+}
+
 inline void answer_run(ModelRunner &runner, uint32_t threads, int count) {
   runner.set_threads(threads);
   runner.run();
-  std::vector<double> seconds;
-  for (int i = 0; i < count; ++i)
-    seconds.push_back(runner.run());
+  std::vector<double> wall, cpu;
+  for (int i = 0; i < count; ++i) {
+    double before = cpu_seconds();
+    wall.push_back(runner.run());
+    cpu.push_back(cpu_seconds() - before);
+  }
   std::cout << "[";
-  for (int i = 0; i < count; ++i)
-    std::cout << (i == 0 ? "" : ", ") << seconds[static_cast<size_t>(i)];
+  print_list(wall);
+  std::cout << ", ";
+  print_list(cpu);
   std::cout << "]" << std::endl;
 }
 
@@ -51,7 +72,7 @@ inline int serve(ModelRunner &runner, const std::function<double(uint32_t thread
     uint32_t threads = 1;
     int count = 1;
     words >> command;
-    if (command == "run" && words >> threads >> count) {
+    if (command == "run" && words >> threads >> count && count > 0) {
       answer_run(runner, threads, count);
     } else if (command == "peak" && peak && words >> threads) {
       std::cout << peak(threads) << std::endl;
