@@ -2,15 +2,24 @@
 
 Only the one that works is awake: the others are stopped, threads that spin for more work included.
 """
+import ctypes
 import json
 import signal
 import subprocess
+
+PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent():
+    """A process that is stopped would not notice that its input has ended."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Server:
     def __init__(self, command):
         self.command = [str(word) for word in command]
-        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        preexec_fn=end_with_parent)
         self.about = self._answer()
         self._stop()
 
