@@ -33,24 +33,34 @@ uint64_t field_size(int number, uint64_t length) {
   return field_start(number, length).size() + length;
 }
 
-bool report_unexportable(const Graph &graph, const Node &node, Diagnostics &diagnostics) {
-  auto error = [&](std::string message) {
-    diagnostics.error(node.range, std::move(message));
-    return true;
-  };
-  if (std::holds_alternative<Call>(node.op))
-    return error("ONNX has no calls of kernels: export the text as it was before lower_loops");
-  for (ValueId id : node.results) {
-    const Value &value = graph.value(id);
-    if (!value.type)
-      return error(fmt::format("the type of %{} is not known: run infer_shapes before the export",
-                               spell_name(value.name)));
-    if (!value.type->layout.plain())
-      return error(fmt::format("ONNX has no memory layouts, but %{} is {}: export the text as it "
-                               "was before assign_layouts",
-                               spell_name(value.name), to_string(*value.type)));
+bool has_onnx_type(const Value &value, const SourceRange &range, Diagnostics &diagnostics) {
+  if (!value.type)
+    diagnostics.error(
+        range, fmt::format("the type of %{} is not known: run infer_shapes before the export",
+                           spell_name(value.name)));
+  else if (!value.type->layout.plain())
+    diagnostics.error(range, fmt::format("ONNX has no memory layouts, but %{} is {}: export the "
+                                         "text as it was before assign_layouts",
+                                         spell_name(value.name), to_string(*value.type)));
+  return value.type && value.type->layout.plain();
+}
+
+/// Reports everything in the graph that ONNX cannot say.
+bool is_exportable(const Graph &graph, Diagnostics &diagnostics) {
+  bool ok = true;
+  for (ValueId id : graph.inputs)
+    ok &= has_onnx_type(graph.value(id), graph.value(id).range, diagnostics);
+  for (const Node &node : graph.nodes) {
+    if (std::holds_alternative<Call>(node.op)) {
+      diagnostics.error(node.range, "ONNX has no calls of kernels: export the text as it was "
+                                    "before lower_loops");
+      ok = false;
+      continue;
+    }
+    for (ValueId id : node.results)
+      ok &= has_onnx_type(graph.value(id), node.range, diagnostics);
   }
-  return false;
+  return ok;
 }
 
 void add_value_info(onnx::ValueInfoProto &info, const std::string &name, const TensorType &type) {
@@ -94,27 +104,22 @@ std::string model_head() {
 std::optional<OnnxExport> OnnxExport::create(const Graph &graph, const Constants &constants,
                                              Diagnostics &diagnostics) {
   OnnxExport result(graph, constants);
+  if (!is_exportable(graph, diagnostics) || !result.add_constants(diagnostics))
+    return std::nullopt;
   onnx::GraphProto onnx_graph;
   onnx_graph.set_name(graph.name);
   NodeBuilder builder(graph, onnx_graph);
-  bool ok = true;
   for (ValueId id : graph.inputs)
     add_value_info(*onnx_graph.add_input(), graph.value(id).name, graph.type(id));
   for (const Node &node : graph.nodes) {
-    if (report_unexportable(graph, node, diagnostics)) {
-      ok = false;
-      continue;
-    }
     if (is_constant_source(node.op))
       continue;
-    [[maybe_unused]] bool added = !ok || add_onnx_nodes(builder, graph, node);
+    [[maybe_unused]] bool added = add_onnx_nodes(builder, graph, node);
     assert(added && "calls have been reported");
     for (ValueId id : node.results)
       if (!graph.is_output(id))
         add_value_info(*onnx_graph.add_value_info(), graph.value(id).name, graph.type(id));
   }
-  if (!ok || !result.add_constants(diagnostics))
-    return std::nullopt;
   add_outputs(graph, builder, onnx_graph);
   result.graph_bytes_ = onnx_graph.SerializeAsString();
   result.model_bytes_ = model_head();

@@ -122,8 +122,8 @@ bool NodeExport::add(const Conv2d &op) {
   return true;
 }
 
-/// Every window of the padded input: [oh, ow, ic * kh * kw, n]. Rows are gathered first, which
-/// makes [n, ic, oh, kh, w] of [n, ic, h, w], then columns.
+/// Every window of the padded input as a column: [n, oh, ow, ic * kh * kw, 1]. Rows are gathered
+/// first, which makes [n, ic, oh, kh, w] of [n, ic, h, w], then columns.
 std::string NodeExport::local_windows(const Local2d &op) {
   const std::vector<int64_t> &filter = shape(1);
   std::string name = padded(op.pad, 0);
@@ -140,20 +140,21 @@ std::string NodeExport::local_windows(const Local2d &op) {
                   int64_t(i == 0 ? 2 : 4));
     name = gathered;
   }
-  name = transposed(name, {2, 4, 1, 3, 5, 0}, "positions"); // [oh, ow, ic, kh, kw, n]
+  name = transposed(name, {0, 2, 4, 1, 3, 5}, "positions"); // [n, oh, ow, ic, kh, kw]
   int64_t window = filter[3] * filter[4] * filter[5];
-  return step("Reshape", {name, integers("window_shape", {filter[0], filter[1], window, -1})},
+  return step("Reshape", {name, integers("window_shape", {0, filter[0], filter[1], window, 1})},
               "windows");
 }
 
-/// A matrix product per position: [oc, window] times [window, n].
+/// A matrix product per image and position: [oc, window] times [window, 1].
 bool NodeExport::add(const Local2d &op) {
   const std::vector<int64_t> &filter = shape(1);
   std::string windows = local_windows(op);
   std::vector<int64_t> matrices = {filter[0], filter[1], filter[2], -1};
   std::string weights = step("Reshape", {inputs_[1], integers("filter_shape", matrices)}, "filter");
-  std::string product = step("MatMul", {weights, windows}, "products"); // [oh, ow, oc, n]
-  std::vector<int64_t> to_planes = {3, 2, 0, 1};
+  std::string product = step("MatMul", {weights, windows}, "products"); // [n, oh, ow, oc, 1]
+  std::vector<int64_t> pixels = {0, filter[0], filter[1], filter[2]}, to_planes = {0, 3, 1, 2};
+  product = step("Reshape", {product, integers("pixel_shape", pixels)}, "pixels");
   if (inputs_.size() > 2)
     builder_.add("Add", {transposed(product, to_planes, "planes"), inputs_[2]}, outputs_);
   else
@@ -308,6 +309,8 @@ bool NodeExport::add(const Split &op) {
 }
 
 bool NodeExport::add(const Slice &op) {
+  if (op.starts.empty())
+    return same("Identity");
   std::vector<int64_t> axes = op.axes, steps = op.steps;
   for (int64_t axis = 0; op.axes.empty() && axis < int64_t(op.starts.size()); ++axis)
     axes.push_back(axis);
@@ -343,7 +346,10 @@ bool NodeExport::add(const Flatten &op) {
   return true;
 }
 
+/// An empty list of a scalar's dimensions would be no attribute.
 bool NodeExport::add(const Transpose &op) {
+  if (op.permutation.empty())
+    return same("Identity");
   set_attribute(node("Transpose"), "perm", op.permutation);
   return true;
 }

@@ -26,6 +26,25 @@ TEST_F(Files, RoundTripAndReplace) {
   EXPECT_FALSE(diagnostics_.has_errors());
 }
 
+TEST_F(Files, BytesMadeOnTheWay) {
+  fs::path path = folder_ / "file";
+  auto produce = [](const FileSink &sink) { return sink("ab") && sink("") && sink("c"); };
+  ASSERT_TRUE(write_file_atomically(path, produce, diagnostics_));
+  EXPECT_EQ(contents(path), "abc");
+  auto give_up = [](const FileSink &sink) { return sink("new") && false; };
+  EXPECT_FALSE(write_file_atomically(path, give_up, diagnostics_));
+  EXPECT_EQ(contents(path), "abc");
+  EXPECT_EQ(files_in_folder(), 1u);
+  EXPECT_FALSE(diagnostics_.has_errors()); // the producer is to report why
+  auto write_twice = [](const FileSink &sink) {
+    EXPECT_FALSE(sink("text"));
+    EXPECT_FALSE(sink("text"));
+    return true;
+  };
+  EXPECT_FALSE(write_file_atomically("/dev/full", write_twice, diagnostics_));
+  EXPECT_EQ(diagnostics_.error_count(), 1u);
+}
+
 TEST_F(Files, FollowsLinks) {
   ASSERT_TRUE(write_file_atomically(folder_ / "file", "old", diagnostics_));
   fs::create_symlink("file", folder_ / "link");
