@@ -37,7 +37,7 @@ function loadRuntime() {
       folder, `${runtimePackage}@${runtimeVersion}`], { encoding: 'utf8', timeout: 300_000 });
     if (npm.status !== 0) {
       console.log(`skipped: npm could not install ${runtimePackage}@${runtimeVersion}: ` +
-        `${npm.error?.message ?? npm.stderr.trim().split('\n')[0]}`);
+        `${npm.error?.message ?? npm.stderr.split('\n').filter((line) => /^npm err/i.test(line)).join('; ')}`);
       process.exit(skipped);
     }
   }
