@@ -39,6 +39,8 @@ const std::vector<Pass> &table() {
       // Before constants are folded: it makes new constant arithmetic.
       graph("fold_batch_norm", fold_batch_norm,
             "turns batch_norm after a convolution or dense into its filter and bias"),
+      graph("absorb_scales", absorb_scales,
+            "scales the filter of a convolution instead of its input"),
       graph("fold_constants", fold_constants,
             "computes small constants, and removes arithmetic that changes nothing"),
       graph("eliminate_common_values", eliminate_common_values,

@@ -28,6 +28,7 @@
 //                                               nchw16c
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/graph_passes/layout_groups.h"
+#include "compiler/graph_passes/rewrite.h"
 #include "compiler/graph_passes/views.h"
 #include "compiler/halo.h"
 
@@ -86,7 +87,8 @@ private:
   /// Blocks of channels for the results of a kernel, or none.
   std::vector<Block> choose_blocks(const std::vector<NodeId> &members) {
     const Node &first = graph_.nodes[members.front()];
-    if (shape(first.results[0]).size() != 4)
+    // pack_weights lays out filters.
+    if (shape(first.results[0]).size() != 4 || computes_filter(members))
       return {};
     bool blocked =
         std::visit(overloaded{[&](const Conv2d &conv) { return blocks_convolution(first, conv); },
@@ -124,6 +126,12 @@ private:
     return any && whole && concat.axis >= 1;
   }
 
+  bool computes_filter(const std::vector<NodeId> &members) const {
+    const Op &op = graph_.nodes[members.back()].op;
+    return (std::holds_alternative<Unary>(op) || std::holds_alternative<Binary>(op)) &&
+           reader_of_filter(graph_, graph_.nodes[members.back()].results[0]).has_value();
+  }
+
   bool blocks_elementwise(const std::vector<NodeId> &members) {
     for (NodeId member : members)
       for (ValueId operand : graph_.nodes[member].operands)
@@ -148,12 +156,16 @@ private:
 
   void assign(const std::vector<NodeId> &members) {
     std::vector<Block> blocks = choose_blocks(members);
+    bool filter = computes_filter(members);
     std::set<ValueId> inside;
     for (NodeId member : members) {
       // connect() may add nodes and values: no references across it.
       for (size_t i = 0; i < graph_.nodes[member].operands.size(); ++i) {
         ValueId operand = graph_.nodes[member].operands[i];
         if (constant(operand) || inside.contains(operand))
+          continue;
+        // Factors of a filter are read one by one, wherever they lie.
+        if (filter && shape(operand) != shape(graph_.nodes[member].results[0]))
           continue;
         ValueId connected = connect_operand(member, i, blocks);
         graph_.nodes[member].operands[i] = connected;

@@ -12,6 +12,7 @@
 // keep it.
 #include "compiler/cost.h"
 #include "compiler/graph_passes/graph_passes.h"
+#include "compiler/graph_passes/rewrite.h"
 #include "compiler/halo.h"
 
 #include <algorithm>
@@ -51,6 +52,25 @@ public:
     if (work(members) < parallel_threshold)
       schedule.parallel.clear();
     return schedule;
+  }
+
+  /// The schedule of a kernel that computes the filter of a convolution, whose tile says how the
+  /// filter will lie: output channels innermost.
+  void filter(Schedule &schedule, const std::vector<NodeId> &members) const {
+    const Node &last = graph_.nodes[members.back()];
+    bool elementwise =
+        std::holds_alternative<Unary>(last.op) || std::holds_alternative<Binary>(last.op);
+    std::optional<NodeId> reader =
+        elementwise ? reader_of_filter(graph_, last.results[0]) : std::nullopt;
+    if (!reader || graph_.nodes[*reader].kernel == no_id)
+      return;
+    for (const LoopFactor &tile : graph_.kernels[graph_.nodes[*reader].kernel].schedule.tile)
+      if (tile.loop == "oc" && tile.size % lanes_ == 0) {
+        schedule.tile = {{"n", tile.size}, {"c", lanes_}};
+        schedule.vector = {{"n", lanes_}};
+        if (!schedule.parallel.empty())
+          schedule.parallel = {"n", "c"};
+      }
   }
 
 private:
@@ -253,9 +273,14 @@ private:
 bool choose_schedule(Graph &graph, PassContext &context) {
   std::vector<std::vector<NodeId>> members = kernel_members(graph);
   Chooser chooser(graph, context);
+  std::vector<KernelId> chosen;
   for (KernelId id = 0; id < graph.kernels.size(); ++id)
-    if (graph.kernels[id].schedule.empty())
+    if (graph.kernels[id].schedule.empty()) {
       graph.kernels[id].schedule = chooser.choose(members[id]);
+      chosen.push_back(id);
+    }
+  for (KernelId id : chosen)
+    chooser.filter(graph.kernels[id].schedule, members[id]);
   return true;
 }
 

@@ -8,9 +8,11 @@
 //   }                                          }
 //
 // Filters: blocks of the output channels of a tile, innermost, so that they are read as vectors one
-// after the other. Channel vectors (biases): filled up with zeros to whole blocks. A relayout of a
-// constant is itself a constant, computed by the compiler.
+// after the other; what computes a filter at run time writes it like that. Channel vectors
+// (biases): filled up with zeros to whole blocks. A relayout of a constant is itself a constant,
+// computed by the compiler.
 #include "compiler/graph_passes/graph_passes.h"
+#include "compiler/graph_passes/rewrite.h"
 
 namespace cnnc {
 
@@ -39,7 +41,34 @@ private:
     bool blocked = result.layout.block_of(1) == lanes_;
     for (size_t i = 0; i < graph_.nodes[id].operands.size(); ++i)
       if (std::vector<Block> blocks = wanted(id, i, result, blocked); !blocks.empty())
-        replace(id, i, blocks);
+        if (!write_in_blocks(graph_.nodes[id].operands[i], blocks))
+          replace(id, i, blocks);
+  }
+
+  /// Lets the kernel that computes a filter element by element write it in blocks. False if another
+  /// kind of kernel computes it, or others read it.
+  bool write_in_blocks(ValueId filter, const std::vector<Block> &blocks) {
+    NodeId producer = graph_.values[filter].producer;
+    if (constant_[filter] || producer == no_id || !reader_of_filter(graph_, filter))
+      return false;
+    KernelId kernel = graph_.nodes[producer].kernel;
+    std::vector<NodeId> members;
+    for (NodeId id = 0; id < graph_.nodes.size(); ++id)
+      if (kernel != no_id && graph_.nodes[id].kernel == kernel)
+        members.push_back(id);
+    for (NodeId id : members)
+      if (!std::holds_alternative<Unary>(graph_.nodes[id].op) &&
+          !std::holds_alternative<Binary>(graph_.nodes[id].op))
+        return false;
+    for (NodeId id : members) {
+      graph_.values[graph_.nodes[id].results[0]].type->layout.blocks = blocks;
+      for (size_t i = 0; i < graph_.nodes[id].operands.size(); ++i) {
+        ValueId operand = graph_.nodes[id].operands[i];
+        if (constant_[operand] && type(operand).shape == type(filter).shape)
+          replace(id, i, blocks);
+      }
+    }
+    return !members.empty();
   }
 
   std::vector<Block> wanted(NodeId id, size_t index, const TensorType &result, bool blocked) {

@@ -29,6 +29,15 @@ std::optional<NodeId> single_user(const Graph &graph, ValueId value) {
   return graph.is_output(value) ? std::nullopt : user;
 }
 
+std::optional<NodeId> reader_of_filter(const Graph &graph, ValueId value) {
+  std::optional<NodeId> user = single_user(graph, value);
+  if (!user || !std::holds_alternative<Conv2d>(graph.nodes[*user].op))
+    return std::nullopt;
+  const std::vector<ValueId> &operands = graph.nodes[*user].operands;
+  bool filter = operands[1] == value && std::count(operands.begin(), operands.end(), value) == 1;
+  return filter ? user : std::nullopt;
+}
+
 const Node *producer_of(const Graph &graph, ValueId value) {
   NodeId producer = graph.values[value].producer;
   return producer == no_id ? nullptr : &graph.nodes[producer];

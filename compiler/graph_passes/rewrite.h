@@ -13,6 +13,9 @@ bool replace_value(Graph &graph, ValueId from, ValueId to);
 /// The op that alone reads a value; empty when several do, or the value is an output of the model.
 std::optional<NodeId> single_user(const Graph &graph, ValueId value);
 
+/// The convolution that alone reads a value which does not come from constants, as its filter.
+std::optional<NodeId> reader_of_filter(const Graph &graph, ValueId value);
+
 /// The op that computes a value; null for an input of the model.
 const Node *producer_of(const Graph &graph, ValueId value);
 

@@ -1,0 +1,97 @@
+// A convolution of a map whose channels are scaled scales its filter instead, where that is less
+// work: the gate of a squeeze-and-excite block, or a constant per channel.
+//
+//   %m = mul %x, %s : f32[1, 96, 56, 56]       %w.scaled = mul %w, %s : f32[24, 96, 1, 1]
+//   %y = conv2d %m, %w                    =>   %y = conv2d %x, %w.scaled
+//
+// The convolution has to be the only reader, without groups. A gate is known at run time alone, so
+// this is one multiplication per element of the filter instead of one per element of the map, and
+// the map stays in its place; it also keeps the filter from being transformed by the compiler, so
+// that only 1x1 filters are scaled this way. A constant costs nothing.
+
+#include "compiler/graph_passes/graph_passes.h"
+#include "compiler/graph_passes/rewrite.h"
+
+namespace cnnc {
+
+namespace {
+
+class Scales {
+public:
+  explicit Scales(Graph &graph) : graph_(graph), constant_(graph.constant_values()) {}
+
+  /// Absorbs what scales the input of one op. True when the op was changed.
+  bool absorb(NodeId id) {
+    const Node &node = graph_.nodes[id];
+    const Conv2d *conv = std::get_if<Conv2d>(&node.op);
+    if (!conv || conv->groups != 1 || node.kernel != no_id || !constant(node.operands[1]) ||
+        single_user(graph_, node.operands[0]) != id)
+      return false;
+    const Node *product = producer_of(graph_, node.operands[0]);
+    const Binary *binary = product ? std::get_if<Binary>(&product->op) : nullptr;
+    if (!binary || binary->kind != BinaryKind::mul || product->kernel != no_id)
+      return false;
+    for (size_t index : {0, 1}) {
+      ValueId map = product->operands[index], scale = product->operands[1 - index];
+      if (graph_.type(map) != graph_.type(node.operands[0]) || !is_per_channel(scale, map) ||
+          !is_worth_it(node, scale))
+        continue;
+      rewrite(id, map, scale);
+      return true;
+    }
+    return false;
+  }
+
+private:
+  bool constant(ValueId id) const { return id < constant_.size() && constant_[id]; }
+
+  /// One factor per channel. A symbolic batch has factors of its own for every image, a filter has
+  /// none.
+  bool is_per_channel(ValueId scale, ValueId map) const {
+    const TensorType &type = graph_.type(scale);
+    const int64_t channels = graph_.type(map).shape[1];
+    if (!type.layout.plain() || type.rank() < 3 || type.rank() > 4)
+      return false;
+    const std::vector<int64_t> wanted = {1, channels, 1, 1};
+    return std::equal(type.shape.rbegin(), type.shape.rend(), wanted.rbegin());
+  }
+
+  bool is_worth_it(const Node &convolution, ValueId scale) const {
+    if (constant(scale))
+      return true;
+    const std::vector<int64_t> &filter = graph_.type(convolution.operands[1]).shape;
+    const std::vector<int64_t> &map = graph_.type(convolution.operands[0]).shape;
+    return filter[2] == 1 && filter[3] == 1 && map[0] == 1 && filter[0] < map[2] * map[3];
+  }
+
+  void rewrite(NodeId id, ValueId map, ValueId scale) {
+    const ValueId filter = graph_.nodes[id].operands[1];
+    const std::vector<int64_t> shape = {1, graph_.type(map).shape[1], 1, 1};
+    if (graph_.type(scale).shape != shape)
+      scale = add_inferred(graph_, Reshape{shape}, {scale},
+                           graph_.values[scale].name + ".per_input_channel");
+    ValueId scaled = add_inferred(graph_, Binary{BinaryKind::mul}, {filter, scale},
+                                  graph_.values[filter].name + ".scaled");
+    graph_.nodes[id].operands[0] = map;
+    graph_.nodes[id].operands[1] = scaled;
+    graph_.nodes[id].operand_ranges.clear();
+  }
+
+  Graph &graph_;
+  std::vector<bool> constant_;
+};
+
+} // namespace
+
+bool absorb_scales(Graph &graph, PassContext &context) {
+  Scales scales(graph);
+  bool changed = false;
+  for (NodeId id = 0, count = static_cast<NodeId>(graph.nodes.size()); id < count; ++id)
+    changed = scales.absorb(id) || changed;
+  if (!changed)
+    return true;
+  graph.sort();
+  return eliminate_dead_values(graph, context);
+}
+
+} // namespace cnnc
