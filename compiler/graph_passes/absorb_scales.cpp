@@ -4,10 +4,10 @@
 //   %m = mul %x, %s : f32[1, 96, 56, 56]       %w.scaled = mul %w, %s : f32[24, 96, 1, 1]
 //   %y = conv2d %m, %w                    =>   %y = conv2d %x, %w.scaled
 //
-// The convolution has to be the only reader, without groups. A gate is known at run time alone, so
-// this is one multiplication per element of the filter instead of one per element of the map, and
-// the map stays in its place; it also keeps the filter from being transformed by the compiler, so
-// that only 1x1 filters are scaled this way. A constant costs nothing.
+// The convolution has to be the only reader, without groups. A constant costs nothing. A gate is
+// known at run time alone: this is then one multiplication per element of the filter instead of one
+// per element of the map. It also keeps the compiler from transforming the filter, so that only 1x1
+// filters are scaled this way.
 
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/graph_passes/rewrite.h"
@@ -15,6 +15,10 @@
 namespace cnnc {
 
 namespace {
+
+/// A filter comes from memory, while the map was written just before and lies in a cache: scaling
+/// an element of the filter takes this many times as long.
+constexpr int64_t cost_of_filter = 4;
 
 class Scales {
 public:
@@ -61,7 +65,8 @@ private:
       return true;
     const std::vector<int64_t> &filter = graph_.type(convolution.operands[1]).shape;
     const std::vector<int64_t> &map = graph_.type(convolution.operands[0]).shape;
-    return filter[2] == 1 && filter[3] == 1 && map[0] == 1 && filter[0] < map[2] * map[3];
+    return filter[2] == 1 && filter[3] == 1 && map[0] == 1 &&
+           cost_of_filter * filter[0] < map[2] * map[3];
   }
 
   void rewrite(NodeId id, ValueId map, ValueId scale) {

@@ -26,6 +26,7 @@
 //                                               kernel @a.copy(%a) -> (%a.copy) { .. relayout .. }
 //                                               %c = concat %a, %x.nchw16c, %a.copy axis=1 : ..
 //                                               nchw16c
+#include "compiler/graph_passes/choose_blocks.h"
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/graph_passes/layout_groups.h"
 #include "compiler/graph_passes/rewrite.h"
@@ -80,83 +81,11 @@ private:
   const std::vector<int64_t> &shape(ValueId id) { return type(id).shape; }
   bool constant(ValueId id) const { return id < constant_.size() && constant_[id]; }
 
-  std::vector<Block> channel_blocks() const { return {{1, lanes_}}; }
   bool is_blocked(ValueId id) { return type(id).layout.block_of(1) > 1; }
-  bool whole_blocks(int64_t channels) const { return channels % lanes_ == 0; }
-
-  /// Blocks of channels for the results of a kernel, or none.
-  std::vector<Block> choose_blocks(const std::vector<NodeId> &members) {
-    const Node &first = graph_.nodes[members.front()];
-    // pack_weights lays out filters.
-    if (shape(first.results[0]).size() != 4 || computes_filter(members))
-      return {};
-    bool blocked =
-        std::visit(overloaded{[&](const Conv2d &conv) { return blocks_convolution(first, conv); },
-                              [&](const Local2d &) { return true; },
-                              [&](const Concat &concat) { return blocks_concat(first, concat); },
-                              [&](const MaxPool2d &) { return blocks_pool(first); },
-                              [&](const AvgPool2d &) { return blocks_pool(first); },
-                              [&](const GlobalAvgPool2d &) { return blocks_pool(first); },
-                              [&](const Unary &) { return blocks_elementwise(members); },
-                              [&](const Binary &) { return blocks_elementwise(members); },
-                              [](const auto &) { return false; }},
-                   first.op);
-    return blocked && finite_in_padding(members) ? channel_blocks() : std::vector<Block>{};
-  }
-
-  bool blocks_convolution(const Node &node, const Conv2d &conv) {
-    const std::vector<int64_t> &filter = shape(node.operands[1]);
-    bool depthwise = filter[1] == 1 && filter[0] == conv.groups;
-    return conv.groups == 1 || depthwise ||
-           (whole_blocks(filter[0] / conv.groups) && whole_blocks(filter[1]));
-  }
-
-  bool blocks_pool(const Node &node) {
-    return is_blocked(node.operands[0]) || shape(node.operands[0])[1] >= lanes_;
-  }
-
-  /// Blocks can be joined along the channels when all parts but the last are whole.
-  bool blocks_concat(const Node &node, const Concat &concat) {
-    bool any = false, whole = true;
-    for (size_t i = 0; i < node.operands.size(); ++i) {
-      any = any || is_blocked(node.operands[i]);
-      whole = whole && (i + 1 == node.operands.size() || concat.axis != 1 ||
-                        whole_blocks(shape(node.operands[i])[1]));
-    }
-    return any && whole && concat.axis >= 1;
-  }
-
-  bool computes_filter(const std::vector<NodeId> &members) const {
-    const Op &op = graph_.nodes[members.back()].op;
-    return (std::holds_alternative<Unary>(op) || std::holds_alternative<Binary>(op)) &&
-           reader_of_filter(graph_, graph_.nodes[members.back()].results[0]).has_value();
-  }
-
-  bool blocks_elementwise(const std::vector<NodeId> &members) {
-    for (NodeId member : members)
-      for (ValueId operand : graph_.nodes[member].operands)
-        if (!constant(operand) && is_blocked(operand))
-          return true;
-    return false;
-  }
-
-  /// The lanes that fill up the last block must not become infinite or NaN: what reads them
-  /// multiplies them by zero.
-  bool finite_in_padding(const std::vector<NodeId> &members) {
-    if (whole_blocks(shape(graph_.nodes[members.front()].results[0])[1]))
-      return true;
-    return std::none_of(members.begin(), members.end(), [&](NodeId member) {
-      const Op &op = graph_.nodes[member].op;
-      const auto *binary = std::get_if<Binary>(&op);
-      const auto *unary = std::get_if<Unary>(&op);
-      return (binary && binary->kind == BinaryKind::div) ||
-             (unary && unary->kind == UnaryKind::exp);
-    });
-  }
 
   void assign(const std::vector<NodeId> &members) {
-    std::vector<Block> blocks = choose_blocks(members);
-    bool filter = computes_filter(members);
+    std::vector<Block> blocks = choose_blocks(graph_, constant_, context_.machine, members);
+    bool filter = computes_filter(graph_, members);
     std::set<ValueId> inside;
     for (NodeId member : members) {
       // connect() may add nodes and values: no references across it.
@@ -230,7 +159,7 @@ private:
   /// The operands of a concat lie within the result; those that cannot are copied there. Where
   /// parts are no whole blocks, the concat becomes a kernel that copies all of them.
   void join(NodeId id) {
-    Layout layout = {choose_blocks({id}), {}};
+    Layout layout = {choose_blocks(graph_, constant_, context_.machine, {id}), {}};
     ValueId result = graph_.nodes[id].results[0];
     std::vector<Layout> layouts;
     for (ValueId operand : graph_.nodes[id].operands)
@@ -431,37 +360,6 @@ private:
   std::set<ValueId> parts_;  // lie within the result of a concat
   LayoutGroups groups_;
 };
-
-/// Dilated max pools with padding become a pad with -inf and a pool without: the clipped window of
-/// the other pools has no closed form there.
-void pad_dilated_pools(Graph &graph) {
-  for (NodeId id = 0, count = static_cast<NodeId>(graph.nodes.size()); id < count; ++id) {
-    const auto *found = std::get_if<MaxPool2d>(&graph.nodes[id].op);
-    if (!found || found->dilation == std::array<int64_t, 2>{1, 1})
-      continue;
-    MaxPool2d pool = *found;
-    ValueId input = graph.nodes[id].operands[0];
-    TensorType padded = graph.type(input);
-    Halo halo = halo_of_windows(pool.pad, pool.stride, pool.dilation, pool.kernel, padded.shape,
-                                graph.type(graph.nodes[id].results[0]).shape);
-    pool.pad = {};
-    pool.ceil_mode = false;
-    graph.nodes[id].op = pool;
-    if (halo == Halo{})
-      continue;
-    Pad pad;
-    pad.before = {0, 0, halo[0], halo[1]};
-    pad.after = {0, 0, halo[2], halo[3]};
-    pad.value = -std::numeric_limits<double>::infinity();
-    padded.shape[2] += halo[0] + halo[2];
-    padded.shape[3] += halo[1] + halo[3];
-    ValueId result = graph.add_node(pad, {input}, graph.values[input].name + ".pad", padded);
-    graph.nodes.back().kernel = static_cast<KernelId>(graph.kernels.size());
-    graph.kernels.push_back({graph.values[result].name, {}, {}});
-    graph.nodes[id].operands[0] = result;
-  }
-  graph.sort();
-}
 
 } // namespace
 

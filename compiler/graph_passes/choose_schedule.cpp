@@ -102,6 +102,8 @@ private:
       return depthwise(schedule, type, conv, filter, pooled_pixels(members));
     int64_t group_channels = type.shape[1] / conv.groups;
     int64_t vectors = (group_channels + lanes_ - 1) / lanes_;
+    if (type.shape[2] * type.shape[3] == 1)
+      return one_pixel(schedule, vectors);
     int64_t channel_vectors = vectors % 2 == 0 ? 2 : 1;
     int64_t pooled = pooled_pixels(members);
     int64_t reduction = filter[1] * filter[2] * filter[3];
@@ -122,6 +124,18 @@ private:
     schedule.vector = {{"oc", lanes_}};
     schedule.unroll = {{"ic", 4}};
     schedule.parallel = {"n", "oc", "oh"};
+  }
+
+  /// Without pixels to fill the registers, output channels do: sums that do not wait for each
+  /// other.
+  void one_pixel(Schedule &schedule, int64_t vectors) const {
+    int64_t channel_vectors = registers_ >= 32 ? 8 : 6;
+    while (vectors % channel_vectors != 0)
+      --channel_vectors;
+    schedule.tile = {{"oc", lanes_ * channel_vectors}, {"ow", 1}};
+    schedule.vector = {{"oc", lanes_}};
+    schedule.unroll = {{"ic", 4}};
+    schedule.parallel = {"n", "oc"};
   }
 
   /// Every input vector is loaded once for all results of the tile that use it, which is why the
