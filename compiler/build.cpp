@@ -2,6 +2,7 @@
 
 #include "compiler/codegen/model_object.h"
 #include "compiler/codegen/weights_object.h"
+#include "compiler/fit_registers.h"
 
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -19,6 +20,15 @@ WeightsSource weights_source(Session &session, const Build &build) {
   return {build.layout, session.model(), build.constants, session.options().jobs};
 }
 
+std::optional<std::vector<codegen::CompiledObject>>
+compile_fitting(Session &session, std::vector<loop::Kernel> &kernels) {
+  auto objects = codegen::compile_kernels(named_kernels(kernels), session.target(),
+                                          session.diagnostics(), session.options().jobs);
+  if (!objects || !fit_registers(session, kernels, *objects))
+    return std::nullopt;
+  return objects;
+}
+
 std::optional<Build> build_model(Session &session) {
   Diagnostics &diagnostics = session.diagnostics();
   std::optional<Constants> constants =
@@ -29,25 +39,16 @@ std::optional<Build> build_model(Session &session) {
       lay_out_program(session.module(), session.model(), session.target(), diagnostics);
   if (!layout)
     return std::nullopt;
-  auto compiled = session.timed("generate code", [&] {
-    return codegen::compile_kernels(named_kernels(layout->kernels), session.target(), diagnostics,
-                                    session.options().jobs);
-  });
+  auto compiled =
+      session.timed("generate code", [&] { return compile_fitting(session, layout->kernels); });
   std::optional<codegen::ObjectCode> table;
   if (compiled)
     table = codegen::compile_model_table(layout->description, diagnostics);
   if (!table)
     return std::nullopt;
   std::vector<codegen::ObjectCode> objects;
-  for (codegen::CompiledObject &object : *compiled) {
-    for (const codegen::StackUse &stack : object.large_stacks)
-      if (session.options().remark)
-        session.options().remark(fmt::format("{}: the register tile does not fit the registers "
-                                             "({} bytes of stack); a smaller one in its schedule "
-                                             "may be faster",
-                                             stack.function, stack.bytes));
+  for (codegen::CompiledObject &object : *compiled)
     objects.push_back(std::move(object.code));
-  }
   objects.push_back(std::move(*table));
   Build build{std::move(*layout), std::move(objects), std::move(*constants)};
   for (const codegen::ObjectCode &object : build.objects)

@@ -27,6 +27,10 @@ WeightsSource weights_source(Session &session, const Build &build);
 /// Kernels whose names are their symbols; they must outlive the result.
 std::vector<codegen::NamedKernel> named_kernels(const std::vector<loop::Kernel> &kernels);
 
+/// Machine code of the kernels, which it replaces where their register tiles turn out too large.
+std::optional<std::vector<codegen::CompiledObject>>
+compile_fitting(Session &session, std::vector<loop::Kernel> &kernels);
+
 /// A model in this process: its constants in one block of memory, and the code that reads them.
 struct Program::Content {
   struct Free {

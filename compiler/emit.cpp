@@ -28,7 +28,9 @@ std::optional<std::string> emit_code(Session &session, Stage stage) {
   if (!kernels)
     return std::nullopt;
   auto emit = stage == Stage::llvm ? codegen::kernels_to_llvm : codegen::kernels_to_assembly;
-  return session.timed("generate code", [&] {
+  return session.timed("generate code", [&]() -> std::optional<std::string> {
+    if (!compile_fitting(session, *kernels))
+      return std::nullopt;
     return emit(named_kernels(*kernels), session.target(), session.diagnostics());
   });
 }

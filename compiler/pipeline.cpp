@@ -39,6 +39,10 @@ const std::vector<Pass> &table() {
       // Before constants are folded: it makes new constant arithmetic.
       graph("fold_batch_norm", fold_batch_norm,
             "turns batch_norm after a convolution or dense into its filter and bias"),
+      // After batch norms are folded, which would otherwise scale more zeros, and before filters
+      // stop
+      // being constants.
+      graph("widen_groups", widen_groups, "joins groups of convolutions until they fill vectors"),
       graph("absorb_scales", absorb_scales,
             "scales the filter of a convolution instead of its input"),
       graph("fold_constants", fold_constants,

@@ -69,6 +69,29 @@ bool Session::select_model() {
   return true;
 }
 
+/// Called after every pass.
+void Session::remember_uncut(const Pass &pass) {
+  if (module_.models.size() != 1)
+    return; // models may have kernels of one name
+  if (pass.graph)
+    for (const KernelGroup &kernel : model().kernels)
+      if (kernel.schedule.empty())
+        unscheduled_.insert(kernel.name);
+  if (pass.name == "lower_loops")
+    for (const loop::Kernel &kernel : module_.kernels)
+      if (unscheduled_.contains(kernel.name) && !kernel.schedule.tile.empty())
+        uncut_.emplace(kernel.name, kernel);
+}
+
+const loop::Kernel *Session::uncut_kernel(const std::string &symbol) const {
+  if (module_.models.size() != 1)
+    return nullptr;
+  auto found = std::find_if(uncut_.begin(), uncut_.end(), [&](const auto &entry) {
+    return module_.models.front().name + "." + entry.first == symbol;
+  });
+  return found == uncut_.end() ? nullptr : &found->second;
+}
+
 bool Session::wants_print(std::string_view pass) const {
   return options_.after_pass &&
          std::any_of(options_.print_after.begin(), options_.print_after.end(),
@@ -98,6 +121,7 @@ bool Session::run(std::span<const Pass *const> default_passes,
                       options_.remark};
   return run_passes(passes, module_, context,
                     [&](const Pass &pass, const Module &module, std::chrono::nanoseconds elapsed) {
+                      remember_uncut(pass);
                       if (options_.timing)
                         options_.timing(pass.name, elapsed);
                       if (wants_print(pass.name))

@@ -5,6 +5,9 @@
 #include "compiler/codegen/target.h"
 #include "compiler/pipeline.h"
 
+#include <map>
+#include <set>
+
 namespace cnnc {
 
 struct Model::Content {
@@ -36,6 +39,10 @@ public:
   bool has_errors() const { return diagnostics_.has_errors(); }
   Error error() const { return {diagnostics_.to_string()}; }
 
+  /// A kernel as lower_loops made it, by its symbol ("model.kernel"), if choose_schedule has
+  /// decided how it is cut; null for those whose schedule the user wrote.
+  const loop::Kernel *uncut_kernel(const std::string &symbol) const;
+
   /// Is the text after this pass, or after `emit_llvm`, to be shown?
   bool wants_print(std::string_view pass) const;
 
@@ -52,12 +59,15 @@ public:
 
 private:
   bool check_print_after();
+  void remember_uncut(const Pass &pass);
 
   const Options &options_;
   const std::filesystem::path file_;
   Diagnostics diagnostics_;
   Module module_;
   codegen::Target target_;
+  std::set<std::string> unscheduled_;         // kernels that choose_schedule has to decide on
+  std::map<std::string, loop::Kernel> uncut_; // by name
 };
 
 } // namespace cnnc

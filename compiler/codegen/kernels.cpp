@@ -9,10 +9,6 @@ namespace cnnc::codegen {
 
 namespace {
 
-/// A frame with room for a dozen spilled vectors: outer loops may spill pointers, an inner one
-/// nothing.
-constexpr uint64_t stack_limit = 1024;
-
 template <class Print>
 std::optional<std::string> print_all(std::span<const NamedKernel> kernels, const Target &target,
                                      Diagnostics &diagnostics, Print print) {
@@ -43,7 +39,7 @@ std::optional<std::vector<CompiledObject>> compile_kernels(std::span<const Named
     makers.push_back([named](llvm::LLVMContext &context, Diagnostics &errors) {
       return emit_llvm(*named.kernel, named.symbol, context, errors);
     });
-  return compile_all(makers, target, diagnostics, {.stack_limit = stack_limit}, threads);
+  return compile_all(makers, target, diagnostics, threads);
 }
 
 std::optional<std::string> kernels_to_llvm(std::span<const NamedKernel> kernels,

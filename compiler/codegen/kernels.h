@@ -14,8 +14,7 @@ struct NamedKernel {
   std::string symbol;
 };
 
-/// One object per kernel, compiled on `threads` threads (0: one per core). A kernel whose stack
-/// frame shows that its tile did not fit the registers is listed in its result's `large_stacks`.
+/// One object per kernel, compiled on `threads` threads (0: one per core).
 std::optional<std::vector<CompiledObject>> compile_kernels(std::span<const NamedKernel> kernels,
                                                            const Target &target,
                                                            Diagnostics &diagnostics,

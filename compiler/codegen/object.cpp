@@ -5,6 +5,11 @@
 
 #include <fmt/format.h>
 #include <llvm/ADT/SmallVector.h>
+#include <llvm/CodeGen/MachineBasicBlock.h>
+#include <llvm/CodeGen/MachineFrameInfo.h>
+#include <llvm/CodeGen/MachineFunction.h>
+#include <llvm/CodeGen/MachineOptimizationRemarkEmitter.h>
+#include <llvm/CodeGen/PseudoSourceValue.h>
 #include <llvm/IR/DiagnosticInfo.h>
 #include <llvm/IR/DiagnosticPrinter.h>
 #include <llvm/IR/LLVMContext.h>
@@ -13,6 +18,7 @@
 #include <llvm/IR/OptBisect.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/Support/raw_ostream.h>
+#include <set>
 
 namespace cnnc::codegen {
 
@@ -33,15 +39,44 @@ KernelPassGate &kernel_pass_gate() {
   return gate;
 }
 
-/// Turns what LLVM reports during code generation into diagnostics and stack sizes.
+/// The spill slot of a vector that an access touches, if it does.
+std::optional<int> vector_slot(const llvm::MachineMemOperand &access,
+                               const llvm::MachineFrameInfo &frame) {
+  constexpr uint64_t smallest_vector = 16; // bytes; what is smaller are addresses and counters
+  const auto *slot =
+      llvm::dyn_cast_or_null<llvm::FixedStackPseudoSourceValue>(access.getPseudoValue());
+  if (!slot || !frame.isSpillSlotObjectIndex(slot->getFrameIndex()) ||
+      !access.getSize().hasValue() || access.getSize().getValue() < smallest_vector)
+    return std::nullopt;
+  return slot->getFrameIndex();
+}
+
+/// Vectors that a loop of one block carries from iteration to iteration through the stack: their
+/// slots are read before they are written. A slot that is written first holds something for a
+/// while, one that is never written a constant. Called after register allocation.
+unsigned spilled_accumulators(const llvm::MachineBasicBlock &loop) {
+  const llvm::MachineFrameInfo &frame = loop.getParent()->getFrameInfo();
+  std::set<int> read, written, carried;
+  for (const llvm::MachineInstr &instruction : loop)
+    for (const llvm::MachineMemOperand *access : instruction.memoperands()) {
+      std::optional<int> slot = vector_slot(*access, frame);
+      if (slot && access->isLoad() && !written.contains(*slot))
+        read.insert(*slot);
+      if (slot && access->isStore() && written.insert(*slot).second && read.contains(*slot))
+        carried.insert(*slot);
+    }
+  return static_cast<unsigned>(carried.size());
+}
+
+/// Turns what LLVM reports during code generation into diagnostics and counts of spills.
 class DiagnosticCollector final : public llvm::DiagnosticHandler {
 public:
-  DiagnosticCollector(Diagnostics &diagnostics, std::vector<StackUse> &stacks)
-      : diagnostics_(diagnostics), stacks_(stacks) {}
+  DiagnosticCollector(Diagnostics &diagnostics, unsigned &spilled_accumulators)
+      : diagnostics_(diagnostics), spilled_accumulators_(spilled_accumulators) {}
 
   bool handleDiagnostics(const llvm::DiagnosticInfo &info) override {
-    if (const auto *stack = llvm::dyn_cast<llvm::DiagnosticInfoStackSize>(&info)) {
-      stacks_.push_back({stack->getFunction().getName().str(), stack->getResourceSize()});
+    if (const auto *missed = llvm::dyn_cast<llvm::MachineOptimizationRemarkMissed>(&info)) {
+      count_spills(*missed);
       return true;
     }
     std::string text;
@@ -55,20 +90,32 @@ public:
     return true;
   }
 
+  /// The register allocator then reports every loop in which it has spilled something.
+  bool isMissedOptRemarkEnabled(llvm::StringRef pass) const override { return pass == "regalloc"; }
+  bool isAnyRemarkEnabled() const override { return true; }
+
 private:
+  void count_spills(const llvm::MachineOptimizationRemarkMissed &missed) {
+    // Bodies of innermost loops are straight-line code: blocks that branch to themselves.
+    const llvm::MachineBasicBlock *header = missed.getBlock();
+    if (missed.getRemarkName() == "LoopSpillReloadCopies" && header->isSuccessor(header))
+      spilled_accumulators_ += spilled_accumulators(*header);
+  }
+
   Diagnostics &diagnostics_;
-  std::vector<StackUse> &stacks_;
+  unsigned &spilled_accumulators_;
 };
 
 /// Sets the pass gate and the diagnostic handler of a context, and puts the old ones back.
 class ContextSettings {
 public:
   ContextSettings(llvm::LLVMContext &context, Diagnostics &diagnostics,
-                  std::vector<StackUse> &stacks)
+                  unsigned &spilled_accumulators)
       : context_(context), gate_(context.getOptPassGate()),
         handler_(context.getDiagnosticHandler()) {
     context.setOptPassGate(kernel_pass_gate());
-    context.setDiagnosticHandler(std::make_unique<DiagnosticCollector>(diagnostics, stacks));
+    context.setDiagnosticHandler(
+        std::make_unique<DiagnosticCollector>(diagnostics, spilled_accumulators));
   }
   ~ContextSettings() {
     context_.setDiagnosticHandler(std::move(handler_));
@@ -105,19 +152,15 @@ bool verify(const llvm::Module &module, Diagnostics &diagnostics) {
 }
 
 bool generate(llvm::Module &module, const Target &target, llvm::CodeGenFileType type,
-              const ObjectOptions &options, llvm::SmallVectorImpl<char> &output,
-              std::vector<StackUse> &stacks, Diagnostics &diagnostics) {
+              llvm::SmallVectorImpl<char> &output, unsigned &spilled_accumulators,
+              Diagnostics &diagnostics) {
   size_t errors = diagnostics.error_count();
   if (!verify(module, diagnostics))
     return false;
   set_module_target(module, target);
   set_function_targets(module, target);
-  if (options.stack_limit)
-    for (llvm::Function &function : module)
-      if (!function.isDeclaration())
-        function.addFnAttr("warn-stack-size", std::to_string(*options.stack_limit));
   std::shared_lock lock(llvm_options_mutex());
-  ContextSettings settings(module.getContext(), diagnostics, stacks);
+  ContextSettings settings(module.getContext(), diagnostics, spilled_accumulators);
   auto machine = create_target_machine(target);
   llvm::legacy::PassManager passes;
   llvm::raw_svector_ostream stream(output);
@@ -134,22 +177,20 @@ struct Job {
   Diagnostics diagnostics;
 };
 
-void run_job(const ModuleMaker &maker, const Target &target, const ObjectOptions &options,
-             Job &job) {
+void run_job(const ModuleMaker &maker, const Target &target, Job &job) {
   llvm::LLVMContext context;
   if (std::unique_ptr<llvm::Module> module = maker(context, job.diagnostics))
-    job.object = compile_to_object(*module, target, job.diagnostics, options);
+    job.object = compile_to_object(*module, target, job.diagnostics);
 }
 
 } // namespace
 
 std::optional<CompiledObject> compile_to_object(llvm::Module &module, const Target &target,
-                                                Diagnostics &diagnostics,
-                                                const ObjectOptions &options) {
+                                                Diagnostics &diagnostics) {
   CompiledObject result;
   llvm::SmallVector<char, 0> code;
-  if (!generate(module, target, llvm::CodeGenFileType::ObjectFile, options, code,
-                result.large_stacks, diagnostics))
+  if (!generate(module, target, llvm::CodeGenFileType::ObjectFile, code,
+                result.spilled_accumulators, diagnostics))
     return std::nullopt;
   result.code.assign(code.begin(), code.end());
   return result;
@@ -157,9 +198,9 @@ std::optional<CompiledObject> compile_to_object(llvm::Module &module, const Targ
 
 std::optional<std::string> compile_to_assembly(llvm::Module &module, const Target &target,
                                                Diagnostics &diagnostics) {
-  std::vector<StackUse> stacks;
+  unsigned ignored = 0;
   llvm::SmallVector<char, 0> text;
-  if (!generate(module, target, llvm::CodeGenFileType::AssemblyFile, {}, text, stacks, diagnostics))
+  if (!generate(module, target, llvm::CodeGenFileType::AssemblyFile, text, ignored, diagnostics))
     return std::nullopt;
   return std::string(text.begin(), text.end());
 }
@@ -171,11 +212,11 @@ std::string print_llvm(const llvm::Module &module) {
   return text;
 }
 
-std::optional<std::vector<CompiledObject>>
-compile_all(const std::vector<ModuleMaker> &makers, const Target &target, Diagnostics &diagnostics,
-            const ObjectOptions &options, unsigned threads) {
+std::optional<std::vector<CompiledObject>> compile_all(const std::vector<ModuleMaker> &makers,
+                                                       const Target &target,
+                                                       Diagnostics &diagnostics, unsigned threads) {
   std::vector<Job> jobs(makers.size());
-  run_jobs(makers.size(), threads, [&](size_t i) { run_job(makers[i], target, options, jobs[i]); });
+  run_jobs(makers.size(), threads, [&](size_t i) { run_job(makers[i], target, jobs[i]); });
   std::vector<CompiledObject> objects;
   for (Job &job : jobs) {
     diagnostics.append(job.diagnostics);

@@ -20,29 +20,19 @@ namespace cnnc::codegen {
 /// The bytes of an ELF object file.
 using ObjectCode = std::vector<char>;
 
-/// The stack frame of one function, in bytes.
-struct StackUse {
-  std::string function;
-  uint64_t bytes = 0;
-};
-
-struct ObjectOptions {
-  /// Functions whose stack frame is larger than this are listed in the result: a frame that large
-  /// usually means that a tile did not fit the registers.
-  std::optional<uint64_t> stack_limit;
-};
-
 struct CompiledObject {
   ObjectCode code;
-  std::vector<StackUse> large_stacks; ///< in the order of the functions in the module
+  /// Vectors that innermost loops carry from iteration to iteration through the stack: accumulators
+  /// of a tile that does not fit the registers. They cost up to two thirds of the speed; what else
+  /// is spilled, even there, costs next to nothing.
+  unsigned spilled_accumulators = 0;
 };
 
 /// Verifies the module and generates code for it. A module that is not valid is an error of the
 /// compiler, reported as "internal error: ..." with the name of the function. Changes attributes of
 /// the module's functions. Safe to call from several threads with modules of different contexts.
 std::optional<CompiledObject> compile_to_object(llvm::Module &module, const Target &target,
-                                                Diagnostics &diagnostics,
-                                                const ObjectOptions &options = {});
+                                                Diagnostics &diagnostics);
 
 /// The same code as text.
 std::optional<std::string> compile_to_assembly(llvm::Module &module, const Target &target,
@@ -57,8 +47,9 @@ using ModuleMaker =
 
 /// Compiles every module in a context of its own on `threads` threads (0: one per core). Results
 /// and diagnostics come in the order of the makers. Empty optional if any of them failed.
-std::optional<std::vector<CompiledObject>>
-compile_all(const std::vector<ModuleMaker> &makers, const Target &target, Diagnostics &diagnostics,
-            const ObjectOptions &options = {}, unsigned threads = 0);
+std::optional<std::vector<CompiledObject>> compile_all(const std::vector<ModuleMaker> &makers,
+                                                       const Target &target,
+                                                       Diagnostics &diagnostics,
+                                                       unsigned threads = 0);
 
 } // namespace cnnc::codegen

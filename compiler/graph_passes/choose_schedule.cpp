@@ -16,6 +16,7 @@
 #include "compiler/halo.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 
 namespace cnnc {
 
@@ -71,6 +72,29 @@ public:
         if (!schedule.parallel.empty())
           schedule.parallel = {"n", "c"};
       }
+  }
+
+  /// Why a kernel with this schedule will be slow and what would help; empty when it is not, or so
+  /// small that it does not matter.
+  std::string slow_path(const std::vector<NodeId> &members, const Schedule &schedule) const {
+    constexpr int64_t noticeable = 1'000'000; // operations, about a millisecond one after the other
+    const Node &anchor = graph_.nodes[members.front()];
+    if (std::holds_alternative<Relayout>(anchor.op) || work(members) < noticeable)
+      return {};
+    const TensorType &type = graph_.type(anchor.results[0]);
+    const auto *conv = std::get_if<Conv2d>(&anchor.op);
+    if (conv && !blocked(type))
+      return fmt::format("{} groups of {} channels do not fill vectors of {}, and are computed on "
+                         "plain NCHW; groups of a multiple of {} channels would be faster",
+                         conv->groups, graph_.type(anchor.operands[1]).shape[1], lanes_, lanes_);
+    bool pool = std::holds_alternative<MaxPool2d>(anchor.op) ||
+                std::holds_alternative<AvgPool2d>(anchor.op) ||
+                std::holds_alternative<GlobalAvgPool2d>(anchor.op);
+    if (schedule.vector.empty())
+      return fmt::format("{} of {} is computed without vectors{}", info_of(anchor.op).name,
+                         to_string(graph_.type(anchor.operands[0])),
+                         pool ? fmt::format("; {} channels or more would be faster", lanes_) : "");
+    return {};
   }
 
 private:
@@ -282,19 +306,52 @@ private:
   int64_t registers_;
 };
 
+/// Kernels that are slow, one line for all that are so for one reason.
+class SlowPaths {
+public:
+  void add(const std::string &kernel, const std::string &reason) {
+    if (reason.empty())
+      return;
+    auto same = std::find_if(groups_.begin(), groups_.end(),
+                             [&](const Group &group) { return group.reason == reason; });
+    if (same == groups_.end())
+      groups_.push_back({kernel, reason, 0});
+    else
+      ++same->others;
+  }
+  void report(const std::function<void(std::string)> &remark) const {
+    for (const Group &group : groups_)
+      remark(fmt::format("slow: @{}{}: {}", spell_name(group.first),
+                         group.others > 0 ? fmt::format(" and {} more", group.others) : "",
+                         group.reason));
+  }
+
+private:
+  struct Group {
+    std::string first, reason;
+    int others;
+  };
+  std::vector<Group> groups_;
+};
+
 } // namespace
 
 bool choose_schedule(Graph &graph, PassContext &context) {
   std::vector<std::vector<NodeId>> members = kernel_members(graph);
   Chooser chooser(graph, context);
+  SlowPaths slow;
   std::vector<KernelId> chosen;
   for (KernelId id = 0; id < graph.kernels.size(); ++id)
     if (graph.kernels[id].schedule.empty()) {
       graph.kernels[id].schedule = chooser.choose(members[id]);
       chosen.push_back(id);
     }
-  for (KernelId id : chosen)
+  for (KernelId id : chosen) {
     chooser.filter(graph.kernels[id].schedule, members[id]);
+    slow.add(graph.kernels[id].name, chooser.slow_path(members[id], graph.kernels[id].schedule));
+  }
+  if (context.remark)
+    slow.report(context.remark);
   return true;
 }
 

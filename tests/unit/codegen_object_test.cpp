@@ -24,19 +24,40 @@ TEST(ObjectTest, InvalidCodeNamesTheFunction) {
       << diagnostics.to_string();
 }
 
-TEST(ObjectTest, LargeStacksAreListed) {
-  llvm::LLVMContext context;
-  auto module = parse_ir("declare void @use(ptr)\n"
-                         "define void @small() {\n  ret void\n}\n"
-                         "define void @large() {\n  %a = alloca [4096 x i8]\n"
-                         "  call void @use(ptr %a)\n  ret void\n}\n",
-                         context);
+/// A loop that adds to `count` vectors of four numbers, which are stored behind it.
+std::string sums(int count) {
+  std::string phis, adds, stores;
+  for (int i = 0; i < count; ++i) {
+    std::string a = "%a" + std::to_string(i), next = "%n" + std::to_string(i);
+    phis += "  " + a + " = phi <4 x float> [ zeroinitializer, %entry ], [ " + next + ", %loop ]\n";
+    adds += "  " + next + " = fadd <4 x float> " + a + ", %v\n";
+    std::string to = "%p" + std::to_string(i);
+    stores += "  " + to + " = getelementptr i8, ptr %out, i64 " + std::to_string(16 * i) +
+              "\n  store <4 x float> " + next + ", ptr " + to + "\n";
+  }
+  return "define void @sums(ptr %in, ptr %out, i64 %count) {\nentry:\n  br label %loop\nloop:\n"
+         "  %i = phi i64 [ 0, %entry ], [ %inext, %loop ]\n" +
+         phis + "  %p = getelementptr float, ptr %in, i64 %i\n  %v = load <4 x float>, ptr %p\n" +
+         adds +
+         "  %inext = add i64 %i, 4\n  %more = icmp ult i64 %inext, %count\n"
+         "  br i1 %more, label %loop, label %end\nend:\n" +
+         stores + "  ret void\n}\n";
+}
+
+TEST(ObjectTest, SpilledAccumulatorsAreCounted) {
   Diagnostics diagnostics;
-  auto object = compile_to_object(*module, native_target(), diagnostics, {.stack_limit = 1024});
-  ASSERT_TRUE(object) << diagnostics.to_string();
-  ASSERT_EQ(object->large_stacks.size(), 1u);
-  EXPECT_EQ(object->large_stacks[0].function, "large");
-  EXPECT_GE(object->large_stacks[0].bytes, 4096u);
+  auto sse = resolve_target("x86-64", "", diagnostics); // 16 registers
+  ASSERT_TRUE(sse);
+  for (int count : {8, 15, 20}) {
+    llvm::LLVMContext context;
+    auto module = parse_ir(sums(count), context);
+    auto object = compile_to_object(*module, *sse, diagnostics);
+    ASSERT_TRUE(object) << diagnostics.to_string();
+    if (count <= 15)
+      EXPECT_EQ(object->spilled_accumulators, 0u) << count;
+    else
+      EXPECT_GE(object->spilled_accumulators, 4u) << count;
+  }
 }
 
 TEST(ObjectTest, CompileAllKeepsTheOrder) {
@@ -49,11 +70,11 @@ TEST(ObjectTest, CompileAllKeepsTheOrder) {
       return parse_ir("define i32 @f" + std::to_string(i) + "() {\n  ret i32 7\n}\n", context);
     });
   Diagnostics diagnostics;
-  auto parallel = compile_all(makers, target, diagnostics, {}, 4);
+  auto parallel = compile_all(makers, target, diagnostics, 4);
   ASSERT_TRUE(parallel && parallel->size() == makers.size());
   ASSERT_EQ(diagnostics.all().size(), 2u);
   EXPECT_EQ(diagnostics.all()[0].message, "module 4");
-  auto serial = compile_all(makers, target, diagnostics, {}, 1);
+  auto serial = compile_all(makers, target, diagnostics, 1);
   for (size_t i = 0; i < makers.size(); ++i)
     EXPECT_EQ((*parallel)[i].code, (*serial)[i].code);
   EXPECT_NE((*serial)[0].code, (*serial)[1].code);
