@@ -104,6 +104,9 @@ struct Options {
   std::string cpu;
   /// Changes to what that CPU has: "+avx2,-fma".
   std::string features;
+  /// Only algorithms that round no worse than the definition: direct convolution and Winograd's
+  /// F(2x2). Else larger tiles of Winograd may be used, whose error stays below 1e-5 of the result.
+  bool strict_arithmetic = false;
   /// Threads that compile; 0: one per core.
   unsigned jobs = 0;
   /// Exactly these passes instead of the default ones.

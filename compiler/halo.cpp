@@ -23,4 +23,14 @@ PositionRange inner_positions(int64_t pad, int64_t stride, int64_t dilation, int
   return {std::min((pad + stride - 1) / stride, end), end};
 }
 
+Halo halo_of(const Conv2d &conv, const std::vector<int64_t> &input,
+             const std::vector<int64_t> &filter, const std::vector<int64_t> &output) {
+  std::vector<int64_t> computed = output;
+  if (conv.winograd > 0)
+    for (size_t axis : {2, 3})
+      computed[axis] = (output[axis] + conv.winograd - 1) / conv.winograd * conv.winograd;
+  return halo_of_windows(conv.pad, conv.stride, conv.dilation, {filter[2], filter[3]}, input,
+                         computed);
+}
+
 } // namespace cnnc

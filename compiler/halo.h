@@ -1,9 +1,7 @@
 // The border that convolutions read around their input.
 #pragma once
 
-#include <array>
-#include <cstdint>
-#include <vector>
+#include "ir/graph/ops/convolution.h"
 
 namespace cnnc {
 
@@ -24,5 +22,10 @@ struct PositionRange {
 /// before the first. Empty ranges begin where the windows begin to reach behind the end.
 PositionRange inner_positions(int64_t pad, int64_t stride, int64_t dilation, int64_t kernel,
                               int64_t input, int64_t output);
+
+/// What a convolution of an input with a filter reads: with Winograd whole tiles of windows, which
+/// may go on behind the last result.
+Halo halo_of(const Conv2d &conv, const std::vector<int64_t> &input,
+             const std::vector<int64_t> &filter, const std::vector<int64_t> &output);
 
 } // namespace cnnc

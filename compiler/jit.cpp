@@ -47,7 +47,8 @@ Result<void> Program::run(std::span<const void *const> inputs, std::span<void *c
     return error_of("an input or output is null, the workspace is not aligned, or the batch is "
                     "below 1");
   case CNNC_OUT_OF_MEMORY:
-    return error_of(fmt::format("no memory for a workspace of {} bytes", model.workspace_size));
+    return error_of(fmt::format("no memory for a workspace of {} bytes",
+                                cnnc_workspace_size(&model, context ? context->threads : 1)));
   case CNNC_UNSUPPORTED_CPU:
     return Error{fmt::format("error: this CPU lacks features of {}\n", model.target_features)};
   }

@@ -1,5 +1,6 @@
 #include "compiler/physical.h"
 #include "compiler/reference/index.h"
+#include "compiler/winograd.h"
 
 #include <algorithm>
 #include <cstring>
@@ -110,6 +111,13 @@ void read_runs(const std::byte *memory, const TensorType &type, Tensor &tensor) 
 void write_physical(const Tensor &tensor, const TensorType &type, std::span<std::byte> memory) {
   assert(same_logical_type(tensor.type(), type));
   assert(static_cast<int64_t>(memory.size()) == byte_size(type));
+  if (type.layout.winograd > 0) {
+    Tensor transformed = winograd_filter(tensor, type.layout.winograd);
+    TensorType stored = transformed.type();
+    stored.layout.blocks = type.layout.blocks;
+    write_physical(transformed, stored, memory);
+    return;
+  }
   if (type.layout.plain())
     std::copy(tensor.bytes().begin(), tensor.bytes().end(), memory.begin());
   else if (size_of(type.dtype) == 1)
@@ -121,6 +129,7 @@ void write_physical(const Tensor &tensor, const TensorType &type, std::span<std:
 }
 
 Tensor read_physical(std::span<const std::byte> memory, const TensorType &type) {
+  assert(type.layout.winograd == 0 && "a transform that has no inverse");
   assert(static_cast<int64_t>(memory.size()) == byte_size(type));
   Tensor tensor(type);
   if (type.layout.plain())

@@ -6,10 +6,11 @@
 namespace cnnc {
 
 /// Stores a tensor in the layout of `type`, whose shape is the tensor's; halo and padding lanes
-/// become zero. `memory` has byte_size(type) bytes.
+/// become zero; filters are transformed if the layout is Winograd's. `memory` has byte_size(type)
+/// bytes.
 void write_physical(const Tensor &tensor, const TensorType &type, std::span<std::byte> memory);
 
-/// The inverse: reads a tensor of static shape from memory. Halo and padding lanes are not read.
+/// The inverse, which Winograd's layouts have not: reads a tensor of static shape from memory. Halo and padding lanes are not read.
 Tensor read_physical(std::span<const std::byte> memory, const TensorType &type);
 
 } // namespace cnnc

@@ -51,6 +51,9 @@ const std::vector<Pass> &table() {
             "keeps one of values that are equal"),
       // After all rewrites, which leave their old values behind.
       graph("eliminate_dead_values", eliminate_dead_values, "removes values that no output needs"),
+      // Before grouping and layouts: tiles of Winograd decide which pools fit and how wide halos are.
+      graph("choose_algorithms", choose_algorithms,
+            "computes 3x3 convolutions with Winograd's method where that is faster"),
       // Grouping wants the final ops; layouts and schedules are decided per kernel.
       graph("fuse_kernels", fuse_kernels, "groups ops into kernels, one loop nest each"),
       graph("assign_layouts", assign_layouts, "chooses how every value lies in memory"),

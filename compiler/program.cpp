@@ -2,6 +2,7 @@
 
 #include "compiler/graph_passes/plan_memory.h"
 #include "compiler/graph_passes/views.h"
+#include "ir/loop/scratch.h"
 
 #include <fmt/format.h>
 #include <map>
@@ -78,6 +79,7 @@ public:
 private:
   codegen::TensorDescription describe(ValueId value) const;
   bool step(const Node &node, const Call &call);
+  void add_scratch(const loop::ScratchSize &size);
   bool buffer(ValueId value, const loop::Buffer &expected, const SourceRange &range);
   cnnc_buffer constant(ValueId value);
   std::string symbol_of(const loop::Kernel &kernel);
@@ -95,6 +97,7 @@ private:
   std::vector<Place> places_; // of the values
   ProgramLayout program_;
   std::vector<cnnc_buffer> buffers_; // of the step at hand
+  uint64_t values_size_ = 0;         // bytes of the workspace that plan_memory gave to values
   std::unordered_map<ValueId, uint64_t> weight_offsets_;
   std::unordered_map<ValueId, uint32_t> input_index_, output_index_; // of roots
   std::unordered_map<std::string, std::string> symbols_;             // of code_key()
@@ -171,6 +174,18 @@ bool Builder::buffer(ValueId id, const loop::Buffer &expected, const SourceRange
   return true;
 }
 
+/// All kernels use the same memory behind the values of the workspace: first what a kernel has
+/// once, then what it has for every worker.
+void Builder::add_scratch(const loop::ScratchSize &size) {
+  buffers_.push_back({CNNC_SPACE_WORKSPACE, 0, values_size_});
+  codegen::ModelDescription &description = program_.description;
+  description.workspace_size =
+      std::max(description.workspace_size,
+               values_size_ + static_cast<uint64_t>(size.shared) + static_cast<uint64_t>(size.worker));
+  description.workspace_per_thread =
+      std::max(description.workspace_per_thread, static_cast<uint64_t>(size.worker));
+}
+
 bool Builder::step(const Node &node, const Call &call) {
   const loop::Kernel *kernel = find_kernel(call.kernel);
   if (!kernel)
@@ -187,6 +202,12 @@ bool Builder::step(const Node &node, const Call &call) {
     return error(node.range,
                  fmt::format("a kernel can have at most {} buffers; @{} has {}",
                              int(CNNC_MAX_KERNEL_BUFFERS), spell_name(kernel->name), count));
+  loop::ScratchSize scratch = scratch_size(*kernel);
+  bool has_scratch = scratch.shared + scratch.worker > 0;
+  if (count + has_scratch > CNNC_MAX_KERNEL_BUFFERS)
+    return error(node.range, fmt::format("the kernel @{} has no room for its scratch among {} "
+                                         "buffers",
+                                         spell_name(kernel->name), int(CNNC_MAX_KERNEL_BUFFERS)));
   bool ok = true;
   buffers_.clear();
   for (size_t i = 0; i < node.operands.size(); ++i)
@@ -195,6 +216,8 @@ bool Builder::step(const Node &node, const Call &call) {
          ok;
   for (size_t i = 0; i < node.results.size(); ++i)
     ok = buffer(node.results[i], kernel->outputs[i], node.range) && ok;
+  if (has_scratch)
+    add_scratch(scratch);
   if (ok)
     program_.description.steps.push_back({call.kernel, symbol_of(*kernel), buffers_});
   return ok;
@@ -220,7 +243,8 @@ std::optional<ProgramLayout> Builder::build(const codegen::Target &target) {
   codegen::ModelDescription &description = program_.description;
   description.name = model_.name;
   description.target = target;
-  description.workspace_size = static_cast<uint64_t>(workspace_size(model_));
+  values_size_ = static_cast<uint64_t>(workspace_size(model_));
+  description.workspace_size = values_size_;
   for (ValueId input : model_.inputs) {
     input_index_[input] = static_cast<uint32_t>(description.inputs.size());
     description.inputs.push_back(describe(input));

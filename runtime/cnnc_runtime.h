@@ -73,15 +73,26 @@ typedef struct cnnc_model_v1 {
   const cnnc_tensor_v1 *outputs;
   uint32_t kernel_count;
   const char *const *kernel_names; /* in the order of execution */
-  size_t workspace_size;           /* bytes; constant for every call, whatever the thread count */
+  size_t workspace_size;           /* bytes with one thread */
+  size_t workspace_per_thread;     /* bytes more for every further thread of cnnc_context */
   size_t workspace_alignment;      /* bytes, a power of two */
   size_t weights_size;             /* bytes of constants in the library */
   /* Runs the model. `inputs` and `outputs` hold one pointer per tensor, in the order of the tables,
-     with any alignment of their element type. `workspace` may be NULL: the call then allocates one.
+     with any alignment of their element type. `workspace` has cnnc_workspace_size bytes, or is
+     NULL: the call then allocates one.
      Thread-safe: any number of threads may run one model at a time, each with its own workspace. */
   cnnc_status (*run)(const void *const *inputs, void *const *outputs, void *workspace,
                      const cnnc_context *context);
 } cnnc_model_v1;
+
+/* Bytes of workspace for calls whose context asks for `threads` threads (0 counts as 1); 0 when
+   there is no such size. */
+static inline size_t cnnc_workspace_size(const cnnc_model_v1 *model, uint32_t threads) {
+  const size_t more = threads > 1 ? threads - 1 : 0;
+  if (more != 0 && model->workspace_per_thread > (SIZE_MAX - model->workspace_size) / more)
+    return 0;
+  return model->workspace_size + more * model->workspace_per_thread;
+}
 
 #ifdef __cplusplus
 }

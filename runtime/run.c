@@ -39,9 +39,8 @@ static uint64_t image_count(const cnnc_program *program, const cnnc_context *con
 }
 
 /* Large workspaces lie on huge pages if the system has them. NULL: out of memory. */
-static void *allocate_workspace(const cnnc_model_v1 *model) {
+static void *allocate_workspace(const cnnc_model_v1 *model, size_t size) {
   const size_t huge_page = (size_t)2 << 20;
-  const size_t size = model->workspace_size;
   size_t alignment = model->workspace_alignment < 64 ? 64 : model->workspace_alignment;
   if (size >= huge_page && alignment < huge_page)
     alignment = huge_page;
@@ -125,7 +124,8 @@ CNNC_MERGE cnnc_status cnnc_program_run(const cnnc_program *program, const void 
 
   void *allocated = NULL;
   if (!workspace && model->workspace_size != 0) {
-    workspace = allocated = allocate_workspace(model);
+    const size_t size = cnnc_workspace_size(model, context ? context->threads : 1);
+    workspace = allocated = size != 0 ? allocate_workspace(model, size) : NULL;
     if (!allocated)
       return CNNC_OUT_OF_MEMORY;
   }

@@ -14,14 +14,15 @@ using loop::Statement;
 /// `void(ptr buffers, i64 begin, i64 end, i32 worker)`: iterations [begin, end) of a parallel loop.
 llvm::Function *emit_parallel_body(const loop::Kernel &kernel, const For &loop,
                                    const std::string &symbol, llvm::Module &module,
-                                   Diagnostics &diagnostics) {
+                                   const FunctionEmitter &outer, Diagnostics &diagnostics) {
   llvm::LLVMContext &context = module.getContext();
   llvm::Type *pointer = llvm::PointerType::get(context, 0);
   llvm::Type *i64 = llvm::Type::getInt64Ty(context);
   auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context),
                                        {pointer, i64, i64, llvm::Type::getInt32Ty(context)}, false);
   auto *function = llvm::Function::Create(type, llvm::Function::InternalLinkage, symbol, module);
-  FunctionEmitter emitter(kernel, function, function->getArg(0), diagnostics);
+  FunctionEmitter emitter(kernel, function, function->getArg(0), function->getArg(3), diagnostics);
+  emitter.share_scratch(outer);
   emitter.emit_range(loop, function->getArg(1), function->getArg(2));
   emitter.finish();
   return emitter.failed() ? nullptr : function;
@@ -37,7 +38,7 @@ bool emit_parallel_call(const loop::Kernel &kernel, const For &loop, const std::
                                                 kernel.name, loop.variable));
     return false;
   }
-  llvm::Function *body = emit_parallel_body(kernel, loop, symbol, module, diagnostics);
+  llvm::Function *body = emit_parallel_body(kernel, loop, symbol, module, emitter, diagnostics);
   if (!body)
     return false;
   llvm::IRBuilder<> &builder = emitter.builder();
@@ -62,7 +63,7 @@ std::unique_ptr<llvm::Module> emit_llvm(const loop::Kernel &kernel, const std::s
   function->setVisibility(llvm::GlobalValue::HiddenVisibility);
   function->getArg(0)->setName("task");
   function->getArg(1)->setName("buffers");
-  FunctionEmitter emitter(kernel, function, function->getArg(1), diagnostics);
+  FunctionEmitter emitter(kernel, function, function->getArg(1), nullptr, diagnostics);
   if (!kernel.locals.empty()) {
     diagnostics.error(kernel.range, fmt::format("internal error: kernel @{} still has the local "
                                                 "buffer {}",
@@ -72,6 +73,11 @@ std::unique_ptr<llvm::Module> emit_llvm(const loop::Kernel &kernel, const std::s
   int parallel_loops = 0;
   std::vector<Statement> pending; // what stands between two parallel loops
   for (const Statement &statement : kernel.body) {
+    const auto *scratch = std::get_if<loop::Register>(&statement.node);
+    if (scratch && scratch->in_memory) {
+      emitter.declare_scratch(*scratch);
+      continue;
+    }
     const auto *loop = std::get_if<For>(&statement.node);
     if (!loop || loop->kind != loop::LoopKind::parallel) {
       pending.push_back(statement);

@@ -2,6 +2,7 @@
 #include "compiler/codegen/function_emitter.h"
 #include "compiler/codegen/emit_math.h"
 #include "ir/graph/op.h" // overloaded
+#include "ir/loop/scratch.h"
 
 #include <fmt/format.h>
 #include <llvm/IR/Intrinsics.h>
@@ -30,6 +31,14 @@ void collect_assigned(const std::vector<Statement> &body, std::map<std::string, 
     else if (const auto *inner = std::get_if<For>(&statement.node))
       collect_assigned(inner->body, names);
   }
+}
+
+std::vector<int64_t> byte_strides(DType dtype, const std::vector<int64_t> &shape) {
+  std::vector<int64_t> strides(shape.size());
+  int64_t stride = size_of(dtype);
+  for (size_t dim = shape.size(); dim-- > 0; stride *= shape[dim])
+    strides[dim] = stride;
+  return strides;
 }
 
 /// Lanes of the vector loops in which a register is accessed along its last dimension; 0 when none.
@@ -68,7 +77,7 @@ int64_t lanes_of(const std::string &name, const std::vector<Statement> &body,
 } // namespace
 
 FunctionEmitter::FunctionEmitter(const loop::Kernel &kernel, llvm::Function *function,
-                                 Value *buffers, Diagnostics &diagnostics)
+                                 Value *buffers, Value *worker, Diagnostics &diagnostics)
     : kernel_(kernel), function_(function), diagnostics_(diagnostics),
       builder_(function->getContext()) {
   BasicBlock *entry = BasicBlock::Create(function->getContext(), "entry", function);
@@ -81,13 +90,21 @@ FunctionEmitter::FunctionEmitter(const loop::Kernel &kernel, llvm::Function *fun
       MemoryBuffer memory{buffer.name, buffer.dtype, {}, nullptr};
       memory.base =
           builder_.CreateAlignedLoad(builder_.getPtrTy(), slot, llvm::Align(8), buffer.name);
-      int64_t stride = size_of(buffer.dtype);
-      for (auto dim = buffer.shape.rbegin(); dim != buffer.shape.rend(); ++dim) {
-        memory.strides.insert(memory.strides.begin(), stride);
-        stride *= *dim;
-      }
+      memory.strides = byte_strides(buffer.dtype, buffer.shape);
       buffers_[buffer.name] = std::move(memory);
     }
+  loop::ScratchSize scratch = scratch_size(kernel);
+  if (scratch.shared + scratch.worker > 0) {
+    Value *slot = offset(buffers, static_cast<int64_t>(8 * position));
+    shared_scratch_ =
+        builder_.CreateAlignedLoad(builder_.getPtrTy(), slot, llvm::Align(8), "scratch");
+    own_scratch_ = shared_scratch_;
+  }
+  if (worker && scratch.worker > 0) {
+    Value *bytes = builder_.CreateNUWMul(builder_.CreateZExt(worker, builder_.getInt64Ty()),
+                                         builder_.getInt64(static_cast<uint64_t>(scratch.worker)));
+    own_scratch_ = builder_.CreateInBoundsPtrAdd(offset(shared_scratch_, scratch.shared), bytes);
+  }
   builder_.CreateBr(body);
   Level root;
   root.header = entry;
@@ -134,12 +151,38 @@ llvm::Type *FunctionEmitter::vector_type(llvm::Type *element, int64_t lanes) {
   return lanes > 0 ? llvm::FixedVectorType::get(element, static_cast<unsigned>(lanes)) : element;
 }
 
+void FunctionEmitter::add_scratch(const Register &scratch, Value *area, int64_t bytes) {
+  llvm::IRBuilderBase::InsertPointGuard guard(builder_);
+  builder_.SetInsertPoint(levels_[0].header->getTerminator());
+  // Another scratch of this name may have had another place: pointers are kept by name.
+  MemoryBuffer memory{fmt::format("{}@{}", scratch.name, bytes), scratch.dtype, {}, nullptr};
+  memory.base = offset(area, bytes);
+  memory.strides = byte_strides(scratch.dtype, scratch.shape);
+  buffers_[scratch.name] = std::move(memory);
+}
+
+void FunctionEmitter::declare_scratch(const Register &scratch) {
+  add_scratch(scratch, own_scratch_, scratch_top_);
+  declared_.emplace_back(&scratch, scratch_top_);
+  scratch_top_ += scratch_bytes(scratch);
+}
+
+void FunctionEmitter::share_scratch(const FunctionEmitter &outer) {
+  for (const auto &[scratch, bytes] : outer.declared_)
+    add_scratch(*scratch, shared_scratch_, bytes);
+}
+
 void FunctionEmitter::emit(const std::vector<Statement> &body) {
   std::vector<std::string> declared;
+  const int64_t scratch_top = scratch_top_;
+  const size_t scratches = declared_.size();
   for (const Statement &statement : body) {
     if (failed_)
       return;
-    if (const auto *reg = std::get_if<Register>(&statement.node)) {
+    const auto *reg = std::get_if<Register>(&statement.node);
+    if (reg && reg->in_memory) {
+      declare_scratch(*reg);
+    } else if (reg) {
       emit_register(*reg, body);
       declared.push_back(reg->name);
     } else {
@@ -148,6 +191,9 @@ void FunctionEmitter::emit(const std::vector<Statement> &body) {
   }
   for (const std::string &name : declared)
     registers_.erase(name);
+  for (; declared_.size() > scratches; declared_.pop_back())
+    buffers_.erase(declared_.back().first->name);
+  scratch_top_ = scratch_top;
 }
 
 void FunctionEmitter::emit(const Statement &statement) {

@@ -20,9 +20,15 @@ struct MemoryBuffer {
 
 class FunctionEmitter {
 public:
-  /// Emits into `function`, whose argument `buffers` points to the table of buffer pointers.
+  /// Emits into `function`, whose argument `buffers` points to the table of buffer pointers, the
+  /// kernel's scratch memory last if it has any. `worker`: who runs this share of a parallel loop;
+  /// null outside of one.
   FunctionEmitter(const loop::Kernel &kernel, llvm::Function *function, llvm::Value *buffers,
-                  Diagnostics &diagnostics);
+                  llvm::Value *worker, Diagnostics &diagnostics);
+
+  /// Makes scratch known from here on; a worker also knows what is declared around its loop.
+  void declare_scratch(const loop::Register &scratch);
+  void share_scratch(const FunctionEmitter &outer);
 
   void emit(const std::vector<loop::Statement> &body);
   /// A loop whose bounds are values: a share of a parallel loop. begin < end is given.
@@ -75,6 +81,7 @@ private:
   void emit_unrolled(const loop::For &loop, int64_t first, int64_t count);
   void emit_vector(const loop::For &loop);
   void emit_register(const loop::Register &reg, const std::vector<loop::Statement> &scope);
+  void add_scratch(const loop::Register &scratch, llvm::Value *area, int64_t offset);
   void emit_assign(const loop::Assign &assign);
   void store_register(RegisterArray &array, const loop::Access &access, llvm::Value *value);
   void store_memory(const loop::Access &access, llvm::Value *value);
@@ -116,6 +123,10 @@ private:
   Diagnostics &diagnostics_;
   llvm::IRBuilder<> builder_;
   std::map<std::string, MemoryBuffer> buffers_;
+  llvm::Value *shared_scratch_ = nullptr;    // of the kernel
+  llvm::Value *own_scratch_ = nullptr;       // where declarations go: of the worker, or shared
+  int64_t scratch_top_ = 0;                  // bytes of own_scratch_ that are in use
+  std::vector<std::pair<const loop::Register *, int64_t>> declared_; // and their offsets
   std::map<std::string, RegisterArray> registers_;
   std::map<std::string, int64_t> constants_; // variables of unrolled loops and single iterations
   std::vector<Level> levels_;

@@ -247,8 +247,11 @@ std::string write_header(const ModelDescription &description) {
                                  "#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n",
                                  comment_text(description.name),
                                  comment_text(description.target.cpu), upper, upper);
+  text += "/* Workspace for one thread, and more for every further one: cnnc_workspace_size(). */\n";
   text +=
       fmt::format("#define {}_WORKSPACE_SIZE ((size_t){})\n", upper, description.workspace_size);
+  text += fmt::format("#define {}_WORKSPACE_PER_THREAD ((size_t){})\n", upper,
+                      description.workspace_per_thread);
   text += fmt::format("#define {}_WORKSPACE_ALIGNMENT ((size_t){})\n\n", upper,
                       description.workspace_alignment);
   text +=

@@ -189,6 +189,7 @@ llvm::Constant *TableBuilder::model(llvm::Constant *run) {
               {offsetof(cnnc_model_v1, kernel_count), count(d.steps)},
               {offsetof(cnnc_model_v1, kernel_names), kernel_names()},
               {offsetof(cnnc_model_v1, workspace_size), i64(d.workspace_size)},
+              {offsetof(cnnc_model_v1, workspace_per_thread), i64(d.workspace_per_thread)},
               {offsetof(cnnc_model_v1, workspace_alignment), i64(d.workspace_alignment)},
               {offsetof(cnnc_model_v1, weights_size), i64(d.weights_size)},
               {offsetof(cnnc_model_v1, run), run}}),

@@ -38,7 +38,8 @@ struct ModelDescription {
   std::vector<TensorDescription> inputs;
   std::vector<TensorDescription> outputs;
   std::vector<StepDescription> steps; ///< in the order of execution
-  uint64_t workspace_size = 0;        ///< bytes
+  uint64_t workspace_size = 0;        ///< bytes, with one thread
+  uint64_t workspace_per_thread = 0;  ///< bytes more for every further thread
   uint64_t workspace_alignment = 64;
   uint64_t weights_size = 0; ///< bytes
   bool symbolic_batch = false;

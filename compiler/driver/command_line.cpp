@@ -89,6 +89,14 @@ void add_compile_options(CLI::App &app, CommandLine &line, Flags &flags) {
   app.add_option("--features", line.options.features, "Changes to what that CPU has: +avx2,-fma")
       ->type_name("LIST")
       ->group(group);
+  app.add_option_function<std::string>(
+         "--fp",
+         [&line](const std::string &value) { line.options.strict_arithmetic = value == "strict"; },
+         "Rounding: strict keeps to direct convolution and Winograd F(2x2); the default\n"
+         "also uses F(4x4) and larger where faster, with an error below 1e-5")
+      ->type_name("strict|default")
+      ->check(CLI::IsMember({"strict", "default"}))
+      ->group(group);
   app.add_option("--jobs", line.options.jobs, "Threads that compile; default: one per core")
       ->type_name("N")
       ->check(CLI::Range(1u, 1024u))

@@ -233,9 +233,7 @@ private:
     if (const auto *conv = std::get_if<Conv2d>(&node.op)) {
       if (index != 0) // a filter that is computed at run time
         return connect(operand, {}, {});
-      const std::vector<int64_t> &filter = shape(node.operands[1]);
-      Halo halo = halo_of_windows(conv->pad, conv->stride, conv->dilation, {filter[2], filter[3]},
-                                  shape(operand), shape(result));
+      Halo halo = halo_of(*conv, shape(operand), shape(node.operands[1]), shape(result));
       return connect(operand, input_blocks(operand, blocks, conv->groups), halo);
     }
     if (const auto *local = std::get_if<Local2d>(&node.op)) {

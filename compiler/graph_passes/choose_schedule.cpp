@@ -29,7 +29,7 @@ class Chooser {
 public:
   Chooser(const Graph &graph, PassContext &context)
       : graph_(graph), lanes_(context.machine.vector_lanes),
-        registers_(context.machine.vector_registers) {}
+        registers_(context.machine.vector_registers), machine_cache_(context.machine.cache_bytes) {}
 
   Schedule choose(const std::vector<NodeId> &members) {
     Schedule schedule;
@@ -122,6 +122,8 @@ private:
       schedule.parallel = {"n", "oc", "oh"};
       return;
     }
+    if (conv.winograd > 0)
+      return winograd(schedule, conv, filter, type.shape);
     if (conv.groups > 1 && filter[1] == 1)
       return depthwise(schedule, type, conv, filter, pooled_pixels(members));
     int64_t group_channels = type.shape[1] / conv.groups;
@@ -183,6 +185,46 @@ private:
       schedule.unroll.push_back({"kh", filter[2]});
     schedule.unroll.push_back({"kw", std::min<int64_t>(filter[3], 7)});
     schedule.parallel = {"n", "oc", "oh"};
+  }
+
+  /// The loops of lowering/winograd.cpp: transforms in the lanes of channels, products in tiles of
+  /// `p` pixels, which are tiles of the result, times vectors of output channels.
+  void winograd(Schedule &schedule, const Conv2d &conv, const std::vector<int64_t> &filter,
+                const std::vector<int64_t> &result) {
+    const int64_t m = conv.winograd, size = (m + 2) * (m + 2);
+    const int64_t tiles =
+        std::max<int64_t>(1, result[0]) * ((result[2] + m - 1) / m) * ((result[3] + m - 1) / m);
+    const bool many = registers_ >= 32;
+    const int64_t pixels = many ? 28 : 6;
+    const int64_t vectors = many || filter[0] % (2 * lanes_) != 0 ? 1 : 2;
+    schedule.tile = {{"c", lanes_}, {"p", pixels}, {"oc", vectors * lanes_}, {"o", lanes_}};
+    schedule.vector = {{"c", lanes_}, {"oc", lanes_}, {"o", lanes_}};
+    schedule.unroll = {{"ic", 4}};
+    // Blocks read the filters once each; without blocks everything between the steps goes through
+    // memory, once there and once back.
+    const int64_t block = tiles_of_block(tiles);
+    const double filters = 4.0 * static_cast<double>(size * filter[0] * filter[1]);
+    const double between = 8.0 * static_cast<double>(size * tiles * (filter[0] + filter[1]));
+    const double blocks = static_cast<double>((tiles + block - 1) / block);
+    const bool cached = filters <= static_cast<double>(machine_cache_ / 2);
+    if (block < tiles && (cached || blocks * filters < between)) {
+      schedule.tile.push_back({"tb", block});
+      schedule.parallel = {"tb"};
+    } else {
+      schedule.parallel = {"icb", "ob", "i", "j"};
+    }
+  }
+
+  /// About as many tiles as a product computes at a time, with little left over.
+  static int64_t tiles_of_block(int64_t tiles) {
+    constexpr int64_t most = 28;
+    if (tiles <= most)
+      return tiles;
+    for (int64_t size = most; size >= 20; --size)
+      if (tiles % size == 0)
+        return size;
+    const int64_t blocks = (tiles + most - 1) / most;
+    return (tiles + blocks - 1) / blocks;
   }
 
   /// Accumulators + vectors of weights + broadcasts must fit the registers. A short reduction is
@@ -304,6 +346,7 @@ private:
   const Graph &graph_;
   int64_t lanes_;
   int64_t registers_;
+  int64_t machine_cache_;
 };
 
 /// Kernels that are slow, one line for all that are so for one reason.

@@ -119,7 +119,7 @@ private:
       tail = post_dominator_[tail];
     }
     std::optional<NodeId> pool = only_user(tail);
-    if (!pool || !is_free(*pool) || !is_exact_pool(*pool))
+    if (!pool || !is_free(*pool) || !is_exact_pool(*pool) || !tiles_hold_windows(anchor))
       return;
     graph_.nodes[*pool].kernel = kernel;
     take_unary_ops(*pool);
@@ -171,6 +171,16 @@ private:
       return exact(*pool) && pool->dilation == std::array<int64_t, 2>{1, 1};
     const AvgPool2d *pool = std::get_if<AvgPool2d>(&op(id));
     return pool && exact(*pool);
+  }
+
+  /// Whether the output tiles of Winograd cut the plane into equal parts and hold whole 2x2 windows.
+  bool tiles_hold_windows(NodeId anchor) const {
+    const auto *conv = std::get_if<Conv2d>(&op(anchor));
+    if (!conv || conv->winograd <= 0)
+      return true;
+    const std::vector<int64_t> &shape = type(anchor).shape;
+    return conv->winograd % 2 == 0 && shape[2] % conv->winograd == 0 &&
+           shape[3] % conv->winograd == 0;
   }
 
   void take_unary_ops(NodeId tail) {

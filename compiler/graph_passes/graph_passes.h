@@ -15,6 +15,7 @@ bool widen_groups(Graph &graph, PassContext &context);
 bool absorb_scales(Graph &graph, PassContext &context);
 bool eliminate_dead_values(Graph &graph, PassContext &context);
 bool eliminate_common_values(Graph &graph, PassContext &context);
+bool choose_algorithms(Graph &graph, PassContext &context);
 bool fuse_kernels(Graph &graph, PassContext &context);
 bool assign_layouts(Graph &graph, PassContext &context);
 bool choose_schedule(Graph &graph, PassContext &context);

@@ -40,9 +40,9 @@ private:
     const TensorType result = type(node.results[0]);
     bool blocked = result.layout.block_of(1) == lanes_;
     for (size_t i = 0; i < graph_.nodes[id].operands.size(); ++i)
-      if (std::vector<Block> blocks = wanted(id, i, result, blocked); !blocks.empty())
-        if (!write_in_blocks(graph_.nodes[id].operands[i], blocks))
-          replace(id, i, blocks);
+      if (Layout layout = wanted(id, i, result, blocked); !layout.plain())
+        if (!write_in_blocks(graph_.nodes[id].operands[i], layout.blocks))
+          replace(id, i, layout);
   }
 
   /// Lets the kernel that computes a filter element by element write it in blocks. False if another
@@ -65,24 +65,32 @@ private:
       for (size_t i = 0; i < graph_.nodes[id].operands.size(); ++i) {
         ValueId operand = graph_.nodes[id].operands[i];
         if (constant_[operand] && type(operand).shape == type(filter).shape)
-          replace(id, i, blocks);
+          replace(id, i, {blocks, {}});
       }
     }
     return !members.empty();
   }
 
-  std::vector<Block> wanted(NodeId id, size_t index, const TensorType &result, bool blocked) {
+  Layout wanted(NodeId id, size_t index, const TensorType &result, bool blocked) {
     const Node &node = graph_.nodes[id];
     ValueId operand = node.operands[index];
     bool filter = index == 1 && (std::holds_alternative<Conv2d>(node.op) ||
                                  std::holds_alternative<Local2d>(node.op) ||
                                  std::holds_alternative<Dense>(node.op));
     if (type(operand).layout.blocks.empty() && filter)
-      return filter_blocks(node, blocked);
+      return filter_layout(node, blocked);
     bool activation = index == 0 && !std::holds_alternative<Binary>(node.op);
     if (activation || !blocked || !type(operand).layout.blocks.empty())
       return {};
-    return channel_blocks(node, operand, result);
+    return {channel_blocks(node, operand, result), {}};
+  }
+
+  Layout filter_layout(const Node &node, bool blocked) {
+    const auto *conv = std::get_if<Conv2d>(&node.op);
+    if (!conv || conv->winograd <= 0)
+      return {filter_blocks(node, blocked), {}};
+    // All input channels of a tile of output channels together, for each element of the transform.
+    return {{{1, type(node.operands[1]).shape[1]}, {0, channel_tile(node)}}, {}, conv->winograd};
   }
 
   std::vector<Block> filter_blocks(const Node &node, bool blocked) {
@@ -121,17 +129,19 @@ private:
     return {{axis, lanes_}};
   }
 
-  void replace(NodeId id, size_t index, const std::vector<Block> &blocks) {
+  void replace(NodeId id, size_t index, const Layout &layout) {
     ValueId operand = graph_.nodes[id].operands[index];
     TensorType packed = type(operand);
-    packed.layout = {blocks, {}};
+    packed.layout = layout;
     for (const auto &[from, to] : packed_)
       if (from == operand && type(to) == packed) {
         graph_.nodes[id].operands[index] = to;
         return;
       }
-    std::string name =
-        graph_.values[operand].name + "." + spell_layout(packed.layout, packed.rank());
+    std::string name = graph_.values[operand].name + ".";
+    if (layout.winograd > 0)
+      name += "winograd" + std::to_string(layout.winograd) + ".";
+    name += spell_layout(layout, packed.rank());
     ValueId result = graph_.add_node(Relayout{}, {operand}, name, packed);
     if (!constant_[operand]) {
       // Weights that are computed at run time are packed at run time.

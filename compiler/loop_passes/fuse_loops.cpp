@@ -10,7 +10,9 @@
 //
 // A pool whose windows do not overlap reads a whole block of its producer's values: the producer's
 // loops are split by the window, `for ow in 0..6` into `for ow in 0..3, unroll ow.p in 0..2`, the
-// nests joined at the outer part, and the register holds the block.
+// nests joined at the outer part, and the register holds the block. A producer that is no plain nest
+// over its result, as Winograd's, gets its consumer where it stores (fuse_at_stores.h).
+#include "compiler/loop_passes/fuse_at_stores.h"
 #include "compiler/loop_passes/loop_passes.h"
 #include "ir/loop/rewrite.h"
 
@@ -171,7 +173,7 @@ private:
       shape.push_back(splits_[i].window);
       written_at.push_back(part);
       read_at.push_back(Index::variable(splits_[i].offset));
-      unroll_loop(consumer_body, splits_[i].offset);
+      loop::unroll_loop(consumer_body, splits_[i].offset);
     }
     loop::substitute(producer_body, producer_values);
     loop::substitute(consumer_body, consumer_values);
@@ -179,7 +181,7 @@ private:
     replace_local(consumer_body, read_at);
     std::vector<Statement> block = loop::nest(parts, std::move(producer_body));
     for (const auto &[part, extent] : parts)
-      unroll_loop(block, part);
+      loop::unroll_loop(block, part);
     std::vector<Statement> body;
     body.push_back(loop::make_register(local_.name, shape, local_.dtype));
     for (std::vector<Statement> *half : {&block, &consumer_body})
@@ -187,16 +189,6 @@ private:
         body.push_back(std::move(statement));
     kernel_.body[consumer_.position] = std::move(loop::nest(loops, std::move(body)).front());
     kernel_.body.erase(kernel_.body.begin() + static_cast<std::ptrdiff_t>(producer_.position));
-  }
-
-  /// Register subscripts must be constants: the loop that numbers them is written out.
-  static void unroll_loop(std::vector<Statement> &body, const std::string &variable) {
-    for (Statement &statement : body)
-      if (auto *inner = std::get_if<For>(&statement.node)) {
-        if (inner->variable == variable)
-          inner->kind = loop::LoopKind::unroll;
-        unroll_loop(inner->body, variable);
-      }
   }
 
   void replace_local(std::vector<Statement> &body, const std::vector<Index> &elements) const {
@@ -221,7 +213,9 @@ bool fuse_loops(Kernel &kernel, PassContext &context) {
   while (!kernel.locals.empty()) {
     auto fused =
         std::find_if(kernel.locals.begin(), kernel.locals.end(),
-                     [&](const loop::Buffer &local) { return Fusion(kernel, local).run(); });
+                     [&](const loop::Buffer &local) {
+                       return Fusion(kernel, local).run() || fuse_at_stores(kernel, local);
+                     });
     if (fused == kernel.locals.end()) {
       context.diagnostics.error(
           kernel.range, fmt::format("kernel @{}: the loops that write and read {} cannot be joined",

@@ -77,33 +77,44 @@ public:
 
   bool run() {
     for (const LoopFactor &tile : kernel_.schedule.tile)
-      if (!find_nest(tile.loop)) {
+      if (!find_loop(kernel_.body, tile.loop)) {
         error(fmt::format("the schedule tiles {}, but no nest has this loop around its registers",
                           tile.loop));
         return false;
       }
-    std::vector<Statement> body;
-    for (Statement &statement : kernel_.body) {
-      std::vector<const For *> band = loop::perfect_band(statement);
-      bool tiled = std::any_of(band.begin(), band.end(),
-                               [&](const For *loop) { return tile_of(loop->variable) != nullptr; });
-      if (!tiled) {
-        body.push_back(statement);
-        continue;
-      }
-      if (!check_kinds(band) || !check_independent(statement))
-        return false;
-      band_ = band;
-      build(0, {}, {}, body);
-      if (failed_)
-        return false;
-    }
-    kernel_.body = std::move(body);
+    tile_nests(kernel_.body);
+    if (failed_)
+      return false;
     kernel_.schedule.tile.clear();
     return true;
   }
 
 private:
+  /// Tiles the nests of a block, at any depth: a nest that has none of the loops may hold some that
+  /// do.
+  void tile_nests(std::vector<Statement> &body) {
+    std::vector<Statement> result;
+    for (Statement &statement : body) {
+      std::vector<const For *> band = loop::perfect_band(statement);
+      bool tiled = std::any_of(band.begin(), band.end(),
+                               [&](const For *loop) { return tile_of(loop->variable) != nullptr; });
+      if (tiled && (!check_kinds(band) || !check_independent(statement)))
+        return;
+      if (tiled) {
+        band_ = band;
+        vector_tiles_.clear();
+        build(0, {}, {}, result);
+      } else {
+        if (auto *loop = std::get_if<For>(&statement.node))
+          tile_nests(loop->body);
+        result.push_back(std::move(statement));
+      }
+      if (failed_)
+        return;
+    }
+    body = std::move(result);
+  }
+
   const LoopFactor *tile_of(const std::string &variable) const {
     for (const LoopFactor &tile : kernel_.schedule.tile)
       if (tile.loop == variable)
@@ -118,10 +129,10 @@ private:
     return 1;
   }
 
-  bool find_nest(const std::string &variable) const {
-    for (const Statement &statement : kernel_.body)
-      for (const For *loop : loop::perfect_band(statement))
-        if (loop->variable == variable)
+  static bool find_loop(const std::vector<Statement> &body, const std::string &variable) {
+    for (const Statement &statement : body)
+      if (const auto *loop = std::get_if<For>(&statement.node))
+        if (loop->variable == variable || find_loop(loop->body, variable))
           return true;
     return false;
   }
@@ -180,7 +191,7 @@ private:
       std::vector<TileLoop> ordered = tile;
       // Vectors innermost: one broadcast then serves all of them.
       std::stable_partition(ordered.begin(), ordered.end(),
-                            [&](const TileLoop &loop) { return loop.variable != vector_tile_; });
+                            [&](const TileLoop &loop) { return !vector_tiles_.contains(loop.variable); });
       if (!ordered.empty())
         body = sink(std::move(body), ordered);
       for (Statement &statement : body)
@@ -216,7 +227,7 @@ private:
       tile.push_back({name + ".i", segment.size});
     }
     if (lanes_of(name) > 1)
-      vector_tile_ = name + ".i";
+      vector_tiles_.insert(name + ".i");
     values.emplace_back(name, value);
     std::vector<Statement> body;
     build(depth + 1, values, tile, body);
@@ -266,9 +277,15 @@ private:
     return statement;
   }
 
-  /// A serial loop stays outside of the tile's loops. Unrolled ones that hold a computation of
-  /// their own (the block of values that a fused pool reads) become part of the tile: they move
-  /// inwards, too.
+  static bool holds_serial_loop(const For &loop) {
+    return std::any_of(loop.body.begin(), loop.body.end(), [](const Statement &statement) {
+      const auto *inner = std::get_if<For>(&statement.node);
+      return inner && (inner->kind == LoopKind::serial || holds_serial_loop(*inner));
+    });
+  }
+
+  /// A serial loop stays outside of the tile's loops. Unrolled ones around a reduction (the block of
+  /// values that a fused pool reads) become part of the tile: they move inwards, too.
   void sink_loop(For loop, const std::vector<TileLoop> &tile, std::vector<Statement> &result) {
     for (const std::vector<Index> *bound : {&loop.lower, &loop.upper})
       for (const Index &index : *bound)
@@ -286,7 +303,7 @@ private:
         break;
       innermost = next;
     }
-    if (!block.empty() && innermost->body.size() > 1) {
+    if (!block.empty() && holds_serial_loop(*innermost)) {
       block.insert(block.end(), tile.begin(), tile.end());
       for (Statement &statement : sink(std::move(innermost->body), block))
         result.push_back(std::move(statement));
@@ -299,7 +316,7 @@ private:
   Kernel &kernel_;
   PassContext &context_;
   std::vector<const For *> band_;
-  std::string vector_tile_;
+  std::set<std::string> vector_tiles_; // loops of the tile that become lanes
   bool failed_ = false;
 };
 

@@ -27,8 +27,8 @@ using loop::Statement;
 
 class Vectorizer {
 public:
-  Vectorizer(loop::Kernel &kernel, PassContext &context)
-      : kernel_(kernel), context_(context), factor_(kernel.schedule.vector[0]),
+  Vectorizer(loop::Kernel &kernel, LoopFactor factor, PassContext &context)
+      : kernel_(kernel), context_(context), factor_(std::move(factor)),
         variable_(factor_.loop + ".i"), lane_(factor_.loop + ".v") {}
 
   bool run() {
@@ -36,7 +36,6 @@ public:
       return false;
     if (!found_)
       return error(fmt::format("the schedule vectorizes {}, which is not tiled", factor_.loop));
-    kernel_.schedule.vector.clear();
     return true;
   }
 
@@ -50,7 +49,7 @@ private:
   /// here.
   bool block(std::vector<Statement> &body, int depth) {
     for (Statement &statement : body)
-      if (auto *reg = std::get_if<Register>(&statement.node))
+      if (auto *reg = std::get_if<Register>(&statement.node); reg && !reg->in_memory)
         if (!widen(*reg, body))
           return false;
     for (Statement &statement : body) {
@@ -139,7 +138,11 @@ private:
 } // namespace
 
 bool vectorize_loops(loop::Kernel &kernel, PassContext &context) {
-  return kernel.schedule.vector.empty() || Vectorizer(kernel, context).run();
+  for (const LoopFactor &factor : kernel.schedule.vector)
+    if (!Vectorizer(kernel, factor, context).run())
+      return false;
+  kernel.schedule.vector.clear();
+  return true;
 }
 
 } // namespace cnnc

@@ -24,29 +24,6 @@ namespace {
 
 Index var(const char *name) { return Index::variable(name); }
 
-/// The loops over input channels [0, count): whole blocks first, then what is left of the last one.
-/// `body` makes the innermost statement from the channel's index.
-template <class Body>
-void reduce_channels(std::vector<Statement> &statements, int64_t count, int64_t block,
-                     const std::vector<std::pair<std::string, int64_t>> &window, Body body) {
-  auto add = [&](int64_t blocks, const Index &first, int64_t channels) {
-    std::vector<std::pair<std::string, int64_t>> loops;
-    if (blocks > 1)
-      loops.emplace_back("icb", blocks);
-    loops.insert(loops.end(), window.begin(), window.end());
-    loops.emplace_back("ic", channels);
-    std::vector<Statement> inner;
-    inner.push_back(body(first + var("ic")));
-    for (Statement &statement : loop::nest(loops, std::move(inner)))
-      statements.push_back(std::move(statement));
-  };
-  int64_t whole = block > 1 ? count / block : 0;
-  if (whole > 0)
-    add(whole, whole > 1 ? var("icb") * block : Index(0), block);
-  if (count > whole * block)
-    add(1, whole * block, count - whole * block);
-}
-
 std::vector<Statement> sum_statements(Expression start, std::vector<Statement> reduction,
                                       Statement store) {
   std::vector<Statement> body;
@@ -80,6 +57,8 @@ constexpr const char *no_halo =
 } // namespace
 
 bool lower(const Conv2d &conv, Lowering &lowering) {
+  if (conv.winograd > 0)
+    return lower_winograd(conv, lowering);
   const TensorType &result = lowering.result();
   const std::vector<int64_t> &filter = lowering.operand(1).shape;
   Window2d window{conv.stride, conv.dilation, {filter[2], filter[3]}, conv.pad};
@@ -103,8 +82,9 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
     inner.push_back(product(oc, 0));
     reduction = loop::nest(window.loops(), std::move(inner));
   } else {
-    reduce_channels(reduction, filter[1], lowering.operand(0).layout.block_of(1), window.loops(),
-                    [&](const Index &ic) { return product(group * filter[1] + ic, ic); });
+    reduction = reduce_channels(
+        filter[1], lowering.operand(0).layout.block_of(1), window.loops(),
+        [&](const Index &ic) { return product(group * filter[1] + ic, ic); });
   }
   Subscripts place = {var("n"), oc, var("oh"), var("ow")};
   std::vector<Statement> body = sum_statements(std::move(start), std::move(reduction),
@@ -123,9 +103,8 @@ bool lower(const Local2d &local, Lowering &lowering) {
   std::vector<int64_t> extents = loop_extents(lowering.result());
   Expression start = lowering.has_operand(2) ? lowering.read(2, {var("oc"), var("oh"), var("ow")})
                                              : loop::number(0);
-  std::vector<Statement> reduction;
-  reduce_channels(
-      reduction, filter[3], lowering.operand(0).layout.block_of(1), window.loops(),
+  std::vector<Statement> reduction = reduce_channels(
+      filter[3], lowering.operand(0).layout.block_of(1), window.loops(),
       [&](const Index &ic) {
         return loop::make_assign(
             {"sum", {}},
@@ -145,13 +124,13 @@ bool lower(const Local2d &local, Lowering &lowering) {
 bool lower(const Dense &, Lowering &lowering) {
   std::vector<int64_t> extents = loop_extents(lowering.result());
   Expression start = lowering.has_operand(2) ? lowering.read(2, {var("oc")}) : loop::number(0);
-  std::vector<Statement> reduction;
-  reduce_channels(reduction, lowering.operand(1).shape[1], lowering.operand(0).layout.block_of(1),
-                  {}, [&](const Index &ic) {
-                    return loop::make_assign(
-                        {"sum", {}},
-                        lowering.read(0, {var("n"), ic}) * lowering.read(1, {var("oc"), ic}), true);
-                  });
+  std::vector<Statement> reduction = reduce_channels(
+      lowering.operand(1).shape[1], lowering.operand(0).layout.block_of(1), {},
+      [&](const Index &ic) {
+        return loop::make_assign(
+            {"sum", {}}, lowering.read(0, {var("n"), ic}) * lowering.read(1, {var("oc"), ic}),
+            true);
+      });
   std::vector<Statement> body =
       sum_statements(std::move(start), std::move(reduction),
                      lowering.write({var("n"), var("oc")}, loop::load("sum", {})));

@@ -37,7 +37,7 @@ std::string identifier(std::string_view name) {
 bool is_reserved(const std::string &name) {
   static constexpr std::string_view words[] = {"for", "parallel", "unroll", "vector", "reg",  "in",
                                                "min", "max",      "exp",    "tanh",   "sqrt", "fma",
-                                               "inf", "nan",      "select", "local"};
+                                               "inf", "nan",      "select", "local", "scratch"};
   return std::find(std::begin(words), std::end(words), name) != std::end(words);
 }
 
@@ -85,7 +85,8 @@ private:
   loop::Kernel kernel_;
   std::map<ValueId, std::string> names_;
   // The registers of the lowering: a buffer of the same name would hide behind them.
-  std::set<std::string> taken_ = {"sum", "count", "m", "e", "scale", "factor"};
+  std::set<std::string> taken_ = {"sum", "count", "m", "e", "scale", "factor",
+                                  "v",   "y",     "edge"};
 };
 
 /// Replaces the members of every kernel by one call.

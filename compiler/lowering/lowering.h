@@ -5,6 +5,7 @@
 #include "ir/graph/graph.h"
 #include "ir/loop/loop.h"
 
+#include <functional>
 #include <map>
 
 namespace cnnc {
@@ -40,6 +41,7 @@ public:
   loop::Expression read_broadcast(size_t index, const Subscripts &subscripts) const;
 
   void append(std::vector<loop::Statement> statements);
+  loop::Kernel &kernel() { return kernel_; }
   bool error(std::string message);
 
 private:
@@ -61,6 +63,17 @@ Subscripts variables(const std::vector<std::string> &names);
 
 /// Statements that set the halo, and the lanes that a blocked layout adds, of a tensor to zero.
 std::vector<loop::Statement> zero_halo(const TensorType &type, const std::string &buffer);
+
+/// The loops of a sum over input channels [0, count), inside which come those of a window: whole
+/// blocks first, then what is left of the last one. `body` makes the innermost statement from the
+/// channel's index.
+std::vector<loop::Statement>
+reduce_channels(int64_t count, int64_t block,
+                const std::vector<std::pair<std::string, int64_t>> &window,
+                const std::function<loop::Statement(const loop::Index &channel)> &body);
+
+/// A convolution with Winograd's method.
+bool lower_winograd(const Conv2d &, Lowering &);
 
 // One per op, in the file named like the op's in ir/graph/ops.
 bool lower(const Conv2d &, Lowering &);

@@ -76,6 +76,9 @@ std::vector<int64_t> physical_shape(const TensorType &type) {
     result[rank - 2] += type.layout.halo[0] + type.layout.halo[2];
     result[rank - 1] += type.layout.halo[1] + type.layout.halo[3];
   }
+  if (type.layout.winograd > 0 && rank >= 2)
+    for (size_t axis : {rank - 2, rank - 1})
+      result[axis] += type.layout.winograd - 1; // m outputs of a window of 3 need m + 2 inputs
   for (const Block &block : type.layout.blocks) {
     int64_t &dim = result[static_cast<size_t>(block.axis)];
     dim = (dim + block.size - 1) / block.size;
@@ -112,6 +115,8 @@ std::string spell_layout(const Layout &layout, size_t rank) {
 std::string to_string(const TensorType &type) {
   std::string result =
       fmt::format("{}{}", name_of(type.dtype), to_string(type.shape, type.batch_name));
+  if (type.layout.winograd > 0)
+    result += fmt::format(" winograd({})", type.layout.winograd);
   if (!type.layout.blocks.empty())
     result += " " + spell_layout(type.layout, type.rank());
   if (type.layout.has_halo())

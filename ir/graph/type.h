@@ -22,6 +22,10 @@ inline constexpr int64_t symbolic_dim = -1;
 /// No dimension may be larger, so that sums of a few dimensions cannot overflow.
 inline constexpr int64_t largest_dim = int64_t(1) << 40;
 
+/// Sizes m of Winograd's output tiles F(m x m, 3x3). Larger ones lose too many digits.
+inline constexpr int64_t smallest_winograd = 2;
+inline constexpr int64_t largest_winograd = 6;
+
 /// `size` consecutive elements of logical dimension `axis` stored together, innermost.
 struct Block {
   int64_t axis = 0;
@@ -34,13 +38,18 @@ struct Block {
 /// or finite values nobody reads), followed by the blocks. `halo` widens the last two dimensions
 /// (top, left, bottom, right) by a border of zeros, so that padded convolutions need no edge code.
 ///
+/// `winograd` m > 0 is for filters [oc, ic, 3, 3]: in memory each stands as its (m + 2) x (m + 2)
+/// transform G g G^T of Winograd's F(m x m, 3x3), which cannot be read back.
+///
 /// Spelt as letters for the dimensions, then size and letter per block: nchw16c is [n, c/16, h, w,
-/// 16]; oihw16i32o is [o/32, i/16, h, w, 16, 32]; c16c a channel vector padded to a multiple of 16.
+/// 16]; oihw16i32o is [o/32, i/16, h, w, 16, 32]; c16c a channel vector padded to a multiple of 16;
+/// winograd(4) oihw64i16o is [o/16, i/64, 6, 6, 64, 16].
 struct Layout {
   std::vector<Block> blocks;
   std::array<int64_t, 4> halo = {};
+  int64_t winograd = 0;
 
-  bool plain() const { return blocks.empty() && !has_halo(); }
+  bool plain() const { return blocks.empty() && !has_halo() && winograd == 0; }
   bool has_halo() const { return halo != std::array<int64_t, 4>{}; }
   /// Block size of an axis, 1 when it is not blocked.
   int64_t block_of(int64_t axis) const;

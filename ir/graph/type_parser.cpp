@@ -1,4 +1,5 @@
-// Types in the text, with their layouts: f32[1, 3, 224, 224] nchw16c halo=[1, 1, 1, 1].
+// Types in the text, with their layouts: f32[1, 3, 224, 224] nchw16c halo=[1, 1, 1, 1], or
+// f32[64, 64, 3, 3] winograd(4) oihw64i16o.
 #include "ir/graph/parser.h"
 
 #include <fmt/format.h>
@@ -58,6 +59,28 @@ bool parse_halo(TokenCursor &cursor, TensorType &type) {
   return true;
 }
 
+bool parse_winograd(TokenCursor &cursor, TensorType &type) {
+  SourceRange range = cursor.peek().range;
+  cursor.next(); // winograd
+  if (!cursor.expect("("))
+    return false;
+  SourceRange tile_range = cursor.peek().range;
+  std::optional<int64_t> tile = cursor.expect_integer("the size of Winograd's output tile");
+  if (!tile || !cursor.expect(")"))
+    return false;
+  if (*tile < smallest_winograd || *tile > largest_winograd) {
+    cursor.error_at(tile_range, fmt::format("Winograd's tile is between {} and {}, but this is {}",
+                                            smallest_winograd, largest_winograd, *tile));
+    return false;
+  }
+  if (type.rank() != 4 || type.shape[2] != 3 || type.shape[3] != 3) {
+    cursor.error_at(range, "only filters [oc, ic, 3, 3] have a Winograd transform");
+    return false;
+  }
+  type.layout.winograd = *tile;
+  return true;
+}
+
 } // namespace
 
 std::optional<TensorType> parse_type(TokenCursor &cursor) {
@@ -74,6 +97,8 @@ std::optional<TensorType> parse_type(TokenCursor &cursor) {
   }
   type.dtype = *dtype;
   if (!parse_shape(cursor, type))
+    return std::nullopt;
+  if (cursor.is_word("winograd") && cursor.peek(1).text == "(" && !parse_winograd(cursor, type))
     return std::nullopt;
   const Token &word = cursor.peek();
   if (word.kind == TokenKind::identifier && cursor.peek(1).text != "=")

@@ -68,6 +68,10 @@ Statement make_register(std::string name, std::vector<int64_t> shape, DType dtyp
   return {Register{std::move(name), dtype, std::move(shape)}, {}};
 }
 
+Statement make_scratch(std::string name, std::vector<int64_t> shape) {
+  return {Register{std::move(name), DType::f32, std::move(shape), true}, {}};
+}
+
 std::vector<Statement> nest(const std::vector<std::pair<std::string, int64_t>> &loops,
                             std::vector<Statement> body) {
   for (auto loop = loops.rbegin(); loop != loops.rend(); ++loop) {

@@ -6,9 +6,10 @@
 //   statement = loops "{" statement* "}" | register | assignment
 //   loops     = [kind] variable "in" bound ".." bound {"," [kind] variable "in" bound ".." bound}
 //   kind      = "for" | "parallel" | "unroll" | "vector"
-//   bound     = index | "max" "(" index {"," index} ")" (lower) | "min" "(" index {"," index} ")"
-//   (upper) register  = "reg" name ":" type                    lives in registers until its block
-//   ends assignment= access ("=" | "+=") expression         c += a * b is fused where the CPU can
+//   bound     = index | "max" "(" index {"," index} ")"     (lower bounds)
+//             | "min" "(" index {"," index} ")"             (upper bounds)
+//   register  = ("reg" | "scratch") name ":" type           lives until its block ends
+//   assignment= access ("=" | "+=") expression              c += a * b is fused where the CPU can
 //   access    = name ["[" index {"," index} "]"]
 //   expression= number | access | expression (+ - * /) expression | "-" expression
 //             | (min max exp tanh sqrt fma) "(" expression {"," expression} ")"
@@ -19,6 +20,9 @@
 // iteration space of the loops around. `for` runs in order. The iterations of `parallel` may run in
 // any order at the same time; such a loop stands outermost. `unroll` is `for` written out by the
 // emitter. `vector` computes all its iterations at once, one per lane; it holds assignments only.
+// `reg` elements are registers: their subscripts are constants once loops are written out. `scratch`
+// is memory of the kernel's own, with any subscripts: inside a parallel loop every worker has one,
+// elsewhere the kernel has one that all its loops share. Neither holds anything to begin with.
 // max(a, b) is a when a > b and else b, also when one is NaN; min alike. Division of indices rounds
 // down.
 #pragma once
@@ -78,6 +82,7 @@ struct Register {
   std::string name;
   DType dtype = DType::f32;
   std::vector<int64_t> shape; // empty: one scalar
+  bool in_memory = false;     // scratch
   bool operator==(const Register &) const = default;
 };
 
@@ -122,6 +127,7 @@ Statement make_for(std::string variable, Index extent, std::vector<Statement> bo
 Statement make_assign(Access target, Expression value, bool accumulate = false);
 Statement make_register(std::string name, std::vector<int64_t> shape = {},
                         DType dtype = DType::f32);
+Statement make_scratch(std::string name, std::vector<int64_t> shape);
 /// Loops around a body, the first outermost, all from 0.
 std::vector<Statement> nest(const std::vector<std::pair<std::string, int64_t>> &loops,
                             std::vector<Statement> body);

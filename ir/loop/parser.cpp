@@ -122,9 +122,12 @@ private:
       return loops(*kind);
     }
     SourceRange range = cursor_.peek().range;
-    if (cursor_.accept_word("reg")) {
-      std::optional<Token> name = cursor_.expect(TokenKind::identifier, "the name of a register");
+    bool scratch = cursor_.accept_word("scratch");
+    if (scratch || cursor_.accept_word("reg")) {
+      std::optional<Token> name = cursor_.expect(
+          TokenKind::identifier, scratch ? "the name of a scratch" : "the name of a register");
       Register reg;
+      reg.in_memory = scratch;
       if (!name || !cursor_.expect(":") || !physical_type(reg.dtype, reg.shape))
         return std::nullopt;
       reg.name = name->text;

@@ -129,7 +129,8 @@ private:
   }
 
   void print(const Register &reg) {
-    line(fmt::format("reg {}: {}", reg.name, spell_shape(reg.dtype, reg.shape)));
+    line(fmt::format("{} {}: {}", reg.in_memory ? "scratch" : "reg", reg.name,
+                     spell_shape(reg.dtype, reg.shape)));
   }
 
   void print(const Assign &assign) {

@@ -70,6 +70,15 @@ std::vector<const For *> perfect_band(const Statement &statement) {
   return band;
 }
 
+void unroll_loop(std::vector<Statement> &body, const std::string &variable) {
+  for (Statement &statement : body)
+    if (auto *inner = std::get_if<For>(&statement.node)) {
+      if (inner->variable == variable)
+        inner->kind = LoopKind::unroll;
+      unroll_loop(inner->body, variable);
+    }
+}
+
 static void make_unique(std::vector<Statement> &body, std::set<std::string> &taken) {
   for (Statement &statement : body) {
     if (auto *loop = std::get_if<For>(&statement.node))

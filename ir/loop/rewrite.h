@@ -24,6 +24,9 @@ void substitute(std::vector<Statement> &body, const Replacements &replacements);
 /// The chain of loops in which each holds nothing but the next, the first outermost.
 std::vector<const For *> perfect_band(const Statement &statement);
 
+/// Writes out the loops of this variable: registers have constant subscripts.
+void unroll_loop(std::vector<Statement> &body, const std::string &variable);
+
 /// Renames registers until none shares its name with another or with a buffer.
 void make_registers_unique(Kernel &kernel);
 

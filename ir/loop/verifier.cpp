@@ -10,6 +10,7 @@ namespace {
 
 constexpr int64_t most_unrolled = 65536;
 constexpr int64_t most_register_elements = 65536;
+constexpr int64_t most_scratch_elements = int64_t(1) << 32;
 constexpr int64_t most_buffer_bytes = int64_t(1) << 48;
 constexpr int64_t largest_number = int64_t(1) << 40;
 
@@ -22,7 +23,7 @@ std::string spell(const Assign &assign) {
 
 /// What a name stands for: a buffer of the kernel or a register.
 struct Storage {
-  enum class Kind { input, output, local, reg };
+  enum class Kind { input, output, local, reg, scratch };
   std::string_view name;
   Kind kind = Kind::reg;
   DType dtype = DType::f32;
@@ -30,6 +31,10 @@ struct Storage {
   bool assigned = true; // registers: somewhere above in the text
   bool outside_parallel = false;
 };
+
+std::string_view spell(Storage::Kind kind) {
+  return kind == Storage::Kind::reg ? "register" : kind == Storage::Kind::scratch ? "scratch" : "buffer";
+}
 
 /// The buffers, and the registers alive at one point of the kernel.
 class Storages {
@@ -84,7 +89,7 @@ size_t argument_count(Function function) {
 
 /// Whether the parser reads the name back as one identifier that begins no statement or number.
 bool readable(std::string_view name) {
-  for (std::string_view word : {"for", "parallel", "unroll", "vector", "reg", "inf", "nan"})
+  for (std::string_view word : {"for", "parallel", "unroll", "vector", "reg", "scratch", "inf", "nan"})
     if (name == word)
       return false;
   bool first = name.empty() || (name[0] >= '0' && name[0] <= '9') || name[0] == '.';
@@ -159,14 +164,17 @@ private:
   }
 
   void declare(const Register &reg, const SourceRange &range) {
-    check_name(reg.name, "register", range);
+    const char *what = reg.in_memory ? "scratch" : "register";
+    int64_t most = reg.in_memory ? most_scratch_elements : most_register_elements;
+    check_name(reg.name, what, range);
     if (const Storage *known = storages_.find(reg.name))
-      error(range, fmt::format("the name {} of this register belongs to a {} already", reg.name,
-                               known->kind == Storage::Kind::reg ? "register" : "buffer"));
-    if (!element_count(reg.shape, most_register_elements))
-      error(range, fmt::format("the register {} must have between 1 and {} elements", reg.name,
-                               most_register_elements));
-    storages_.add({reg.name, Storage::Kind::reg, reg.dtype, &reg.shape, false});
+      error(range, fmt::format("the name {} of this {} belongs to a {} already", reg.name, what,
+                               spell(known->kind)));
+    if (!element_count(reg.shape, most))
+      error(range, fmt::format("the {} {} must have between 1 and {} elements", what, reg.name,
+                               most));
+    Storage::Kind kind = reg.in_memory ? Storage::Kind::scratch : Storage::Kind::reg;
+    storages_.add({reg.name, kind, reg.dtype, &reg.shape, false});
   }
 
   int64_t loop(const For &loop, const SourceRange &range) {
@@ -262,8 +270,8 @@ private:
     if (!storage)
       return;
     if (!storage->assigned) {
-      error(range, fmt::format("the register {} is read before it is assigned, in {}",
-                               access.buffer, spell(assign)));
+      error(range, fmt::format("the {} {} is read before it is assigned, in {}",
+                               spell(storage->kind), access.buffer, spell(assign)));
       storage->assigned = true; // said once
     }
     if (!copy && storage->dtype != DType::f32)

@@ -46,7 +46,7 @@ Digits read_digits() {
 std::vector<Probabilities> run_all(const cnnc_model_v1 &model, const Digits &digits,
                                    uint32_t threads) {
   std::vector<Probabilities> result(digits.images.size());
-  std::vector<char> memory(model.workspace_size + model.workspace_alignment);
+  std::vector<char> memory(cnnc_workspace_size(&model, threads) + model.workspace_alignment);
   auto address = reinterpret_cast<uintptr_t>(memory.data());
   char *workspace =
       memory.data() + (model.workspace_alignment - address % model.workspace_alignment);

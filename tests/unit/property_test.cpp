@@ -65,7 +65,7 @@ std::optional<Outputs> run(const cnnc_model_v1 &model, const std::vector<Tensor>
     memory.push_back(std::make_unique<GuardedMemory>(size));
     out.push_back(memory.back()->data());
   }
-  GuardedMemory workspace(model.workspace_size, model.workspace_alignment);
+  GuardedMemory workspace(cnnc_workspace_size(&model, threads), model.workspace_alignment);
   cnnc_context context = {};
   context.threads = threads;
   context.batch = batch;

@@ -53,12 +53,31 @@ bool check_groups(InferContext &context, int64_t groups) {
   return false;
 }
 
+bool check_winograd(InferContext &context, const Conv2d &conv) {
+  constexpr std::array<int64_t, 2> one = {1, 1};
+  if (conv.winograd == 0 || conv.winograd == -1)
+    return true;
+  const std::vector<int64_t> &filter = context.shape(1);
+  std::string problem;
+  if (conv.winograd < smallest_winograd || conv.winograd > largest_winograd)
+    problem = fmt::format("'winograd' is the size of an output tile, from {} to {}, or -1 for "
+                          "never, but is {}",
+                          smallest_winograd, largest_winograd, conv.winograd);
+  else if (filter[2] != 3 || filter[3] != 3 || conv.stride != one || conv.dilation != one ||
+           conv.groups != 1)
+    problem = "'winograd' is for 3x3 windows with stride 1, dilation 1 and one group";
+  if (!problem.empty())
+    context.error_at_attribute("winograd", problem);
+  return problem.empty();
+}
+
 } // namespace
 
 InferredTypes Conv2d::infer(InferContext &context) const {
   if (!context.require_f32() || !context.require_rank(0, 4, "[n, ic, h, w]") ||
       !context.require_rank(1, 4, "[oc, ic / groups, kh, kw]") ||
-      !require_static(context, 1, "the filter") || !check_groups(context, groups))
+      !require_static(context, 1, "the filter") || !check_groups(context, groups) ||
+      !check_winograd(context, *this))
     return std::nullopt;
   const std::vector<int64_t> &input = context.shape(0), &filter = context.shape(1);
   if (context.has(2) &&

@@ -18,10 +18,14 @@ struct Conv2d {
   std::array<int64_t, 4> pad = {}; // top, left, bottom, right
   std::array<int64_t, 2> dilation = {1, 1};
   int64_t groups = 1;
+  /// m > 0: compute with Winograd's F(m x m, 3x3), for 3x3 windows of stride 1. The same convolution
+  /// with fewer multiplications and more rounding; choose_algorithms sets it. -1: never.
+  int64_t winograd = 0;
   static constexpr auto attributes() {
     return std::tuple{Attribute{"stride", &Conv2d::stride}, Attribute{"pad", &Conv2d::pad},
                       Attribute{"dilation", &Conv2d::dilation},
-                      Attribute{"groups", &Conv2d::groups}};
+                      Attribute{"groups", &Conv2d::groups},
+                      Attribute{"winograd", &Conv2d::winograd}};
   }
   InferredTypes infer(InferContext &) const;
 };

@@ -1,0 +1,122 @@
+// Decides how each 3x3 convolution of stride 1 is computed: directly, or with Winograd's F(m x m).
+//
+//   %c = conv2d %x, %w pad=[1, 1, 1, 1]            %c = conv2d %x, %w pad=[1, 1, 1, 1] winograd=4
+//     : f32[1, 64, 56, 56]                    ->     : f32[1, 64, 56, 56]
+//
+// Each is given the time that it would take on one core, in operations at peak: those of its matrix
+// products, or as long as its weights take to come from memory, whichever is more, and those of the
+// transforms, which move as much as they compute. Winograd has (m + 2)^2 / (9 m^2) of the products,
+// more where the last tiles reach beyond the plane, and (m + 2)^2 / 9 of the weights.
+//
+// Arithmetic: the error grows with m. Relative to the result, in rms on data as networks have it, it
+// is about that of the direct sum for m = 2, 5 times as large for m = 4 and 10 times for m = 6, then
+// below 1e-5. strict_arithmetic allows m = 2 only.
+#include "compiler/graph_passes/graph_passes.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace cnnc {
+
+namespace {
+
+/// Work of the transforms of one tile and one channel, in operations at the speed of the products:
+/// mostly loads, stores and additions, and sums that have to be kept in memory for the larger tiles.
+/// Measured, for m = 2 .. 6.
+constexpr double input_transform[] = {50, 90, 160, 240, 330};
+constexpr double output_transform[] = {40, 75, 130, 190, 260};
+
+/// Part of the peak that direct convolution reaches, and the products of Winograd.
+constexpr double direct_efficiency = 0.9;
+constexpr double product_efficiency = 0.8;
+
+/// Winograd has to be faster by this factor: the model is not exact and more arithmetic is safer.
+constexpr double margin = 0.9;
+
+class Chooser {
+public:
+  Chooser(const Graph &graph, const PassContext &context) : graph_(graph), context_(context) {}
+
+  /// 0 for direct, else m.
+  int64_t choose(const Node &node, const Conv2d &conv) const {
+    if (!possible(node, conv))
+      return 0;
+    const std::vector<int64_t> &result = graph_.type(node.results[0]).shape;
+    const std::vector<int64_t> &filter = graph_.type(node.operands[1]).shape;
+    const double images = static_cast<double>(std::max<int64_t>(1, result[0]));
+    const double channels = static_cast<double>(filter[0]) * static_cast<double>(filter[1]);
+    const double pixels = images * static_cast<double>(result[2]) * static_cast<double>(result[3]);
+    double best = margin * time(2 * 9 * channels * pixels / direct_efficiency, 9 * channels);
+    int64_t chosen = 0;
+    for (int64_t m : candidates()) {
+      const double size = static_cast<double>((m + 2) * (m + 2));
+      const double tiles = images * static_cast<double>(((result[2] + m - 1) / m) *
+                                                        ((result[3] + m - 1) / m));
+      const size_t row = static_cast<size_t>(m - smallest_winograd);
+      const double transforms = tiles * (static_cast<double>(filter[1]) * input_transform[row] +
+                                         static_cast<double>(filter[0]) * output_transform[row]);
+      const double products = 2 * size * channels * tiles / product_efficiency;
+      const double needed = time(products, size * channels) + transforms;
+      if (needed < best) {
+        best = needed;
+        chosen = m;
+      }
+    }
+    return chosen;
+  }
+
+  /// The channels must fill vectors: Winograd has no other form here.
+  bool fills_vectors(const Node &node) const {
+    const std::vector<int64_t> &filter = graph_.type(node.operands[1]).shape;
+    const int64_t lanes = context_.machine.vector_lanes;
+    return filter[1] >= lanes && filter[0] % lanes == 0;
+  }
+
+private:
+  bool possible(const Node &node, const Conv2d &conv) const {
+    const std::vector<int64_t> &filter = graph_.type(node.operands[1]).shape;
+    constexpr std::array<int64_t, 2> one = {1, 1};
+    return conv.winograd == 0 && filter[2] == 3 && filter[3] == 3 && conv.stride == one &&
+           conv.dilation == one && conv.groups == 1 && fills_vectors(node);
+  }
+
+  std::vector<int64_t> candidates() const {
+    if (context_.strict_arithmetic)
+      return {2};
+    return {2, 4, 5, 6};
+  }
+
+  double time(double operations, double weights) const {
+    return std::max(operations, 4 * weights / context_.machine.bytes_per_operation);
+  }
+
+  const Graph &graph_;
+  const PassContext &context_;
+};
+
+} // namespace
+
+bool choose_algorithms(Graph &graph, PassContext &context) {
+  Chooser chooser(graph, context);
+  const std::vector<bool> constant = graph.constant_values();
+  bool ok = true;
+  for (Node &node : graph.nodes) {
+    auto *conv = std::get_if<Conv2d>(&node.op);
+    if (!conv || node.kernel != no_id)
+      continue;
+    const bool fixed_filter = constant[node.operands[1]];
+    if (conv->winograd > 0 && !(fixed_filter && chooser.fills_vectors(node))) {
+      context.diagnostics.error(
+          node.range,
+          fmt::format("winograd={} needs a constant filter, at least {} input channels and a "
+                      "multiple of {} output channels for this target",
+                      conv->winograd, context.machine.vector_lanes, context.machine.vector_lanes));
+      ok = false;
+    } else if (fixed_filter && conv->winograd == 0) {
+      conv->winograd = chooser.choose(node, *conv);
+    }
+  }
+  return ok;
+}
+
+} // namespace cnnc

@@ -1,0 +1,381 @@
+// A 3x3 convolution with Winograd's F(m x m, 3x3) (compiler/winograd.h). The result is cut into tiles
+// of m x m, counted t = 0, 1 ... over the rows and columns of all images. Three steps, here for m = 4:
+//
+//   scratch v: f32[6, 6, ..], m: f32[6, 6, ..]
+//   for icb, t, c { v[:, :, t, icb * 16 + c] = B^T x[icb * 16 + c, the 6 x 6 inputs of t] B }
+//   for i, j, ob, p, oc {                               a product of matrices per i, j
+//     reg sum; for ic { sum += v[i, j, p, ic] * u[ob, i, j, ic, oc] }; m[i, j, p, ob, oc] = sum
+//   }
+//   for ob, t, o { result[ob, o, the 4 x 4 results of t] = A^T m[:, :, t, ob, o] A + bias[ob, o] }
+//
+// The schedule's tile `tb` cuts the tiles into blocks of so many: the three steps are then done for
+// one block after the other, with scratch for one block only, and threads share the blocks. Without
+// it each step is done for all tiles, and threads share its loops.
+#include "compiler/halo.h"
+#include "compiler/lowering/lowering.h"
+#include "compiler/winograd.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+
+namespace cnnc {
+
+using loop::Expression;
+using loop::Index;
+using loop::LoopKind;
+using loop::Statement;
+
+namespace {
+
+Index var(const std::string &name) { return Index::variable(name); }
+
+Statement scope(const std::string &variable, int64_t extent, std::vector<Statement> body) {
+  return loop::make_for(variable, extent, std::move(body));
+}
+
+Statement unrolled(const std::string &variable, int64_t extent, std::vector<Statement> body) {
+  return loop::make_for(variable, extent, std::move(body), LoopKind::unroll);
+}
+
+void append(std::vector<Statement> &to, std::vector<Statement> statements) {
+  std::move(statements.begin(), statements.end(), std::back_inserter(to));
+}
+
+/// Products of a constant matrix and a vector of expressions, written with few operations.
+class LinearMap {
+public:
+  /// Registers for shared sums go to `statements`.
+  explicit LinearMap(std::vector<Statement> &statements) : statements_(statements) {}
+
+  /// M x where rows come in pairs that differ in the signs of some elements, as those of B^T do for
+  /// the points p and -p: such a pair needs one sum of what is equal and one of what is opposite.
+  std::vector<Expression> by_row_pairs(const Matrix &matrix, const std::vector<Expression> &x) {
+    std::vector<std::optional<Expression>> y(matrix.size());
+    for (size_t i = 0; i < matrix.size(); ++i)
+      for (size_t j = i + 1; j < matrix.size() && !y[i]; ++j)
+        if (!y[j])
+          row_pair(matrix[i], matrix[j], x, y[i], y[j]);
+    std::vector<Expression> result;
+    for (size_t i = 0; i < matrix.size(); ++i)
+      result.push_back(y[i] ? std::move(*y[i]) : sum(matrix[i], x));
+    return result;
+  }
+
+  /// M x where columns come in pairs that are equal in even rows and opposite in odd ones, as those
+  /// of A^T are for the points p and -p: the sum and the difference of their two x serve all rows.
+  std::vector<Expression> by_column_pairs(Matrix matrix, std::vector<Expression> x) {
+    for (size_t a = 0; a < x.size(); ++a)
+      for (size_t b = a + 1; b < x.size(); ++b) {
+        if (!is_column_pair(matrix, a, b))
+          continue;
+        Expression sum = shared(x[a] + x[b]), difference = shared(x[a] - x[b]);
+        x[a] = std::move(sum);
+        x[b] = std::move(difference);
+        for (size_t row = 0; row < matrix.size(); ++row) {
+          matrix[row][b] = row % 2 == 0 ? 0 : matrix[row][a];
+          if (row % 2 != 0)
+            matrix[row][a] = 0;
+        }
+      }
+    std::vector<Expression> result;
+    for (const std::vector<double> &row : matrix)
+      result.push_back(sum(row, x));
+    return result;
+  }
+
+private:
+  Expression shared(Expression value) {
+    if (value.kind == Expression::Kind::load)
+      return value;
+    std::string name = fmt::format("s{}", count_++);
+    statements_.push_back(loop::make_register(name));
+    statements_.push_back(loop::make_assign({name, {}}, std::move(value)));
+    return loop::load(name, {});
+  }
+
+  void row_pair(const std::vector<double> &a, const std::vector<double> &b,
+                const std::vector<Expression> &x, std::optional<Expression> &ya,
+                std::optional<Expression> &yb) {
+    std::vector<double> same(a.size(), 0.0), opposite(a.size(), 0.0);
+    double smallest = 0;
+    for (size_t k = 0; k < a.size(); ++k) {
+      if (std::abs(a[k]) != std::abs(b[k]))
+        return;
+      (a[k] == b[k] ? same : opposite)[k] = a[k];
+      if (a[k] != b[k] && (smallest == 0 || std::abs(a[k]) < smallest))
+        smallest = std::abs(a[k]);
+    }
+    if (smallest == 0 || same == std::vector<double>(a.size(), 0.0))
+      return;
+    // The factor of the opposite part goes into the two fused operations that use it.
+    for (double &factor : opposite)
+      factor /= smallest;
+    Expression even = shared(sum(same, x)), odd = shared(sum(opposite, x));
+    if (smallest == 1) {
+      ya = even + odd;
+      yb = even - odd;
+      return;
+    }
+    ya = fused(odd, smallest, even);
+    yb = fused(odd, -smallest, even);
+  }
+
+  static bool is_column_pair(const Matrix &matrix, size_t a, size_t b) {
+    for (size_t row = 0; row < matrix.size(); ++row)
+      if (matrix[row][a] == 0 || matrix[row][b] != (row % 2 == 0 ? 1 : -1) * matrix[row][a])
+        return false;
+    return true;
+  }
+
+  static Expression fused(Expression value, double factor, Expression addend) {
+    return loop::call(loop::Function::fma,
+                      {std::move(value), loop::number(factor), std::move(addend)});
+  }
+
+  /// A sum that begins with an element whose factor is 1, if there is one.
+  static Expression sum(const std::vector<double> &factors, const std::vector<Expression> &x) {
+    std::optional<Expression> result;
+    size_t first = static_cast<size_t>(std::find(factors.begin(), factors.end(), 1.0) -
+                                       factors.begin());
+    if (first < factors.size())
+      result = x[first];
+    for (bool unit : {false, true})
+      for (size_t k = 0; k < factors.size(); ++k) {
+        double factor = factors[k];
+        if (factor == 0 || k == first || (std::abs(factor) == 1) != unit)
+          continue;
+        if (!result)
+          result = factor == -1 ? loop::call(loop::Function::neg, {x[k]})
+                                : x[k] * loop::number(factor);
+        else if (unit)
+          result = factor == 1 ? *result + x[k] : *result - x[k];
+        else
+          result = fused(x[k], factor, std::move(*result));
+      }
+    return result ? std::move(*result) : loop::number(0);
+  }
+
+  std::vector<Statement> &statements_;
+  int count_ = 0;
+};
+
+class Winograd {
+public:
+  Winograd(const Conv2d &conv, Lowering &lowering)
+      : conv_(conv), lowering_(lowering), m_(conv.winograd), size_(conv.winograd + 2),
+        matrices_(winograd_matrices(conv.winograd)), result_(lowering.result().shape),
+        rows_((result_[2] + m_ - 1) / m_), columns_((result_[3] + m_ - 1) / m_),
+        images_(loop_extents(lowering.result())[0]), channels_(lowering.operand(1).shape[1]),
+        lanes_(lowering.operand(0).layout.block_of(1)),
+        channel_blocks_((channels_ + lanes_ - 1) / lanes_),
+        outputs_(lowering.operand(1).layout.block_of(0)),
+        output_blocks_(loop_extents(lowering.result())[1] / outputs_) {}
+
+  void lower(std::optional<int64_t> block) {
+    const int64_t tiles = images_ * rows_ * columns_;
+    if (!block || *block >= tiles)
+      return lowering_.append(all_at_once(tiles));
+    const int64_t blocks = tiles / *block;
+    lowering_.append(in_blocks(0, blocks, *block));
+    if (tiles % *block != 0)
+      lowering_.append(in_blocks(blocks * *block, 1, tiles % *block));
+  }
+
+private:
+  std::vector<Statement> all_at_once(int64_t tiles) {
+    count_ = tiles;
+    const int64_t vectors = output_blocks_ * outputs_ / lanes_;
+    std::vector<Statement> body = {v(), m(vectors), transform_inputs()};
+    Statement product = scope("ob", output_blocks_, multiply(var("ob") * outputs_));
+    body.push_back(std::move(
+        loop::nest({{"i", size_}, {"j", size_}}, one(std::move(product))).front()));
+    body.push_back(
+        scope("ob", output_blocks_, transform_outputs(var("ob") * outputs_, var("ob") * outputs_)));
+    return body;
+  }
+
+  /// Steps of `blocks` blocks of `count` tiles, from the tile `first` on.
+  std::vector<Statement> in_blocks(int64_t first, int64_t blocks, int64_t count) {
+    count_ = count;
+    first_ = var("tb") * count + first;
+    std::vector<Statement> channels = {m(outputs_ / lanes_)};
+    append(channels, loop::nest({{"i", size_}, {"j", size_}}, multiply(0)));
+    append(channels, transform_outputs(0, var("ob") * outputs_));
+    std::vector<Statement> body = {v(), transform_inputs(),
+                                   scope("ob", output_blocks_, std::move(channels))};
+    return one(scope("tb", blocks, std::move(body)));
+  }
+
+  static std::vector<Statement> one(Statement statement) {
+    std::vector<Statement> result;
+    result.push_back(std::move(statement));
+    return result;
+  }
+
+  /// Both hold a matrix of tiles and channels for each element of the transform. One row more sets
+  /// these matrices apart, lest all of them map to the same places of the cache.
+  Statement v() const {
+    return loop::make_scratch("v", {size_, size_, channel_blocks_ * count_ + 1, lanes_});
+  }
+  Statement m(int64_t vectors) const {
+    return loop::make_scratch("m", {size_, size_, vectors * count_ + 1, lanes_});
+  }
+  loop::Access v_access(Index i, Index j, const Index &tile, const Index &channel) const {
+    return {"v", {std::move(i), std::move(j), channel / lanes_ * count_ + tile, channel % lanes_}};
+  }
+  loop::Access m_access(Index i, Index j, const Index &tile, const Index &channel) const {
+    return {"m", {std::move(i), std::move(j), channel / lanes_ * count_ + tile, channel % lanes_}};
+  }
+
+  struct Place {
+    Index image, row, column; // of the tile's first result
+  };
+  Place place() const {
+    const Index tile = first_ + var("t");
+    const int64_t plane = rows_ * columns_;
+    return {images_ == 1 ? Index(0) : tile / plane,
+            (images_ == 1 ? tile : tile % plane) / columns_ * m_, tile % columns_ * m_};
+  }
+
+  Statement transform_inputs() const {
+    const Place at = place();
+    const Index channel = var("icb") * lanes_ + var("c");
+    std::vector<Statement> columns, rows;
+    std::vector<Expression> x, e;
+    for (int64_t i = 0; i < size_; ++i) {
+      x.push_back(lowering_.read(0, {at.image, channel, at.row + i - conv_.pad[0],
+                                     at.column + var("j") - conv_.pad[1]}));
+      e.push_back(loop::load("e", {var("i"), Index(i)}));
+    }
+    std::vector<Expression> y = LinearMap(columns).by_row_pairs(matrices_.input, x);
+    for (int64_t i = 0; i < size_; ++i)
+      columns.push_back(
+          loop::make_assign({"e", {Index(i), var("j")}}, std::move(y[static_cast<size_t>(i)])));
+    y = LinearMap(rows).by_row_pairs(matrices_.input, e);
+    for (int64_t j = 0; j < size_; ++j)
+      rows.push_back(loop::make_assign(v_access(var("i"), j, var("t"), channel),
+                                       std::move(y[static_cast<size_t>(j)])));
+    std::vector<Statement> body = {loop::make_register("e", {size_, size_}),
+                                   unrolled("j", size_, std::move(columns)),
+                                   unrolled("i", size_, std::move(rows))};
+    return std::move(
+        loop::nest({{"icb", channel_blocks_}, {"t", count_}, {"c", lanes_}}, std::move(body))
+            .front());
+  }
+
+  /// m[i, j] = v[i, j] u[i, j] for the output channels from ob * outputs_ on, in m from `first` on.
+  std::vector<Statement> multiply(const Index &first) const {
+    const Index channel = var("ob") * outputs_ + var("oc");
+    std::vector<Statement> body = {loop::make_register("sum"),
+                                   loop::make_assign({"sum", {}}, loop::number(0))};
+    append(body, reduce_channels(channels_, lanes_, {}, [&](const Index &ic) {
+             loop::Access input = v_access(var("i"), var("j"), var("p"), ic);
+             return loop::make_assign({"sum", {}},
+                                      loop::load(input.buffer, input.subscripts) *
+                                          lowering_.read(1, {channel, ic, var("i"), var("j")}),
+                                      true);
+           }));
+    body.push_back(loop::make_assign(m_access(var("i"), var("j"), var("p"), first + var("oc")),
+                                     loop::load("sum", {})));
+    return loop::nest({{"p", count_}, {"oc", outputs_}}, std::move(body));
+  }
+
+  /// Of the output channels from `channel` on, which stand in m from `first` on.
+  std::vector<Statement> transform_outputs(const Index &first, const Index &channel) const {
+    const Index out = channel + var("o");
+    std::vector<Statement> columns, rows;
+    std::vector<Expression> x, e;
+    for (int64_t i = 0; i < size_; ++i) {
+      loop::Access product = m_access(i, var("j"), var("t"), first + var("o"));
+      x.push_back(loop::load(product.buffer, product.subscripts));
+      e.push_back(loop::load("e", {var("i"), Index(i)}));
+    }
+    std::vector<Expression> y = LinearMap(columns).by_column_pairs(matrices_.output, x);
+    for (int64_t i = 0; i < m_; ++i)
+      columns.push_back(
+          loop::make_assign({"e", {Index(i), var("j")}}, std::move(y[static_cast<size_t>(i)])));
+    y = LinearMap(rows).by_column_pairs(matrices_.output, e);
+    for (int64_t j = 0; j < m_; ++j) {
+      Expression value = std::move(y[static_cast<size_t>(j)]);
+      if (lowering_.has_operand(2))
+        value = std::move(value) + lowering_.read(2, {out});
+      rows.push_back(loop::make_assign({"y", {var("i"), Index(j)}}, std::move(value)));
+    }
+    std::vector<Statement> body = {
+        loop::make_register("e", {m_, size_}), loop::make_register("y", {m_, m_}),
+        unrolled("j", size_, std::move(columns)), unrolled("i", m_, std::move(rows))};
+    const bool whole = result_[2] % m_ == 0 && result_[3] % m_ == 0;
+    append(body, whole ? store(out) : store_edges(out));
+    std::vector<Statement> result;
+    if (!whole)
+      result.push_back(loop::make_scratch("edge", {m_, m_, outputs_}));
+    append(result, loop::nest({{"t", count_}, {"o", outputs_}}, std::move(body)));
+    return result;
+  }
+
+  std::vector<Statement> store(const Index &channel) const {
+    const Place at = place();
+    Statement write = lowering_.write({at.image, channel, at.row + var("i"), at.column + var("j")},
+                                      loop::load("y", {var("i"), var("j")}));
+    return one(unrolled("i", m_, one(unrolled("j", m_, one(std::move(write))))));
+  }
+
+  /// The last tiles reach beyond the plane: loops over what is inside. They cannot count registers,
+  /// hence the way through memory.
+  std::vector<Statement> store_edges(const Index &channel) const {
+    const Place at = place();
+    Statement keep = loop::make_assign({"edge", {var("i"), var("j"), var("o")}},
+                                       loop::load("y", {var("i"), var("j")}));
+    Statement write = lowering_.write({at.image, channel, at.row + var("i"), at.column + var("j")},
+                                      loop::load("edge", {var("i"), var("j"), var("o")}));
+    Statement columns = loop::make_for("j", m_, one(std::move(write)));
+    std::get<loop::For>(columns.node).upper.push_back(Index(result_[3]) - at.column);
+    Statement rows = loop::make_for("i", m_, one(std::move(columns)));
+    std::get<loop::For>(rows.node).upper.push_back(Index(result_[2]) - at.row);
+    std::vector<Statement> result =
+        one(unrolled("i", m_, one(unrolled("j", m_, one(std::move(keep))))));
+    result.push_back(std::move(rows));
+    return result;
+  }
+
+  const Conv2d &conv_;
+  Lowering &lowering_;
+  const int64_t m_, size_; // tile of results, of inputs
+  const WinogradMatrices matrices_;
+  const std::vector<int64_t> result_; // shape
+  const int64_t rows_, columns_;      // tiles of one image
+  const int64_t images_;
+  const int64_t channels_, lanes_, channel_blocks_; // of the input
+  const int64_t outputs_, output_blocks_;           // channels of a block, blocks
+  int64_t count_ = 0;                               // tiles of a block
+  Index first_;                                     // tile of a block
+};
+
+} // namespace
+
+bool lower_winograd(const Conv2d &conv, Lowering &lowering) {
+  const TensorType &input = lowering.operand(0), &filter = lowering.operand(1);
+  if (filter.layout.winograd != conv.winograd)
+    return lowering.error("the filter is not transformed for Winograd; run pack_weights");
+  const int64_t lanes = lowering.result().layout.block_of(1);
+  if (lanes < 2 || input.layout.block_of(1) != lanes || filter.layout.block_of(0) % lanes != 0 ||
+      loop_extents(lowering.result())[1] % filter.layout.block_of(0) != 0)
+    return lowering.error("Winograd needs channels in blocks of vectors, in input, result and "
+                          "filter; leave layouts and schedule to the compiler");
+  const Halo halo =
+      halo_of(conv, input.shape, filter.shape, lowering.result().shape);
+  if (!std::equal(halo.begin(), halo.end(), input.layout.halo.begin(), std::less_equal<>()))
+    return lowering.error("the input has no halo as wide as the tiles of Winograd reach; run "
+                          "assign_layouts before lower_loops");
+  std::optional<int64_t> block;
+  std::erase_if(lowering.kernel().schedule.tile, [&](const LoopFactor &tile) {
+    if (tile.loop == "tb")
+      block = std::max<int64_t>(1, tile.size);
+    return tile.loop == "tb";
+  });
+  Winograd(conv, lowering).lower(block);
+  return true;
+}
+
+} // namespace cnnc
