@@ -23,15 +23,15 @@ namespace {
 /// Work of the transforms of one tile and one channel, in operations at the speed of the products:
 /// mostly loads, stores and additions, and sums that have to be kept in memory for the larger tiles.
 /// Measured, for m = 2 .. 6.
-constexpr double input_transform[] = {50, 90, 160, 240, 330};
-constexpr double output_transform[] = {40, 75, 130, 190, 260};
+constexpr double input_transform[] = {60, 140, 250, 380, 520};
+constexpr double output_transform[] = {50, 100, 180, 280, 400};
 
 /// Part of the peak that direct convolution reaches, and the products of Winograd.
 constexpr double direct_efficiency = 0.9;
-constexpr double product_efficiency = 0.8;
+constexpr double product_efficiency = 0.85;
 
-/// Winograd has to be faster by this factor: the model is not exact and more arithmetic is safer.
-constexpr double margin = 0.9;
+/// A larger tile has to be faster by this factor, and so has any: fewer roundings are worth a little.
+constexpr double margin = 0.93;
 
 class Chooser {
 public:
@@ -46,7 +46,7 @@ public:
     const double images = static_cast<double>(std::max<int64_t>(1, result[0]));
     const double channels = static_cast<double>(filter[0]) * static_cast<double>(filter[1]);
     const double pixels = images * static_cast<double>(result[2]) * static_cast<double>(result[3]);
-    double best = margin * time(2 * 9 * channels * pixels / direct_efficiency, 9 * channels);
+    double best = time(2 * 9 * channels * pixels / direct_efficiency, 9 * channels);
     int64_t chosen = 0;
     for (int64_t m : candidates()) {
       const double size = static_cast<double>((m + 2) * (m + 2));
@@ -57,7 +57,7 @@ public:
                                          static_cast<double>(filter[0]) * output_transform[row]);
       const double products = 2 * size * channels * tiles / product_efficiency;
       const double needed = time(products, size * channels) + transforms;
-      if (needed < best) {
+      if (needed < margin * best) {
         best = needed;
         chosen = m;
       }

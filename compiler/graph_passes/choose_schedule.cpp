@@ -29,7 +29,7 @@ class Chooser {
 public:
   Chooser(const Graph &graph, PassContext &context)
       : graph_(graph), lanes_(context.machine.vector_lanes),
-        registers_(context.machine.vector_registers), machine_cache_(context.machine.cache_bytes) {}
+        registers_(context.machine.vector_registers), cache_bytes_(context.machine.cache_bytes) {}
 
   Schedule choose(const std::vector<NodeId> &members) {
     Schedule schedule;
@@ -200,31 +200,41 @@ private:
     schedule.tile = {{"c", lanes_}, {"p", pixels}, {"oc", vectors * lanes_}, {"o", lanes_}};
     schedule.vector = {{"c", lanes_}, {"oc", lanes_}, {"o", lanes_}};
     schedule.unroll = {{"ic", 4}};
-    // Blocks read the filters once each; without blocks everything between the steps goes through
-    // memory, once there and once back.
-    const int64_t block = tiles_of_block(tiles);
+    // What goes through memory in the end: with blocks the filters once for each, unless they stay
+    // in the cache; without blocks all matrices, written (which reads, too) and read.
+    const int64_t block = tiles_of_block(tiles, 4 * size * filter[1]);
     const double filters = 4.0 * static_cast<double>(size * filter[0] * filter[1]);
-    const double between = 8.0 * static_cast<double>(size * tiles * (filter[0] + filter[1]));
+    const double matrices = 12.0 * static_cast<double>(size * tiles * (filter[0] + filter[1]));
     const double blocks = static_cast<double>((tiles + block - 1) / block);
-    const bool cached = filters <= static_cast<double>(machine_cache_ / 2);
-    if (block < tiles && (cached || blocks * filters < between)) {
+    const bool cached = filters <= static_cast<double>(cache_bytes_ / 2);
+    if (block < tiles && (cached || blocks * filters < matrices)) {
       schedule.tile.push_back({"tb", block});
       schedule.parallel = {"tb"};
+    } else if (4 * size * tiles * filter[1] <= cache_bytes_) {
+      schedule.tile.push_back({"ob", 1});
+      schedule.parallel = {"icb", "ob"};
     } else {
       schedule.parallel = {"icb", "ob", "i", "j"};
     }
   }
 
-  /// About as many tiles as a product computes at a time, with little left over.
-  static int64_t tiles_of_block(int64_t tiles) {
-    constexpr int64_t most = 28;
-    if (tiles <= most)
+  /// About as many tiles as a product computes at a time, with little left over, and an even number
+  /// of blocks if there is one: threads share the blocks. `bytes`: of one transformed tile.
+  int64_t tiles_of_block(int64_t tiles, int64_t bytes) const {
+    constexpr int64_t usual = 28, least = 20;
+    if (tiles <= usual)
       return tiles;
-    for (int64_t size = most; size >= 20; --size)
-      if (tiles % size == 0)
+    std::optional<int64_t> odd;
+    for (int64_t size = usual; size >= least; --size)
+      if (tiles % size == 0 && (tiles / size) % 2 == 0)
         return size;
-    const int64_t blocks = (tiles + most - 1) / most;
-    return (tiles + blocks - 1) / blocks;
+      else if (tiles % size == 0 && !odd)
+        odd = size;
+    for (int64_t size = 2 * usual; size > usual && size * bytes <= cache_bytes_ / 2; --size)
+      if (tiles % size == 0 && (tiles / size) % 2 == 0)
+        return size;
+    const int64_t blocks = (tiles + usual - 1) / usual;
+    return odd.value_or((tiles + blocks - 1) / blocks);
   }
 
   /// Accumulators + vectors of weights + broadcasts must fit the registers. A short reduction is
@@ -346,7 +356,7 @@ private:
   const Graph &graph_;
   int64_t lanes_;
   int64_t registers_;
-  int64_t machine_cache_;
+  int64_t cache_bytes_;
 };
 
 /// Kernels that are slow, one line for all that are so for one reason.

@@ -8,9 +8,10 @@
 //   }
 //   for ob, t, o { result[ob, o, the 4 x 4 results of t] = A^T m[:, :, t, ob, o] A + bias[ob, o] }
 //
-// The schedule's tile `tb` cuts the tiles into blocks of so many: the three steps are then done for
-// one block after the other, with scratch for one block only, and threads share the blocks. Without
-// it each step is done for all tiles, and threads share its loops.
+// Which of the matrices are in memory at a time is up to the schedule's tiles:
+//   tb:28  the three steps for one block of 28 tiles after the other; threads share the blocks
+//   ob:1   the first step for all tiles, the others for one block of output channels after the other
+//   none   each step for all tiles and channels
 #include "compiler/halo.h"
 #include "compiler/lowering/lowering.h"
 #include "compiler/winograd.h"
@@ -172,14 +173,16 @@ public:
         outputs_(lowering.operand(1).layout.block_of(0)),
         output_blocks_(loop_extents(lowering.result())[1] / outputs_) {}
 
-  void lower(std::optional<int64_t> block) {
+  void lower(const std::vector<LoopFactor> &blocks) {
     const int64_t tiles = images_ * rows_ * columns_;
-    if (!block || *block >= tiles)
+    if (blocks.empty())
       return lowering_.append(all_at_once(tiles));
-    const int64_t blocks = tiles / *block;
-    lowering_.append(in_blocks(0, blocks, *block));
-    if (tiles % *block != 0)
-      lowering_.append(in_blocks(blocks * *block, 1, tiles % *block));
+    if (blocks[0].loop == "ob")
+      return lowering_.append(by_outputs(tiles));
+    const int64_t size = std::clamp<int64_t>(blocks[0].size, 1, tiles), whole = tiles / size;
+    lowering_.append(by_tiles(0, whole, size));
+    if (tiles % size != 0)
+      lowering_.append(by_tiles(whole * size, 1, tiles % size));
   }
 
 private:
@@ -196,15 +199,17 @@ private:
   }
 
   /// Steps of `blocks` blocks of `count` tiles, from the tile `first` on.
-  std::vector<Statement> in_blocks(int64_t first, int64_t blocks, int64_t count) {
-    count_ = count;
+  std::vector<Statement> by_tiles(int64_t first, int64_t blocks, int64_t count) {
     first_ = var("tb") * count + first;
+    return one(scope("tb", blocks, by_outputs(count)));
+  }
+
+  std::vector<Statement> by_outputs(int64_t tiles) {
+    count_ = tiles;
     std::vector<Statement> channels = {m(outputs_ / lanes_)};
     append(channels, loop::nest({{"i", size_}, {"j", size_}}, multiply(0)));
     append(channels, transform_outputs(0, var("ob") * outputs_));
-    std::vector<Statement> body = {v(), transform_inputs(),
-                                   scope("ob", output_blocks_, std::move(channels))};
-    return one(scope("tb", blocks, std::move(body)));
+    return {v(), transform_inputs(), scope("ob", output_blocks_, std::move(channels))};
   }
 
   static std::vector<Statement> one(Statement statement) {
@@ -368,13 +373,14 @@ bool lower_winograd(const Conv2d &conv, Lowering &lowering) {
   if (!std::equal(halo.begin(), halo.end(), input.layout.halo.begin(), std::less_equal<>()))
     return lowering.error("the input has no halo as wide as the tiles of Winograd reach; run "
                           "assign_layouts before lower_loops");
-  std::optional<int64_t> block;
+  std::vector<LoopFactor> blocks;
   std::erase_if(lowering.kernel().schedule.tile, [&](const LoopFactor &tile) {
-    if (tile.loop == "tb")
-      block = std::max<int64_t>(1, tile.size);
-    return tile.loop == "tb";
+    const bool block = tile.loop == "tb" || tile.loop == "ob";
+    if (block)
+      blocks.push_back(tile);
+    return block;
   });
-  Winograd(conv, lowering).lower(block);
+  Winograd(conv, lowering).lower(blocks);
   return true;
 }
 
