@@ -4,9 +4,9 @@
 //     : f32[1, 64, 56, 56]                    ->     : f32[1, 64, 56, 56]
 //
 // Each is given the time that it would take on one core, in operations at peak: those of its matrix
-// products, or as long as its weights take to come from memory, whichever is more, and those of the
-// transforms, which move as much as they compute. Winograd has (m + 2)^2 / (9 m^2) of the products,
-// more where the last tiles reach beyond the plane, and (m + 2)^2 / 9 of the weights.
+// products, those that the transforms are worth, and the part of the time for reading the weights
+// from memory that does not hide behind them. Winograd has (m + 2)^2 / (9 m^2) of the products, more
+// where the last tiles reach beyond the plane, and (m + 2)^2 / 9 of the weights.
 //
 // Arithmetic: the error grows with m. Relative to the result, in rms on data as networks have it, it
 // is about that of the direct sum for m = 2, 5 times as large for m = 4 and 10 times for m = 6, then
@@ -20,15 +20,21 @@ namespace cnnc {
 
 namespace {
 
-/// Work of the transforms of one tile and one channel, in operations at the speed of the products:
-/// mostly loads, stores and additions, and sums that have to be kept in memory for the larger tiles.
-/// Measured, for m = 2 .. 6.
-constexpr double input_transform[] = {60, 140, 250, 380, 520};
-constexpr double output_transform[] = {50, 100, 180, 280, 400};
+/// Transforms of one tile and one channel, in operations at the speed of the products: they are
+/// mostly loads, stores and additions, and have more values than registers from m = 4 on. Measured,
+/// for m = 2 .. 6.
+constexpr double input_transform[] = {60, 140, 250, 600, 900};
+constexpr double output_transform[] = {50, 100, 180, 450, 700};
+
+/// Tiles that reach beyond the plane are stored through memory.
+constexpr double edge_factor = 2;
 
 /// Part of the peak that direct convolution reaches, and the products of Winograd.
 constexpr double direct_efficiency = 0.9;
 constexpr double product_efficiency = 0.85;
+
+/// Part of the time for reading weights that adds to the time of the products.
+constexpr double exposed_reads = 0.7;
 
 /// A larger tile has to be faster by this factor, and so has any: fewer roundings are worth a little.
 constexpr double margin = 0.93;
@@ -53,8 +59,10 @@ public:
       const double tiles = images * static_cast<double>(((result[2] + m - 1) / m) *
                                                         ((result[3] + m - 1) / m));
       const size_t row = static_cast<size_t>(m - smallest_winograd);
-      const double transforms = tiles * (static_cast<double>(filter[1]) * input_transform[row] +
-                                         static_cast<double>(filter[0]) * output_transform[row]);
+      const bool edges = result[2] % m != 0 || result[3] % m != 0;
+      const double transforms =
+          tiles * (static_cast<double>(filter[1]) * input_transform[row] +
+                   static_cast<double>(filter[0]) * output_transform[row] * (edges ? edge_factor : 1));
       const double products = 2 * size * channels * tiles / product_efficiency;
       const double needed = time(products, size * channels) + transforms;
       if (needed < margin * best) {
@@ -87,7 +95,7 @@ private:
   }
 
   double time(double operations, double weights) const {
-    return std::max(operations, 4 * weights / context_.machine.bytes_per_operation);
+    return operations + exposed_reads * 4 * weights / context_.machine.bytes_per_operation;
   }
 
   const Graph &graph_;

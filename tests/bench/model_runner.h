@@ -26,9 +26,9 @@ inline double least(const std::vector<double> &values) {
 /// A workspace as the runtime itself allocates them: in large pages when it is large.
 class Workspace {
 public:
-  explicit Workspace(const cnnc_model_v1 &table) {
+  Workspace(const cnnc_model_v1 &table, uint32_t threads) {
     constexpr size_t large_page = size_t(2) << 20;
-    size_t size = std::max<size_t>(table.workspace_size, 1);
+    size_t size = std::max<size_t>(cnnc_workspace_size(&table, threads), 1);
     size_t alignment = size >= large_page ? large_page : table.workspace_alignment;
     size_t rounded = (size + alignment - 1) / alignment * alignment;
     memory_.reset(std::aligned_alloc(alignment, rounded));
@@ -50,7 +50,7 @@ class ModelRunner {
 public:
   /// With `profile`, run() also takes the time of each kernel. The table must outlive this.
   explicit ModelRunner(const cnnc_model_v1 &table, uint32_t threads = 1, bool profile = false)
-      : table_(table), workspace_(table) {
+      : table_(table), workspace_(table, threads) {
     std::minstd_rand generator(1);
     std::uniform_real_distribution<float> uniform(-1, 1);
     for (uint32_t i = 0; i < table.input_count; ++i) {
