@@ -62,6 +62,7 @@ private:
       if (loop->kind != LoopKind::serial || !loop->extent() || !(loop->lower[0] == Index(0)))
         return false;
       variables_.push_back(loop->variable);
+      extents_[loop->variable] = *loop->extent();
       inner_ = loop->body;
     }
     return !variables_.empty();
@@ -98,9 +99,21 @@ private:
       blocks_ = std::move(blocks);
       first = false;
     });
-    for (const auto &[variable, block] : blocks_)
-      ok = ok && block.remainder && roles_.at(variable).window == 1;
+    for (const auto &[variable, role] : roles_)
+      ok = ok && reads_all(variable, role);
     return ok && !first;
+  }
+
+  /// The producer stores every element of the local, and each has to have its reader.
+  bool reads_all(const std::string &variable, const Role &role) const {
+    int64_t elements = extents_.at(variable) * role.window;
+    if (auto block = blocks_.find(variable); block != blocks_.end()) {
+      if (!block->second.remainder || role.window != 1 ||
+          block->second.size != local_.shape[*block->second.remainder])
+        return false;
+      elements /= block->second.size;
+    }
+    return elements == local_.shape[role.dimension];
   }
 
   bool is_variable(const std::string &name) const {
@@ -278,6 +291,7 @@ private:
   std::vector<Statement> body_;
   size_t consumer_ = 0;
   std::vector<std::string> variables_; // of the consumer
+  std::map<std::string, int64_t> extents_;
   std::vector<Statement> inner_;       // its body
   std::map<std::string, Role> roles_;
   std::map<std::string, BlockRole> blocks_;

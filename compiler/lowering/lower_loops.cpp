@@ -85,8 +85,10 @@ private:
   loop::Kernel kernel_;
   std::map<ValueId, std::string> names_;
   // The registers of the lowering: a buffer of the same name would hide behind them.
-  std::set<std::string> taken_ = {"sum", "count", "m", "e", "scale", "factor",
-                                  "v",   "y",     "edge"};
+  std::set<std::string> taken_ = {
+      "sum",         "count",    "m",    "e",    "scale", "factor",
+      "transformed", "products", "half", "tile", "edge",  "sum.0",
+      "sum.1",       "sum.2",    "sum.3", "sum.4", "sum.5", "sum.6"};
 };
 
 /// Replaces the members of every kernel by one call.

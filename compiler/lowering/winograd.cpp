@@ -1,12 +1,17 @@
 // A 3x3 convolution with Winograd's F(m x m, 3x3) (compiler/winograd.h). The result is cut into tiles
 // of m x m, counted t = 0, 1 ... over the rows and columns of all images. Three steps, here for m = 4:
 //
-//   scratch v: f32[6, 6, ..], m: f32[6, 6, ..]
-//   for icb, t, c { v[:, :, t, icb * 16 + c] = B^T x[icb * 16 + c, the 6 x 6 inputs of t] B }
-//   for i, j, ob, p, oc {                               a product of matrices per i, j
-//     reg sum; for ic { sum += v[i, j, p, ic] * u[ob, i, j, ic, oc] }; m[i, j, p, ob, oc] = sum
+//   scratch transformed: f32[6, 6, ..], products: f32[6, 6, ..]
+//   for icb, t, c {
+//     transformed[:, :, t, icb * 16 + c] = B^T input[icb * 16 + c, the 6 x 6 inputs of t] B
 //   }
-//   for ob, t, o { result[ob, o, the 4 x 4 results of t] = A^T m[:, :, t, ob, o] A + bias[ob, o] }
+//   for i, j, ob, p, oc {                                  a product of matrices per i, j
+//     reg sum; for ic { sum += transformed[i, j, p, ic] * filter[ob, i, j, ic, oc] }
+//     products[i, j, p, ob, oc] = sum
+//   }
+//   for ob, t, o {
+//     result[ob, o, the 4 x 4 results of t] = A^T products[:, :, t, ob, o] A + bias[ob, o]
+//   }
 //
 // Which of the matrices are in memory at a time is up to the schedule's tiles:
 //   tb:28  the three steps for one block of 28 tiles after the other; threads share the blocks
@@ -89,7 +94,7 @@ private:
   Expression shared(Expression value) {
     if (value.kind == Expression::Kind::load)
       return value;
-    std::string name = fmt::format("s{}", count_++);
+    std::string name = fmt::format("sum.{}", count_++);
     statements_.push_back(loop::make_register(name));
     statements_.push_back(loop::make_assign({name, {}}, std::move(value)));
     return loop::load(name, {});
@@ -189,7 +194,7 @@ private:
   std::vector<Statement> all_at_once(int64_t tiles) {
     count_ = tiles;
     const int64_t vectors = output_blocks_ * outputs_ / lanes_;
-    std::vector<Statement> body = {v(), m(vectors), transform_inputs()};
+    std::vector<Statement> body = {declare_transformed(), declare_products(vectors), transform_inputs()};
     Statement product = scope("ob", output_blocks_, multiply(var("ob") * outputs_));
     body.push_back(std::move(
         loop::nest({{"i", size_}, {"j", size_}}, one(std::move(product))).front()));
@@ -206,10 +211,10 @@ private:
 
   std::vector<Statement> by_outputs(int64_t tiles) {
     count_ = tiles;
-    std::vector<Statement> channels = {m(outputs_ / lanes_)};
+    std::vector<Statement> channels = {declare_products(outputs_ / lanes_)};
     append(channels, loop::nest({{"i", size_}, {"j", size_}}, multiply(0)));
     append(channels, transform_outputs(0, var("ob") * outputs_));
-    return {v(), transform_inputs(), scope("ob", output_blocks_, std::move(channels))};
+    return {declare_transformed(), transform_inputs(), scope("ob", output_blocks_, std::move(channels))};
   }
 
   static std::vector<Statement> one(Statement statement) {
@@ -220,17 +225,17 @@ private:
 
   /// Both hold a matrix of tiles and channels for each element of the transform. One row more sets
   /// these matrices apart, lest all of them map to the same places of the cache.
-  Statement v() const {
-    return loop::make_scratch("v", {size_, size_, channel_blocks_ * count_ + 1, lanes_});
+  Statement declare_transformed() const {
+    return loop::make_scratch("transformed", {size_, size_, channel_blocks_ * count_ + 1, lanes_});
   }
-  Statement m(int64_t vectors) const {
-    return loop::make_scratch("m", {size_, size_, vectors * count_ + 1, lanes_});
+  Statement declare_products(int64_t vectors) const {
+    return loop::make_scratch("products", {size_, size_, vectors * count_ + 1, lanes_});
   }
-  loop::Access v_access(Index i, Index j, const Index &tile, const Index &channel) const {
-    return {"v", {std::move(i), std::move(j), channel / lanes_ * count_ + tile, channel % lanes_}};
+  loop::Access transformed_at(Index i, Index j, const Index &tile, const Index &channel) const {
+    return {"transformed", {std::move(i), std::move(j), channel / lanes_ * count_ + tile, channel % lanes_}};
   }
-  loop::Access m_access(Index i, Index j, const Index &tile, const Index &channel) const {
-    return {"m", {std::move(i), std::move(j), channel / lanes_ * count_ + tile, channel % lanes_}};
+  loop::Access products_at(Index i, Index j, const Index &tile, const Index &channel) const {
+    return {"products", {std::move(i), std::move(j), channel / lanes_ * count_ + tile, channel % lanes_}};
   }
 
   struct Place {
@@ -251,17 +256,17 @@ private:
     for (int64_t i = 0; i < size_; ++i) {
       x.push_back(lowering_.read(0, {at.image, channel, at.row + i - conv_.pad[0],
                                      at.column + var("j") - conv_.pad[1]}));
-      e.push_back(loop::load("e", {var("i"), Index(i)}));
+      e.push_back(loop::load("half", {var("i"), Index(i)}));
     }
     std::vector<Expression> y = LinearMap(columns).by_row_pairs(matrices_.input, x);
     for (int64_t i = 0; i < size_; ++i)
       columns.push_back(
-          loop::make_assign({"e", {Index(i), var("j")}}, std::move(y[static_cast<size_t>(i)])));
+          loop::make_assign({"half", {Index(i), var("j")}}, std::move(y[static_cast<size_t>(i)])));
     y = LinearMap(rows).by_row_pairs(matrices_.input, e);
     for (int64_t j = 0; j < size_; ++j)
-      rows.push_back(loop::make_assign(v_access(var("i"), j, var("t"), channel),
+      rows.push_back(loop::make_assign(transformed_at(var("i"), j, var("t"), channel),
                                        std::move(y[static_cast<size_t>(j)])));
-    std::vector<Statement> body = {loop::make_register("e", {size_, size_}),
+    std::vector<Statement> body = {loop::make_register("half", {size_, size_}),
                                    unrolled("j", size_, std::move(columns)),
                                    unrolled("i", size_, std::move(rows))};
     return std::move(
@@ -269,46 +274,46 @@ private:
             .front());
   }
 
-  /// m[i, j] = v[i, j] u[i, j] for the output channels from ob * outputs_ on, in m from `first` on.
+  /// The products for the output channels from ob * outputs_ on; in `products` they begin at `first`.
   std::vector<Statement> multiply(const Index &first) const {
     const Index channel = var("ob") * outputs_ + var("oc");
     std::vector<Statement> body = {loop::make_register("sum"),
                                    loop::make_assign({"sum", {}}, loop::number(0))};
     append(body, reduce_channels(channels_, lanes_, {}, [&](const Index &ic) {
-             loop::Access input = v_access(var("i"), var("j"), var("p"), ic);
+             loop::Access input = transformed_at(var("i"), var("j"), var("p"), ic);
              return loop::make_assign({"sum", {}},
                                       loop::load(input.buffer, input.subscripts) *
                                           lowering_.read(1, {channel, ic, var("i"), var("j")}),
                                       true);
            }));
-    body.push_back(loop::make_assign(m_access(var("i"), var("j"), var("p"), first + var("oc")),
+    body.push_back(loop::make_assign(products_at(var("i"), var("j"), var("p"), first + var("oc")),
                                      loop::load("sum", {})));
     return loop::nest({{"p", count_}, {"oc", outputs_}}, std::move(body));
   }
 
-  /// Of the output channels from `channel` on, which stand in m from `first` on.
+  /// Results of the output channels from `channel` on, which stand in `products` from `first` on.
   std::vector<Statement> transform_outputs(const Index &first, const Index &channel) const {
     const Index out = channel + var("o");
     std::vector<Statement> columns, rows;
     std::vector<Expression> x, e;
     for (int64_t i = 0; i < size_; ++i) {
-      loop::Access product = m_access(i, var("j"), var("t"), first + var("o"));
+      loop::Access product = products_at(i, var("j"), var("t"), first + var("o"));
       x.push_back(loop::load(product.buffer, product.subscripts));
-      e.push_back(loop::load("e", {var("i"), Index(i)}));
+      e.push_back(loop::load("half", {var("i"), Index(i)}));
     }
     std::vector<Expression> y = LinearMap(columns).by_column_pairs(matrices_.output, x);
     for (int64_t i = 0; i < m_; ++i)
       columns.push_back(
-          loop::make_assign({"e", {Index(i), var("j")}}, std::move(y[static_cast<size_t>(i)])));
+          loop::make_assign({"half", {Index(i), var("j")}}, std::move(y[static_cast<size_t>(i)])));
     y = LinearMap(rows).by_column_pairs(matrices_.output, e);
     for (int64_t j = 0; j < m_; ++j) {
       Expression value = std::move(y[static_cast<size_t>(j)]);
       if (lowering_.has_operand(2))
         value = std::move(value) + lowering_.read(2, {out});
-      rows.push_back(loop::make_assign({"y", {var("i"), Index(j)}}, std::move(value)));
+      rows.push_back(loop::make_assign({"tile", {var("i"), Index(j)}}, std::move(value)));
     }
     std::vector<Statement> body = {
-        loop::make_register("e", {m_, size_}), loop::make_register("y", {m_, m_}),
+        loop::make_register("half", {m_, size_}), loop::make_register("tile", {m_, m_}),
         unrolled("j", size_, std::move(columns)), unrolled("i", m_, std::move(rows))};
     const bool whole = result_[2] % m_ == 0 && result_[3] % m_ == 0;
     append(body, whole ? store(out) : store_edges(out));
@@ -322,7 +327,7 @@ private:
   std::vector<Statement> store(const Index &channel) const {
     const Place at = place();
     Statement write = lowering_.write({at.image, channel, at.row + var("i"), at.column + var("j")},
-                                      loop::load("y", {var("i"), var("j")}));
+                                      loop::load("tile", {var("i"), var("j")}));
     return one(unrolled("i", m_, one(unrolled("j", m_, one(std::move(write))))));
   }
 
@@ -331,7 +336,7 @@ private:
   std::vector<Statement> store_edges(const Index &channel) const {
     const Place at = place();
     Statement keep = loop::make_assign({"edge", {var("i"), var("j"), var("o")}},
-                                       loop::load("y", {var("i"), var("j")}));
+                                       loop::load("tile", {var("i"), var("j")}));
     Statement write = lowering_.write({at.image, channel, at.row + var("i"), at.column + var("j")},
                                       loop::load("edge", {var("i"), var("j"), var("o")}));
     Statement columns = loop::make_for("j", m_, one(std::move(write)));
