@@ -1,5 +1,6 @@
-// A 3x3 convolution with Winograd's F(m x m, 3x3) (compiler/winograd.h). The result is cut into tiles
-// of m x m, counted t = 0, 1 ... over the rows and columns of all images. Three steps, here for m = 4:
+// A 3x3 convolution with Winograd's F(m x m, 3x3) (compiler/winograd.h). The result is cut into
+// tiles of m x m, counted t = 0, 1 ... over the rows and columns of all images. Three steps, here
+// for m = 4:
 //
 //   scratch transformed: f32[6, 6, ..], products: f32[6, 6, ..]
 //   for icb, t, c {
@@ -15,11 +16,11 @@
 //
 // Which of the matrices are in memory at a time is up to the schedule's tiles:
 //   tb:28  the three steps for one block of 28 tiles after the other; threads share the blocks
-//   ob:1   the first step for all tiles, the others for one block of output channels after the other
-//   none   each step for all tiles and channels
+//   ob:1   the first step for all tiles, the others for one block of output channels after the
+//   other none   each step for all tiles and channels
+#include "compiler/winograd.h"
 #include "compiler/halo.h"
 #include "compiler/lowering/lowering.h"
-#include "compiler/winograd.h"
 
 #include <algorithm>
 #include <cmath>
@@ -142,8 +143,8 @@ private:
   /// A sum that begins with an element whose factor is 1, if there is one.
   static Expression sum(const std::vector<double> &factors, const std::vector<Expression> &x) {
     std::optional<Expression> result;
-    size_t first = static_cast<size_t>(std::find(factors.begin(), factors.end(), 1.0) -
-                                       factors.begin());
+    size_t first =
+        static_cast<size_t>(std::find(factors.begin(), factors.end(), 1.0) - factors.begin());
     if (first < factors.size())
       result = x[first];
     for (bool unit : {false, true})
@@ -152,8 +153,8 @@ private:
         if (factor == 0 || k == first || (std::abs(factor) == 1) != unit)
           continue;
         if (!result)
-          result = factor == -1 ? loop::call(loop::Function::neg, {x[k]})
-                                : x[k] * loop::number(factor);
+          result =
+              factor == -1 ? loop::call(loop::Function::neg, {x[k]}) : x[k] * loop::number(factor);
         else if (unit)
           result = factor == 1 ? *result + x[k] : *result - x[k];
         else
@@ -194,10 +195,11 @@ private:
   std::vector<Statement> all_at_once(int64_t tiles) {
     count_ = tiles;
     const int64_t vectors = output_blocks_ * outputs_ / lanes_;
-    std::vector<Statement> body = {declare_transformed(), declare_products(vectors), transform_inputs()};
+    std::vector<Statement> body = {declare_transformed(), declare_products(vectors),
+                                   transform_inputs()};
     Statement product = scope("ob", output_blocks_, multiply(var("ob") * outputs_));
-    body.push_back(std::move(
-        loop::nest({{"i", size_}, {"j", size_}}, one(std::move(product))).front()));
+    body.push_back(
+        std::move(loop::nest({{"i", size_}, {"j", size_}}, one(std::move(product))).front()));
     body.push_back(
         scope("ob", output_blocks_, transform_outputs(var("ob") * outputs_, var("ob") * outputs_)));
     return body;
@@ -214,7 +216,8 @@ private:
     std::vector<Statement> channels = {declare_products(outputs_ / lanes_)};
     append(channels, loop::nest({{"i", size_}, {"j", size_}}, multiply(0)));
     append(channels, transform_outputs(0, var("ob") * outputs_));
-    return {declare_transformed(), transform_inputs(), scope("ob", output_blocks_, std::move(channels))};
+    return {declare_transformed(), transform_inputs(),
+            scope("ob", output_blocks_, std::move(channels))};
   }
 
   static std::vector<Statement> one(Statement statement) {
@@ -232,10 +235,12 @@ private:
     return loop::make_scratch("products", {size_, size_, vectors * count_ + 1, lanes_});
   }
   loop::Access transformed_at(Index i, Index j, const Index &tile, const Index &channel) const {
-    return {"transformed", {std::move(i), std::move(j), channel / lanes_ * count_ + tile, channel % lanes_}};
+    return {"transformed",
+            {std::move(i), std::move(j), channel / lanes_ * count_ + tile, channel % lanes_}};
   }
   loop::Access products_at(Index i, Index j, const Index &tile, const Index &channel) const {
-    return {"products", {std::move(i), std::move(j), channel / lanes_ * count_ + tile, channel % lanes_}};
+    return {"products",
+            {std::move(i), std::move(j), channel / lanes_ * count_ + tile, channel % lanes_}};
   }
 
   struct Place {
@@ -254,8 +259,8 @@ private:
     std::vector<Statement> columns, rows;
     std::vector<Expression> x, e;
     for (int64_t i = 0; i < size_; ++i) {
-      x.push_back(lowering_.read(0, {at.image, channel, at.row + i - conv_.pad[0],
-                                     at.column + var("j") - conv_.pad[1]}));
+      x.push_back(lowering_.read(
+          0, {at.image, channel, at.row + i - conv_.pad[0], at.column + var("j") - conv_.pad[1]}));
       e.push_back(loop::load("half", {var("i"), Index(i)}));
     }
     std::vector<Expression> y = LinearMap(columns).by_row_pairs(matrices_.input, x);
@@ -274,7 +279,8 @@ private:
             .front());
   }
 
-  /// The products for the output channels from ob * outputs_ on; in `products` they begin at `first`.
+  /// The products for the output channels from ob * outputs_ on; in `products` they begin at
+  /// `first`.
   std::vector<Statement> multiply(const Index &first) const {
     const Index channel = var("ob") * outputs_ + var("oc");
     std::vector<Statement> body = {loop::make_register("sum"),
@@ -373,8 +379,7 @@ bool lower_winograd(const Conv2d &conv, Lowering &lowering) {
       loop_extents(lowering.result())[1] % filter.layout.block_of(0) != 0)
     return lowering.error("Winograd needs channels in blocks of vectors, in input, result and "
                           "filter; leave layouts and schedule to the compiler");
-  const Halo halo =
-      halo_of(conv, input.shape, filter.shape, lowering.result().shape);
+  const Halo halo = halo_of(conv, input.shape, filter.shape, lowering.result().shape);
   if (!std::equal(halo.begin(), halo.end(), input.layout.halo.begin(), std::less_equal<>()))
     return lowering.error("the input has no halo as wide as the tiles of Winograd reach; run "
                           "assign_layouts before lower_loops");
