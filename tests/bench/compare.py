@@ -111,6 +111,8 @@ def make_lanes(servers, threads):
     lanes.append(Lane("cnnc_library_1", servers["library"], 1, False))
     if "avx2" in servers:
         lanes.append(Lane("cnnc_avx2_1", servers["avx2"], 1, True))
+    if "strict" in servers:
+        lanes.append(Lane("cnnc_strict_1", servers["strict"], 1, True))
     return lanes
 
 
@@ -155,6 +157,8 @@ def start_servers(options, name, folder, network, library):
     servers["library"] = Server([build / "library_server", library, name, given])
     if "avx512f" in servers["jit"].about["features"] and not options.no_avx2:
         servers["avx2"] = Server([build / "jit_server", network, given, "haswell"])
+    if name in bars.STRICT_PERCENT:
+        servers["strict"] = Server([build / "jit_server", network, given, "native", "strict"])
     return servers
 
 
@@ -229,11 +233,16 @@ def print_more(results):
     def mega(number):
         return f"{number / 1e6:.2f}" if number < 1e7 else f"{number / 1e6:.0f}"
 
+    def strict(result):
+        lane = result["lanes"].get("cnnc_strict_1")
+        return f"{lane['percent_of_peak']:.0f}" if lane else "-"
+
     print("cores, vectors and the library; ratios of medians")
-    table(["network", "1 core/2 cores", "of least", "ORT 1/2", "AVX2/AVX-512", "of least", "of CPU", ".so/JIT", "peak 1",
-           "peak 2"],
+    table(["network", "1 core/2 cores", "of least", "ORT 1/2", "AVX2/AVX-512", "of least", "of CPU", "strict %peak", ".so/JIT",
+           "peak 1", "peak 2"],
           [[result["network"], ratio(result, "two_cores"), ratio(result, "two_cores_of_minima"),
             ratio(result, "onnxruntime_two_cores"), ratio(result, "avx2"), ratio(result, "avx2_of_minima"), ratio(result, "avx2_of_cpu"),
+            strict(result),
             ratio(result, "library"),
             *(f"{result['lanes'][lane]['peak_gflops']:.0f}" if lane in result["lanes"] else "-"
               for lane in ("cnnc_1", "cnnc_2"))]

@@ -1,7 +1,7 @@
 // Compiles a network into this process and runs it as run.sh commands: see server.h.
 //
-//   jit_server NETWORK.ir INPUT [CPU]       the input's bytes as they are; first prints one line of
-//                                           JSON about the model
+//   jit_server NETWORK.ir INPUT [CPU [strict]]     the input's bytes as they are; first prints one
+//                                                  line of JSON about the model
 #include "tests/bench/machine.h"
 #include "tests/bench/server.h"
 
@@ -9,12 +9,13 @@
 #include <nlohmann/json.hpp>
 
 int main(int argc, char **argv) {
-  if (argc != 3 && argc != 4) {
-    std::cerr << "usage: jit_server NETWORK.ir INPUT [CPU]\n";
+  if (argc < 3 || argc > 5) {
+    std::cerr << "usage: jit_server NETWORK.ir INPUT [CPU [strict]]\n";
     return 2;
   }
   cnnc::Options options;
-  options.cpu = argc == 4 ? argv[3] : "";
+  options.cpu = argc > 3 ? argv[3] : "";
+  options.strict_arithmetic = argc > 4 && std::string_view(argv[4]) == "strict";
   auto start = std::chrono::steady_clock::now();
   cnnc::Model model = value_or_exit(cnnc::load(argv[1]));
   Runner runner(value_or_exit(cnnc::jit(model, options)));

@@ -1,0 +1,143 @@
+// The matrices of Winograd's method, and the error of the compiled convolutions against sums in
+// double.
+#include "compiler/cnnc.h"
+#include "compiler/winograd.h"
+#include "tests/unit/test_models.h"
+
+#include <cmath>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <random>
+
+namespace cnnc {
+
+namespace {
+
+class WinogradTile : public testing::TestWithParam<int64_t> {};
+
+std::vector<double> multiply(const Matrix &matrix, const std::vector<double> &x) {
+  std::vector<double> y;
+  for (const std::vector<double> &row : matrix) {
+    double sum = 0;
+    for (size_t k = 0; k < row.size(); ++k)
+      sum += row[k] * x[k];
+    y.push_back(sum);
+  }
+  return y;
+}
+
+TEST_P(WinogradTile, ComputesTheCorrelationOfOneDimension) {
+  const WinogradMatrices matrices = winograd_matrices(GetParam());
+  const auto m = static_cast<size_t>(GetParam());
+  std::minstd_rand random(1);
+  std::uniform_int_distribution<int> digit(-9, 9);
+  std::vector<double> filter(3), input(m + 2);
+  for (std::vector<double> *values : {&filter, &input})
+    for (double &value : *values)
+      value = digit(random);
+  std::vector<double> a = multiply(matrices.filter, filter), b = multiply(matrices.input, input);
+  for (size_t i = 0; i < a.size(); ++i)
+    a[i] *= b[i];
+  const std::vector<double> result = multiply(matrices.output, a);
+  ASSERT_EQ(result.size(), m);
+  for (size_t i = 0; i < m; ++i)
+    EXPECT_NEAR(result[i],
+                filter[0] * input[i] + filter[1] * input[i + 1] + filter[2] * input[i + 2], 1e-11);
+}
+
+TEST_P(WinogradTile, InputAndOutputMatricesAreExactInFloat) {
+  const WinogradMatrices matrices = winograd_matrices(GetParam());
+  for (const Matrix *matrix : {&matrices.input, &matrices.output})
+    for (const std::vector<double> &row : *matrix)
+      for (double value : row)
+        EXPECT_EQ(static_cast<double>(static_cast<float>(value)), value);
+}
+
+TEST_P(WinogradTile, TransformsEveryFilter) {
+  const Matrix g = winograd_matrices(GetParam()).filter;
+  TensorType type;
+  type.shape = {2, 3, 3, 3};
+  Tensor filter(type);
+  for (size_t i = 0; i < filter.floats().size(); ++i)
+    filter.mutable_floats()[i] = static_cast<float>(i * i % 17) - 8;
+  const Tensor transformed = winograd_filter(filter, GetParam());
+  const size_t size = g.size();
+  ASSERT_EQ(transformed.shape(), (std::vector<int64_t>{2, 3, GetParam() + 2, GetParam() + 2}));
+  for (size_t pair = 0; pair < 6; ++pair)
+    for (size_t i = 0; i < size; ++i)
+      for (size_t j = 0; j < size; ++j) {
+        double wanted = 0;
+        for (size_t k = 0; k < 3; ++k)
+          for (size_t l = 0; l < 3; ++l)
+            wanted += g[i][k] * filter.floats()[pair * 9 + k * 3 + l] * g[j][l];
+        EXPECT_NEAR(transformed.floats()[(pair * size + i) * size + j], wanted, 1e-5);
+      }
+}
+
+constexpr int64_t channels = 64, extent = 24;
+
+/// The convolution with padding 1 in double.
+std::vector<double> convolve(const std::vector<float> &x, const std::vector<float> &w) {
+  std::vector<double> y(static_cast<size_t>(channels * extent * extent));
+  for (int64_t oc = 0; oc < channels; ++oc)
+    for (int64_t h = 0; h < extent; ++h)
+      for (int64_t c = 0; c < extent; ++c)
+        for (int64_t ic = 0; ic < channels; ++ic)
+          for (int64_t k = 0; k < 9; ++k) {
+            const int64_t row = h + k / 3 - 1, column = c + k % 3 - 1;
+            if (row >= 0 && row < extent && column >= 0 && column < extent)
+              y[static_cast<size_t>((oc * extent + h) * extent + c)] +=
+                  double(x[static_cast<size_t>((ic * extent + row) * extent + column)]) *
+                  double(w[static_cast<size_t>((oc * channels + ic) * 9 + k)]);
+          }
+  return y;
+}
+
+std::vector<float> normal(size_t count, double deviation, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> distribution(0, static_cast<float>(deviation));
+  std::vector<float> values(count);
+  for (float &value : values)
+    value = distribution(random);
+  return values;
+}
+
+/// Filters as a model's input cannot be transformed: they are written out as a literal.
+std::string model_with(int64_t m, const std::vector<float> &filter) {
+  std::string text = fmt::format("model @c(%x: f32[1, {0}, {1}, {1}]) {{\n  %w = literal [",
+                                 channels, extent);
+  for (size_t i = 0; i < filter.size(); ++i)
+    text += fmt::format("{}{:.9g}", i == 0 ? "" : ", ", filter[i]);
+  return text + fmt::format("] : f32[{0}, {0}, 3, 3]\n"
+                            "  %y = conv2d %x, %w pad=[1, 1, 1, 1] winograd={1}\n"
+                            "  return %y\n}}\n",
+                            channels, m);
+}
+
+/// On data as networks have it: He-initialised filters and inputs of deviation 1.
+TEST_P(WinogradTile, RoundsToLessThanOneInAHundredThousand) {
+  const std::vector<float> x = normal(channels * extent * extent, 1, 1);
+  const std::vector<float> w = normal(channels * channels * 9, std::sqrt(2.0 / (channels * 9)), 2);
+  Result<Model> model = parse(model_with(GetParam(), w));
+  ASSERT_TRUE(model) << model.error();
+  Result<Program> program = jit(*model);
+  ASSERT_TRUE(program) << program.error();
+  std::vector<float> y(x.size());
+  ASSERT_TRUE(program->run({x.data()}, {y.data()}));
+  const std::vector<double> wanted = convolve(x, w);
+  double error = 0, size = 0;
+  for (size_t i = 0; i < y.size(); ++i) {
+    error += (y[i] - wanted[i]) * (y[i] - wanted[i]);
+    size += wanted[i] * wanted[i];
+  }
+  const double relative = std::sqrt(error / size);
+  RecordProperty("relative_rms_error", fmt::format("{:.2e}", relative));
+  EXPECT_LT(relative, GetParam() == 2 ? 1e-6 : 1e-5);
+  EXPECT_GT(relative, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, WinogradTile, testing::Range<int64_t>(2, 7));
+
+} // namespace
+
+} // namespace cnnc
