@@ -41,6 +41,28 @@ std::string conv2d_3x3(Choices &r) {
   return one_op(writer, conv.write(r, writer, x));
 }
 
+/// Winograd's method on planes that the tiles cut in every way. 16 is a multiple of the lanes of
+/// all targets. Behind it nothing that saturates: errors count relative to the largest element. The
+/// largest tiles are left to winograd_test: their greatest error can exceed the bound of this test.
+std::string winograd_conv2d(Choices &r) {
+  Conv conv{{r.between(1, 3), r.between(16, 50), r.between(3, 26), r.between(3, 26)},
+            16 * r.between(1, 4)};
+  conv.kernel = {3, 3};
+  for (int64_t &pad : conv.pad)
+    pad = r.between(0, 2);
+  Writer writer;
+  std::string x = writer.input(conv.input);
+  std::string operands = fmt::format("{}, {}", x, writer.normal(conv.filter()));
+  if (r.flip())
+    operands += ", " + parameter(r, writer, {conv.oc});
+  std::string c = writer.value(
+      fmt::format("conv2d {}{} winograd={}", operands, conv.attributes(), r.between(2, 5)));
+  if (r.flip())
+    c = writer.value(fmt::format(
+        "add {}, {}", c, writer.input({conv.input[0], conv.oc, conv.output(0), conv.output(1)})));
+  return one_op(writer, (r.flip() ? "relu " : "hard_swish ") + c);
+}
+
 std::string grouped_conv2d(Choices &r) {
   int64_t groups = r.between(2, 6), ic = groups * r.one_of<int64_t>({1, 2, 3, 8, 16});
   Conv conv{{r.between(1, 2), ic, r.between(1, 7), r.between(1, 14)},
@@ -357,6 +379,7 @@ const std::vector<ModelMaker> &op_model_makers() {
   static const std::vector<ModelMaker> makers = {{"conv2d", conv2d},
                                                  {"conv2d_tiles", conv2d_tiles},
                                                  {"conv2d_3x3", conv2d_3x3},
+                                                 {"winograd_conv2d", winograd_conv2d},
                                                  {"grouped_conv2d", grouped_conv2d},
                                                  {"depthwise_conv2d", depthwise_conv2d},
                                                  {"local2d", local2d},

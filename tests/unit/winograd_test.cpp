@@ -104,8 +104,8 @@ std::vector<float> normal(size_t count, double deviation, unsigned seed) {
 
 /// Filters as a model's input cannot be transformed: they are written out as a literal.
 std::string model_with(int64_t m, const std::vector<float> &filter) {
-  std::string text = fmt::format("model @c(%x: f32[1, {0}, {1}, {1}]) {{\n  %w = literal [",
-                                 channels, extent);
+  std::string text =
+      fmt::format("model @c(%x: f32[1, {0}, {1}, {1}]) {{\n  %w = literal [", channels, extent);
   for (size_t i = 0; i < filter.size(); ++i)
     text += fmt::format("{}{:.9g}", i == 0 ? "" : ", ", filter[i]);
   return text + fmt::format("] : f32[{0}, {0}, 3, 3]\n"
