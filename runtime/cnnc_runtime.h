@@ -80,7 +80,9 @@ typedef struct cnnc_model_v1 {
   /* Runs the model. `inputs` and `outputs` hold one pointer per tensor, in the order of the tables,
      with any alignment of their element type. `workspace` has cnnc_workspace_size bytes, or is
      NULL: the call then allocates one.
-     Thread-safe: any number of threads may run one model at a time, each with its own workspace. */
+     Thread-safe: any number of threads may run one model at a time, each with its own workspace.
+     Numbers below 1.2e-38 (f64: 2.3e-308) count as 0, whatever the floating-point mode of the
+     caller, which is the same again afterwards. */
   cnnc_status (*run)(const void *const *inputs, void *const *outputs, void *workspace,
                      const cnnc_context *context);
 } cnnc_model_v1;

@@ -10,6 +10,9 @@
 
 #include <stdbool.h>
 #include <time.h>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 /* Stands before definitions only: a weak reference would not pull its object out of an archive. */
 #define CNNC_MERGE __attribute__((weak))
@@ -21,14 +24,34 @@ struct cnnc_task {
   struct cnnc_team *team;      /* the pool's threads held by this run; NULL: none yet, or serial */
   bool team_wanted;            /* no team was asked for yet */
   bool in_parallel;            /* inside a parallel loop: a nested one runs serially */
+  uint32_t caller_float;       /* the caller's floating-point state, also for its callbacks */
+  uint32_t model_float;        /* the model's, on all threads */
 };
 
-/* The state at the start of a run; `cnnc_task_end` gives the team back. Never fails. */
+/* The state at the start of a run, whose thread changes to the mode of the model. `cnnc_task_end`
+   changes back and gives the team back. Never fails. */
 CNNC_HIDDEN void cnnc_task_begin(cnnc_task *task, const cnnc_context *context);
 CNNC_HIDDEN void cnnc_task_end(cnnc_task *task);
 
 /* The CNNC_CPU_ bits that this CPU and its operating system support. Cached, thread-safe. */
 CNNC_HIDDEN uint32_t cnnc_cpu_features(void);
+
+/* How this thread rounds and flushes, and its sticky exception flags. The mode of a model is that
+   of its caller, except that subnormal numbers, as operands and as results, are 0: each costs
+   hundreds of cycles otherwise. */
+#if defined(__x86_64__)
+static inline uint32_t cnnc_float_state(void) { return _mm_getcsr(); }
+static inline void cnnc_set_float_state(uint32_t state) { _mm_setcsr(state); }
+static inline uint32_t cnnc_model_float_state(uint32_t caller) {
+  return (caller & ~0x3fu) | 0x8040u;
+}
+static inline void cnnc_pause(void) { _mm_pause(); }
+#else
+static inline uint32_t cnnc_float_state(void) { return 0; }
+static inline void cnnc_set_float_state(uint32_t state) { (void)state; }
+static inline uint32_t cnnc_model_float_state(uint32_t caller) { return caller; }
+static inline void cnnc_pause(void) {}
+#endif
 
 static inline uint64_t cnnc_nanoseconds(void) {
   struct timespec time;

@@ -103,7 +103,10 @@ static void run_steps(struct run *run, uint64_t image) {
     }
     uint64_t start = cnnc_nanoseconds();
     step->kernel(&run->task, buffers);
-    context->profile(context->profile_user, s, cnnc_nanoseconds() - start, run->workspace);
+    uint64_t nanoseconds = cnnc_nanoseconds() - start;
+    cnnc_set_float_state(run->task.caller_float);
+    context->profile(context->profile_user, s, nanoseconds, run->workspace);
+    cnnc_set_float_state(run->task.model_float);
   }
 }
 

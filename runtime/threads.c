@@ -7,16 +7,24 @@
    the others', each time a quarter of what is left: neighbouring iterations stay on one core, and
    nobody waits for a core that is busy elsewhere, except for the piece it works on. A claim is one
    compare-and-swap; whoever succeeds holds unfinished work, which keeps the loop's body and data
-   in place until that is reported. So no thread ever waits to enter or leave a loop. */
-#include "internal.h"
+   in place until that is reported. So no thread ever waits to enter or leave a loop.
+
+   Who waits, spins for a moment and then sleeps; at once if it is in the way of whom it waits for.
+
+   That one piece is the weak spot: a worker that loses its core in the middle of it holds the
+   caller up for a whole time slice, longer than most loops. So the caller keeps an account of the
+   time that threads saved, against an estimate of the loop on one thread. A team that used up its
+   credit rests: loops are serial, for a time that is a large multiple of what was lost, so that a
+   core that others use costs next to nothing against one thread. */
+#include "account.h"
 
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include <xmmintrin.h>
 
 enum { TEAM_COUNT = 8, MAX_THREADS = 64 };
 
@@ -29,13 +37,13 @@ static const uint64_t spin_nanoseconds = 50000;
 enum { RANGE_BITS = 29 };
 static const uint64_t range_mask = ((uint64_t)1 << RANGE_BITS) - 1;
 
-/* How MXCSR says to round and flush, without its sticky exception flags. */
-static uint32_t float_control(void) { return _mm_getcsr() & ~0x3fu; }
-
 struct slot {
   _Atomic uint64_t range;  /* the share that nobody took yet */
   _Atomic uint32_t parked; /* 1: the worker sleeps on this word, or is about to */
+  _Atomic int core;        /* where the thread last began to work */
   uint32_t index;
+  uint32_t done; /* iterations that the thread did of the last loop, and the time they took */
+  uint64_t nanoseconds;
   struct cnnc_team *team;
   pthread_t thread;
 } __attribute__((aligned(128)));
@@ -45,7 +53,8 @@ struct cnnc_team {
   /* The loop at work. Written while no iteration is outstanding. */
   cnnc_parallel_body body;
   void *data;
-  uint32_t float_control; /* the caller's: all threads round and flush alike */
+  uint32_t float_state;                                   /* all threads round and flush alike */
+  struct account account;                                 /* of the holder */
   _Atomic uint32_t pending __attribute__((aligned(128))); /* iterations not yet reported done */
   _Atomic uint32_t caller_waits;                          /* 1: the caller sleeps on `pending` */
   _Atomic uint32_t stop __attribute__((aligned(128)));
@@ -69,11 +78,16 @@ struct spin {
   uint64_t deadline;
 };
 
-/* One step of a busy wait; false when its time is over. */
-static bool spin_once(struct spin *spin) {
-  _mm_pause();
+/* One step of a busy wait for one of the threads of the slots [first, last]. False: sleep instead,
+   because the time is over or it is this very core that such a thread needs. */
+static bool spin_once(struct spin *spin, const struct slot *first, const struct slot *last) {
+  cnnc_pause();
   if (++spin->steps % 16 != 0)
     return true;
+  const int core = sched_getcpu();
+  for (const struct slot *slot = first; slot <= last; ++slot)
+    if (atomic_load_explicit(&slot->core, memory_order_relaxed) == core)
+      return false;
   uint64_t now = cnnc_nanoseconds();
   if (spin->deadline == 0)
     spin->deadline = now + spin_nanoseconds;
@@ -107,31 +121,49 @@ static bool claim(struct slot *slot, uint32_t thread, uint32_t *begin, uint32_t 
   }
 }
 
-/* Works on the slot until it is empty; the number of iterations done. */
-static uint32_t drain(struct cnnc_team *team, struct slot *slot, uint32_t thread) {
-  uint32_t done = 0, begin, end;
-  while (claim(slot, thread, &begin, &end)) {
-    if (thread != 0 && float_control() != team->float_control)
-      _mm_setcsr(team->float_control);
-    team->body(team->data, begin, end, thread);
-    done += end - begin;
-  }
-  return done;
-}
-
-/* Own slot first, then those of the others, beginning with the next one. */
+/* Own slot first, then those of the others, beginning with the next one, each until it is empty.
+   Returns the number of iterations done, which are not yet reported: so that the loop cannot end,
+   and all of them belong to one loop. */
 static uint32_t work(struct cnnc_team *team, uint32_t thread) {
   struct slot *own = &team->slots[thread];
   uint32_t threads = range_last_thread(atomic_load_explicit(&own->range, memory_order_relaxed)) + 1;
-  uint32_t done = 0;
+  uint32_t done = 0, begin, end;
+  uint64_t start = 0;
   for (uint32_t i = 0; i < threads; ++i)
-    done += drain(team, &team->slots[(thread + i) % threads], thread);
+    while (claim(&team->slots[(thread + i) % threads], thread, &begin, &end)) {
+      if (done == 0) {
+        start = cnnc_nanoseconds();
+        atomic_store_explicit(&own->core, sched_getcpu(), memory_order_relaxed);
+        cnnc_set_float_state(team->float_state);
+      }
+      team->body(team->data, begin, end, thread);
+      done += end - begin;
+    }
+  if (done != 0) {
+    own->nanoseconds = cnnc_nanoseconds() - start;
+    own->done = done;
+  }
   return done;
 }
 
 static bool has_work(struct slot *slot) {
   uint64_t word = atomic_load(&slot->range);
   return range_begin(word) < range_end(word);
+}
+
+/* Moves the calling thread off the core, if it may run on others, to stay free to move afterwards.
+   The system likes to wake a worker beside the caller, whom it then keeps from running. */
+static void leave_core(int core) {
+  enum { WORDS = 128 };
+  uint64_t all[WORDS] = {0}, others[WORDS];
+  const long size = syscall(SYS_sched_getaffinity, 0, sizeof all, all);
+  if (size <= 0 || core < 0 || core / 64 >= WORDS)
+    return;
+  uint64_t any = 0;
+  for (int i = 0; i < WORDS; ++i)
+    any |= others[i] = i == core / 64 ? all[i] & ~((uint64_t)1 << core % 64) : all[i];
+  if (any != 0 && syscall(SYS_sched_setaffinity, 0, size, others) == 0)
+    syscall(SYS_sched_setaffinity, 0, size, all);
 }
 
 /* Returns when the worker's slot has work or the team stops. */
@@ -141,11 +173,14 @@ static void wait_for_work(struct cnnc_team *team, struct slot *slot) {
     do {
       if (has_work(slot) || atomic_load(&team->stop))
         return;
-    } while (spin_once(&spin));
+    } while (spin_once(&spin, team->slots, team->slots));
     atomic_store(&slot->parked, 1);
     while (!has_work(slot) && !atomic_load(&team->stop) && atomic_load(&slot->parked))
       futex_wait(&slot->parked, 1);
     atomic_store(&slot->parked, 0);
+    const int core = sched_getcpu();
+    if (core == atomic_load_explicit(&team->slots[0].core, memory_order_relaxed))
+      leave_core(core);
   }
 }
 
@@ -173,6 +208,8 @@ static void *worker_main(void *argument) {
 /* Gives every thread its share of [0, count) and wakes those that sleep. */
 static void publish(struct cnnc_team *team, uint32_t count, uint32_t threads) {
   atomic_store_explicit(&team->pending, count, memory_order_relaxed);
+  for (uint32_t i = 0; i < threads; ++i)
+    team->slots[i].done = 0;
   for (uint32_t i = threads; i-- > 0;) {
     uint64_t begin = (uint64_t)count * i / threads, end = (uint64_t)count * (i + 1) / threads;
     atomic_store(&team->slots[i].range, pack_range(begin, end, threads - 1));
@@ -181,12 +218,12 @@ static void publish(struct cnnc_team *team, uint32_t count, uint32_t threads) {
     wake_if_parked(&team->slots[i]);
 }
 
-static void wait_for_workers(struct cnnc_team *team) {
+static void wait_for_workers(struct cnnc_team *team, uint32_t threads) {
   struct spin spin = {0};
   do {
     if (atomic_load_explicit(&team->pending, memory_order_acquire) == 0)
       return;
-  } while (spin_once(&spin));
+  } while (spin_once(&spin, team->slots + 1, team->slots + threads - 1));
   atomic_store(&team->caller_waits, 1);
   uint32_t pending;
   while ((pending = atomic_load(&team->pending)) != 0)
@@ -194,16 +231,37 @@ static void wait_for_workers(struct cnnc_team *team) {
   atomic_store(&team->caller_waits, 0);
 }
 
+/* How long one thread would have taken: at the best pace of those that did much of the loop. A
+   thread that lost its core seems slow, but then others did more. */
+static double nanoseconds_alone(const struct cnnc_team *team, uint32_t threads, uint32_t count) {
+  uint32_t most = 1;
+  for (uint32_t i = 0; i < threads; ++i)
+    most = team->slots[i].done > most ? team->slots[i].done : most;
+  double best = 1e18;
+  for (uint32_t i = 0; i < threads; ++i) {
+    const struct slot *slot = &team->slots[i];
+    double pace = slot->done > most / 2 ? (double)slot->nanoseconds / slot->done : best;
+    best = pace < best ? pace : best;
+  }
+  return best * count;
+}
+
 static void run_on_team(struct cnnc_team *team, uint32_t threads, cnnc_parallel_body body,
                         void *data, uint32_t count) {
   team->body = body;
   team->data = data;
-  team->float_control = float_control();
-  publish(team, count, threads < count ? threads : count);
-  uint32_t done = work(team, 0);
+  team->float_state = cnnc_float_state();
+  threads = threads < count ? threads : count;
+  atomic_store_explicit(&team->slots[0].core, sched_getcpu(), memory_order_relaxed);
+  const uint64_t start = cnnc_nanoseconds();
+  publish(team, count, threads);
+  const uint32_t done = work(team, 0);
   if (done != 0)
     atomic_fetch_sub(&team->pending, done);
-  wait_for_workers(team);
+  wait_for_workers(team, threads);
+  const uint64_t end = cnnc_nanoseconds();
+  settle(&team->account, (int64_t)nanoseconds_alone(team, threads, count) - (int64_t)(end - start),
+         end);
 }
 
 /* In a forked child: the workers stayed behind, whatever they were doing. */
@@ -279,33 +337,69 @@ CNNC_MERGE void cnnc_task_begin(cnnc_task *task, const cnnc_context *context) {
   task->team = NULL;
   task->team_wanted = true;
   task->in_parallel = false;
+  task->caller_float = cnnc_float_state();
+  task->model_float = cnnc_model_float_state(task->caller_float);
+  cnnc_set_float_state(task->model_float);
 }
 
 CNNC_MERGE void cnnc_task_end(cnnc_task *task) {
+  cnnc_set_float_state(task->caller_float);
   if (task->team)
     atomic_store_explicit(&task->team->holder, 0, memory_order_release);
+}
+
+struct callers_loop {
+  cnnc_parallel_body body;
+  void *data;
+  uint32_t float_state;
+};
+
+static void callers_body(void *data, int64_t begin, int64_t end, uint32_t worker) {
+  const struct callers_loop *loop = data;
+  const uint32_t saved = cnnc_float_state();
+  cnnc_set_float_state(loop->float_state);
+  loop->body(loop->data, begin, end, worker);
+  cnnc_set_float_state(saved);
+}
+
+/* The application's code runs with its own floating-point state, the body with the model's. */
+static void run_on_callers_threads(cnnc_task *task, cnnc_parallel_body body, void *data,
+                                   int64_t count) {
+  struct callers_loop loop = {body, data, task->model_float};
+  cnnc_set_float_state(task->caller_float);
+  task->context->parallel_for(task->context->parallel_user, count, callers_body, &loop);
+  cnnc_set_float_state(task->model_float);
+}
+
+/* False: the loop is to run on this thread alone. */
+static bool run_on_pool(cnnc_task *task, uint32_t threads, cnnc_parallel_body body, void *data,
+                        int64_t count) {
+  if (task->team_wanted)
+    join_team(task);
+  struct cnnc_team *team = task->team;
+  if (!team || (uint64_t)count > range_mask || team->worker_count == 0 ||
+      resting(&team->account, cnnc_nanoseconds()))
+    return false;
+  if (threads > team->worker_count + 1)
+    threads = team->worker_count + 1;
+  run_on_team(team, threads, body, data, (uint32_t)count);
+  return true;
 }
 
 CNNC_MERGE void cnnc_parallel_for(cnnc_task *task, cnnc_parallel_body body, void *data,
                                   int64_t count) {
   if (count <= 0)
     return;
-  const bool own_threads = task->context && task->context->parallel_for;
-  uint32_t threads = wanted_threads(task);
-  if (threads > 1 && count > 1 && !task->in_parallel && !own_threads && task->team_wanted)
-    join_team(task);
-  if (task->team && threads > task->team->worker_count + 1)
-    threads = task->team->worker_count + 1;
-  if (threads <= 1 || count <= 1 || task->in_parallel ||
-      (!own_threads && (!task->team || (uint64_t)count > range_mask))) {
+  const uint32_t threads = wanted_threads(task);
+  if (threads <= 1 || count == 1 || task->in_parallel) {
     body(data, 0, count, 0);
     return;
   }
   task->in_parallel = true;
-  if (own_threads)
-    task->context->parallel_for(task->context->parallel_user, count, body, data);
-  else
-    run_on_team(task->team, threads, body, data, (uint32_t)count);
+  if (task->context->parallel_for)
+    run_on_callers_threads(task, body, data, count);
+  else if (!run_on_pool(task, threads, body, data, count))
+    body(data, 0, count, 0);
   task->in_parallel = false;
 }
 
