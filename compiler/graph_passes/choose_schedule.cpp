@@ -2,7 +2,7 @@
 // obey.
 //
 //   kernel @c(..) -> (%c) {                       kernel @c(..) -> (%c) schedule(vector=oc:16,
-//     %c = conv2d ... nchw16c               ->        tile=[oc:32, ow:12], unroll=ic:4,
+//     %c = conv2d ... nchw16c               ->        tile=[oc:64, ow:6], unroll=ic:4,
 //     parallel=[n, oc, oh]) {
 //   }                                               %c = conv2d ...
 //
@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <limits>
 
 namespace cnnc {
 
@@ -130,26 +131,64 @@ private:
     int64_t vectors = (group_channels + lanes_ - 1) / lanes_;
     if (type.shape[2] * type.shape[3] == 1)
       return one_pixel(schedule, vectors);
-    int64_t channel_vectors = vectors % 2 == 0 ? 2 : 1;
     int64_t pooled = pooled_pixels(members);
-    int64_t reduction = filter[1] * filter[2] * filter[3];
     const std::vector<int64_t> &output = graph_.type(graph_.nodes[members.back()].results[0]).shape;
     int64_t height = output[2], width = output[3];
+    RegisterTile tile = register_tile(std::max<int64_t>(1, group_channels / lanes_), pooled);
     // A map narrower than the tile fills it with rows: the weights are then read once for all of
     // them.
-    bool small = registers_ >= 32 && width <= 14 && pooled == 1;
-    if (small)
-      channel_vectors = 1;
-    int64_t pixels =
-        small ? 28 : std::max<int64_t>(1, tile_pixels(channel_vectors, reduction) / pooled);
-    int64_t rows = small ? std::min(height, std::max<int64_t>(1, pixels / width)) : 1;
-    schedule.tile = {{"oc", lanes_ * channel_vectors}};
-    if (rows > 1)
+    if (width <= 14 && pooled == 1)
+      tile = {1, registers_ >= 32 ? 28 : free_registers() - 1};
+    int64_t rows = std::clamp<int64_t>(tile.pixels / width, 1, height);
+    schedule.tile = {{"oc", lanes_ * tile.vectors}};
+    if (tile.vectors == 1 && rows > 1)
       schedule.tile.push_back({"oh", rows});
-    schedule.tile.push_back({"ow", std::min(pixels, width)});
+    schedule.tile.push_back({"ow", std::min(tile.pixels, width)});
     schedule.vector = {{"oc", lanes_}};
     schedule.unroll = {{"ic", 4}};
     schedule.parallel = {"n", "oc", "oh"};
+    // The weights of a tile serve all rows before the next tile's turn comes, for which the input
+    // is read again. Where that lies in memory rather than in the cache, rows come first.
+    const TensorType &input = graph_.type(node.operands[0]);
+    if (bytes_of_image(input) > cache_bytes_ && bytes(filter) <= cache_bytes_ / 2)
+      schedule.parallel = {"n", "oh", "oc"};
+  }
+
+  static int64_t bytes(const std::vector<int64_t> &shape) {
+    return element_count(shape).value_or(0) * static_cast<int64_t>(sizeof(float));
+  }
+
+  static int64_t bytes_of_image(const TensorType &type) {
+    return bytes({type.shape.begin() + 1, type.shape.end()});
+  }
+
+  /// Vectors of output channels times pixels. `pixels` are those of a fused pool, if there is one.
+  struct RegisterTile {
+    int64_t vectors, pixels;
+  };
+
+  /// Registers for accumulators and weights. The rest holds inputs on their way to all lanes and,
+  /// where additions do not multiply as well (SSE), a product.
+  int64_t free_registers() const { return registers_ >= 32 ? 28 : lanes_ >= 8 ? 15 : 14; }
+
+  /// The tile with the fewest loads per multiplication among those that fit the registers; with
+  /// one vector there are as many loads whatever its length, and a long one only waits for its end.
+  /// `vectors`: what a tile's number has to divide; `pooled`: results that one result of a fused
+  /// pool needs.
+  RegisterTile register_tile(int64_t vectors, int64_t pooled) const {
+    RegisterTile best = {1, 1};
+    double least = std::numeric_limits<double>::infinity();
+    for (int64_t count = 1; count <= 8; ++count) {
+      int64_t pixels = std::min<int64_t>(14, (free_registers() - count) / count) / pooled;
+      if (vectors % count != 0 || pixels < 1)
+        continue;
+      double loads = 1.0 / static_cast<double>(count) + 1.0 / static_cast<double>(pixels * pooled);
+      if (loads < least) {
+        least = loads;
+        best = {count, pixels};
+      }
+    }
+    return best;
   }
 
   /// Without pixels to fill the registers, output channels do: sums that do not wait for each
@@ -235,17 +274,6 @@ private:
         return size;
     const int64_t blocks = (tiles + usual - 1) / usual;
     return odd.value_or((tiles + blocks - 1) / blocks);
-  }
-
-  /// Accumulators + vectors of weights + broadcasts must fit the registers. A short reduction is
-  /// over soon: smaller tiles then keep the epilogue from dominating.
-  int64_t tile_pixels(int64_t channel_vectors, int64_t reduction) const {
-    bool many = registers_ >= 32;
-    if (channel_vectors == 1)
-      return many ? 14 : 12;
-    if (!many)
-      return 6;
-    return reduction <= 256 ? 6 : 12;
   }
 
   /// Convolution results that one result of a fused pool needs.

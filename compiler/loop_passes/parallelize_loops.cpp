@@ -9,7 +9,9 @@
 //
 // Every iteration writes results of its own, so that the result does not depend on how the
 // iterations are shared: a store that does not mention each of these loops is an error. A name
-// stands for the loop itself or for its outer part after tiling.
+// stands for the loop itself or for its outer part after tiling. Tasks follow each other in the
+// order of the names, the last one changing fastest: parallel=[oh, oc] does all channels of a row,
+// then those of the next.
 #include "compiler/loop_passes/loop_passes.h"
 #include "ir/loop/rewrite.h"
 
@@ -24,10 +26,16 @@ using loop::For;
 using loop::Index;
 using loop::Statement;
 
-bool is_named(const Schedule &schedule, const std::string &variable) {
-  return std::any_of(
+/// The place of a loop among the names; that of the end if it is not one of them.
+std::ptrdiff_t place_of(const Schedule &schedule, const std::string &variable) {
+  auto found = std::find_if(
       schedule.parallel.begin(), schedule.parallel.end(),
       [&](const std::string &name) { return variable == name || variable == name + ".o"; });
+  return found - schedule.parallel.begin();
+}
+
+bool is_named(const Schedule &schedule, const std::string &variable) {
+  return place_of(schedule, variable) < std::ssize(schedule.parallel);
 }
 
 /// A buffer to which several iterations of the loop store the same element.
@@ -74,6 +82,10 @@ bool parallelize(Statement &statement, const loop::Kernel &kernel, PassContext &
                 kernel.name, loop->variable, *buffer));
         return false;
       }
+  std::vector<Statement> body = std::move(loops.back()->body);
+  std::stable_sort(loops.begin(), loops.end(), [&](const For *a, const For *b) {
+    return place_of(kernel.schedule, a->variable) < place_of(kernel.schedule, b->variable);
+  });
   loop::Replacements values;
   int64_t inner = total;
   for (For *loop : loops) {
@@ -84,7 +96,6 @@ bool parallelize(Statement &statement, const loop::Kernel &kernel, PassContext &
     bool first = inner * extent == total;
     values.emplace_back(loop->variable, extent == 1 ? Index(0) : first ? value : value % extent);
   }
-  std::vector<Statement> body = std::move(loops.back()->body);
   loop::substitute(body, values);
   statement = loop::make_for("task", total, std::move(body), loop::LoopKind::parallel);
   return true;
