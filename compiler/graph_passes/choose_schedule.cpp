@@ -38,7 +38,7 @@ public:
     const TensorType &result = graph_.type(graph_.nodes[members.back()].results[0]);
     std::visit(overloaded{[&](const Conv2d &conv) { convolution(schedule, anchor, conv, members); },
                           [&](const Local2d &) { local(schedule); },
-                          [&](const Dense &) { dense(schedule); },
+                          [&](const Dense &) { dense(schedule, result); },
                           [&](const MaxPool2d &op) { pool(schedule, op, op.dilation, members); },
                           [&](const AvgPool2d &op) {
                             pool(schedule, op, {1, 1}, members);
@@ -152,6 +152,8 @@ private:
     const TensorType &input = graph_.type(node.operands[0]);
     if (bytes_of_image(input) > cache_bytes_ && bytes(filter) <= cache_bytes_ / 2)
       schedule.parallel = {"n", "oh", "oc"};
+    else if (type.shape[0] > 1 && bytes(filter) > type.shape[0] * bytes_of_image(input))
+      schedule.parallel = {"oc", "n", "oh"}; // weights serve all images before the next ones
   }
 
   static int64_t bytes(const std::vector<int64_t> &shape) {
@@ -294,11 +296,20 @@ private:
     schedule.parallel = {"n", "oc", "oh"};
   }
 
-  void dense(Schedule &schedule) {
-    schedule.tile = {{"oc", lanes_ * 4}};
+  /// One image reads every weight once: whole cache lines of several vectors of outputs. Several
+  /// images are the pixels of a register tile, and share the weights while those are in the cache.
+  void dense(Schedule &schedule, const TensorType &type) const {
     schedule.vector = {{"oc", lanes_}};
     schedule.unroll = {{"ic", 4}};
-    schedule.parallel = {"n", "oc"};
+    const int64_t images = type.shape[0];
+    if (images <= 1) {
+      schedule.tile = {{"oc", lanes_ * 4}};
+      schedule.parallel = {"n", "oc"};
+      return;
+    }
+    RegisterTile tile = register_tile(std::max<int64_t>(1, type.shape[1] / lanes_), 1);
+    schedule.tile = {{"n", std::min(images, tile.pixels)}, {"oc", lanes_ * tile.vectors}};
+    schedule.parallel = {"oc", "n"};
   }
 
   /// Vectors of channels times a few neighbouring columns, which share what they read. Windows that
