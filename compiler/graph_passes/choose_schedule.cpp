@@ -13,6 +13,7 @@
 #include "compiler/cost.h"
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/graph_passes/rewrite.h"
+#include "compiler/graph_passes/schedule_reduction.h"
 #include "compiler/halo.h"
 
 #include <algorithm>
@@ -48,6 +49,8 @@ public:
                           [&](const Binary &) { elementwise(schedule, result); },
                           [&](const Concat &) { elementwise(schedule, result); },
                           [&](const Relayout &) { relayout(schedule, anchor); },
+                          [&](const Softmax &op) { reduction(schedule, {op.axis}, members); },
+                          [&](const ReduceMean &op) { reduction(schedule, op.axes, members); },
                           // No schedule: scalar loops as lowering makes them.
                           [](const auto &) {}},
                anchor.op);
@@ -368,6 +371,12 @@ private:
       schedule.vector = {{names.back(), lanes_}};
     }
     schedule.parallel.assign(names.begin(), names.end() - 1);
+  }
+
+  void reduction(Schedule &schedule, const std::vector<int64_t> &axes,
+                 const std::vector<NodeId> &members) const {
+    if (members.size() == 1)
+      schedule = schedule_reduction(graph_, graph_.nodes[members[0]], axes, lanes_, registers_);
   }
 
   void relayout(Schedule &schedule, const Node &node) {

@@ -18,7 +18,8 @@
 // is counted in whole vectors, and its remainder is cut into powers of two.
 //
 // Legal because iterations of the tiled loops do not depend on each other: each computes its own
-// results from buffers that the nest does not write (checked), in registers of its own.
+// results, in registers of its own, from buffers that the nest does not write, or of which it reads
+// and writes only elements of its own (checked).
 #include "compiler/loop_passes/loop_passes.h"
 #include "ir/loop/rewrite.h"
 
@@ -154,16 +155,48 @@ private:
     return true;
   }
 
-  /// No buffer is both read and written in the nest.
+  /// No buffer is both read and written in the nest, unless other iterations of the tiled loops
+  /// read and write other elements.
   bool check_independent(const Statement &nest) {
     std::set<std::string> read, written;
     collect(nest, read, written);
     for (const std::string &buffer : written)
-      if (read.contains(buffer) && kernel_.find_buffer(buffer)) {
+      if (read.contains(buffer) && kernel_.find_buffer(buffer) && !is_apart(nest, buffer)) {
         error(fmt::format("{} is both read and written by the loops to tile", buffer));
         return false;
       }
     return true;
+  }
+
+  /// Whether all accesses of the nest to a buffer have the same subscripts, and each tiled loop's
+  /// variable stands alone in one of them, or alone in its quotient and remainder.
+  bool is_apart(const Statement &nest, const std::string &buffer) const {
+    std::vector<Statement> copy = {nest};
+    std::optional<std::vector<Index>> subscripts;
+    bool same = true;
+    loop::for_each_access(copy, [&](loop::Access &access) {
+      if (access.buffer != buffer)
+        return;
+      same = same && subscripts.value_or(access.subscripts) == access.subscripts;
+      subscripts = access.subscripts;
+    });
+    auto holds = [&](const Index &index) {
+      return std::find(subscripts->begin(), subscripts->end(), index) != subscripts->end();
+    };
+    auto tells_apart = [&](const std::string &variable) {
+      return std::any_of(subscripts->begin(), subscripts->end(), [&](const Index &index) {
+        Index value = Index::variable(variable);
+        if (index - index.constant == value)
+          return true;
+        const bool divided = index.terms.size() == 1 && index.terms[0].divisor > 0;
+        return divided && holds(value / index.terms[0].divisor) &&
+               holds(value % index.terms[0].divisor);
+      });
+    };
+    std::vector<const For *> band = loop::perfect_band(nest);
+    return same && subscripts && std::all_of(band.begin(), band.end(), [&](const For *loop) {
+             return !tile_of(loop->variable) || tells_apart(loop->variable);
+           });
   }
 
   void collect(const Statement &statement, std::set<std::string> &read,
@@ -190,8 +223,9 @@ private:
       loop::substitute(body, values);
       std::vector<TileLoop> ordered = tile;
       // Vectors innermost: one broadcast then serves all of them.
-      std::stable_partition(ordered.begin(), ordered.end(),
-                            [&](const TileLoop &loop) { return !vector_tiles_.contains(loop.variable); });
+      std::stable_partition(ordered.begin(), ordered.end(), [&](const TileLoop &loop) {
+        return !vector_tiles_.contains(loop.variable);
+      });
       if (!ordered.empty())
         body = sink(std::move(body), ordered);
       for (Statement &statement : body)
@@ -284,8 +318,8 @@ private:
     });
   }
 
-  /// A serial loop stays outside of the tile's loops. Unrolled ones around a reduction (the block of
-  /// values that a fused pool reads) become part of the tile: they move inwards, too.
+  /// A serial loop stays outside of the tile's loops. Unrolled ones around a reduction (the block
+  /// of values that a fused pool reads) become part of the tile: they move inwards, too.
   void sink_loop(For loop, const std::vector<TileLoop> &tile, std::vector<Statement> &result) {
     for (const std::vector<Index> *bound : {&loop.lower, &loop.upper})
       for (const Index &index : *bound)

@@ -88,7 +88,8 @@ private:
   std::set<std::string> taken_ = {
       "sum",         "count",    "m",    "e",    "scale", "factor",
       "transformed", "products", "half", "tile", "edge",  "sum.0",
-      "sum.1",       "sum.2",    "sum.3", "sum.4", "sum.5", "sum.6"};
+      "sum.1",       "sum.2",    "sum.3", "sum.4", "sum.5", "sum.6",
+      "m.v", "m.half", "sum.v", "sum.half"};
 };
 
 /// Replaces the members of every kernel by one call.

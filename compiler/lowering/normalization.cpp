@@ -12,7 +12,16 @@
 //     scale = 1 / sum
 //     for c { result[n, c] = result[n, c] * scale }
 //   }
+//
+// Where the schedule makes lanes of other dimensions, that is all. Where it makes lanes of the
+// axis itself, as vector=c:16 and unroll=c:4 do here, this becomes (lowering/line.h)
+//
+//   reg m.v: f32[4, 16]   = -inf
+//   for c, unroll c.u in 0..4, vector c.v in 0..16 { m.v[c.u, c.v] = max(m.v[c.u, c.v], input[..])
+//   } for c in the rest { m = max(m, input[n, c]) } m = max(m, the 64 elements of m.v in a fixed
+//   order)
 #include "compiler/lowering/extents.h"
+#include "compiler/lowering/line.h"
 
 #include <cmath>
 
@@ -28,9 +37,10 @@ using loop::Statement;
 namespace {
 
 Expression scalar(const std::string &name) { return loop::load(name, {}); }
+Expression load(const loop::Access &access) { return loop::load(access.buffer, access.subscripts); }
 
-Statement set(const std::string &name, Expression value, bool accumulate = false) {
-  return loop::make_assign({name, {}}, std::move(value), accumulate);
+Statement set(const std::string &name, Expression value) {
+  return loop::make_assign({name, {}}, std::move(value));
 }
 
 void define(std::vector<Statement> &body, const std::string &name, Expression value) {
@@ -38,25 +48,58 @@ void define(std::vector<Statement> &body, const std::string &name, Expression va
   body.push_back(set(name, std::move(value)));
 }
 
-/// The body of softmax: the line along the axis, whose loop is called `name`.
-std::vector<Statement> softmax_line(const Lowering &lowering, const Subscripts &place,
-                                    const std::string &name, int64_t size) {
-  Expression x = lowering.read(0, place);
-  loop::Access result = lowering.result_access(place);
-  std::vector<Statement> largest, exponentials, scaled, body;
-  largest.push_back(set("m", call(Function::max, {scalar("m"), x})));
-  define(exponentials, "e", call(Function::exp, {x - scalar("m")}));
-  exponentials.push_back(set("sum", scalar("e"), true));
-  exponentials.push_back(loop::make_assign(result, scalar("e")));
-  scaled.push_back(
-      loop::make_assign(result, loop::load(result.buffer, result.subscripts) * scalar("scale")));
-  define(body, "m", number(-INFINITY));
-  body.push_back(loop::make_for(name, size, std::move(largest)));
-  define(body, "sum", number(0));
-  body.push_back(loop::make_for(name, size, std::move(exponentials)));
+void append(std::vector<Statement> &to, std::vector<Statement> statements) {
+  std::move(statements.begin(), statements.end(), std::back_inserter(to));
+}
+
+/// The body of softmax: a line along the axis.
+std::vector<Statement> softmax_line(const Lowering &lowering, const Subscripts &names, size_t axis,
+                                    const Line &line) {
+  auto at = [&](const Index &position) {
+    Subscripts place = names;
+    place[axis] = position;
+    return place;
+  };
+  std::vector<Statement> body;
+  append(body, line.define("m", -INFINITY));
+  append(body, line.loops([&](const Line::Step &step) {
+    Expression x = lowering.read(0, at(step.position));
+    return std::vector<Statement>{loop::make_assign(
+        step.partial("m"), call(Function::max, {load(step.partial("m")), std::move(x)}))};
+  }));
+  append(body, line.combine("m", Function::max));
+  append(body, line.define("sum", 0));
+  append(body, line.loops([&](const Line::Step &step) {
+    Expression x = lowering.read(0, at(step.position));
+    return std::vector<Statement>{
+        step.make_register("e"),
+        loop::make_assign(step.element("e"), call(Function::exp, {std::move(x) - scalar("m")})),
+        loop::make_assign(step.partial("sum"), load(step.element("e")), true),
+        lowering.write(at(step.position), load(step.element("e")))};
+  }));
+  append(body, line.combine("sum", Function::add));
   define(body, "scale", number(1) / scalar("sum"));
-  body.push_back(loop::make_for(name, size, std::move(scaled)));
+  append(body, line.loops([&](const Line::Step &step) {
+    loop::Access result = lowering.result_access(at(step.position));
+    return std::vector<Statement>{loop::make_assign(result, load(result) * scalar("scale"))};
+  }));
   return body;
+}
+
+/// Of the reduced dimensions the one whose loop is to be innermost: that of the lanes, else the
+/// last.
+size_t innermost(const std::vector<bool> &reduced, const std::vector<std::string> &names,
+                 const Schedule &schedule) {
+  size_t last = 0;
+  for (size_t i = 0; i < reduced.size(); ++i) {
+    if (!reduced[i])
+      continue;
+    for (const LoopFactor &factor : schedule.vector)
+      if (factor.loop == names[i])
+        return i;
+    last = i;
+  }
+  return last;
 }
 
 } // namespace
@@ -94,8 +137,8 @@ bool lower(const Softmax &softmax, Lowering &lowering) {
   for (size_t i = 0; i < result.rank(); ++i)
     if (i != axis)
       lines.emplace_back(names[i], extents[i]);
-  lowering.append(
-      loop::nest(lines, softmax_line(lowering, variables(names), names[axis], extents[axis])));
+  Line line(lowering.kernel().schedule, names[axis], extents[axis]);
+  lowering.append(loop::nest(lines, softmax_line(lowering, variables(names), axis, line)));
   append_zero_lanes(lowering, extents);
   return true;
 }
@@ -107,12 +150,14 @@ bool lower(const ReduceMean &mean, Lowering &lowering) {
     reduced[*normalized_axis(axis, input.rank())] = true;
   std::vector<std::string> names = loop_names(input.rank());
   std::vector<std::pair<std::string, int64_t>> kept_loops, reduced_loops;
+  const size_t axis = innermost(reduced, names, lowering.kernel().schedule);
   std::vector<int64_t> extents = loop_extents(result);
   Subscripts place;
   double size = 1;
   for (size_t i = 0; i < input.rank(); ++i) {
     if (reduced[i]) {
-      reduced_loops.emplace_back(names[i], input.shape[i]);
+      if (i != axis)
+        reduced_loops.emplace_back(names[i], input.shape[i]);
       size *= static_cast<double>(input.shape[i]);
       if (mean.keep_dims)
         extents[place.size()] = 1;
@@ -123,11 +168,15 @@ bool lower(const ReduceMean &mean, Lowering &lowering) {
     if (!reduced[i] || mean.keep_dims)
       place.push_back(reduced[i] ? Index(0) : Index::variable(names[i]));
   }
-  std::vector<Statement> body, inner;
-  define(body, "sum", number(0));
-  inner.push_back(set("sum", lowering.read(0, variables(names)), true));
-  for (Statement &statement : loop::nest(reduced_loops, std::move(inner)))
-    body.push_back(std::move(statement));
+  Line line(lowering.kernel().schedule, names[axis], input.shape[axis]);
+  std::vector<Statement> body = line.define("sum", 0);
+  append(body, loop::nest(reduced_loops, line.loops([&](const Line::Step &step) {
+           Subscripts element = variables(names);
+           element[axis] = step.position;
+           return std::vector<Statement>{
+               loop::make_assign(step.partial("sum"), lowering.read(0, element), true)};
+         })));
+  append(body, line.combine("sum", Function::add));
   body.push_back(lowering.write(place, scalar("sum") * number(1 / size)));
   lowering.append(loop::nest(kept_loops, std::move(body)));
   append_zero_lanes(lowering, extents);

@@ -1,0 +1,60 @@
+// A reduction along one dimension, in the lanes of vectors when the schedule says so:
+//
+//   reg sum: f32                                 define("sum", 0); with `vector` also
+//   reg sum.v: f32[4, 16]
+//   for c in 0..15, unroll c.u in 0..4 {         loops(): whole vectors, four at a time as `unroll`
+//     vector c.v in 0..16 { sum.v[c.u, c.v] += x[c * 64 + c.u * 16 + c.v] }
+//   }
+//   unroll c.u in 0..2 { vector .. }             vectors that are left
+//   for c in 0..8 { sum += x[c + 992] }          elements that are left
+//   reg sum.half: f32[8]                         combine(): one half with the other, again and
+//   again,
+//   ...                                          in an order that nothing but the schedule decides
+//   sum = sum + sum.half[0]
+#pragma once
+
+#include "ir/loop/loop.h"
+
+#include <functional>
+
+namespace cnnc {
+
+class Line {
+public:
+  /// A loop called `name` from 0 to `extent`. If `vector` of the schedule names it, takes it out of
+  /// `vector` and `unroll`: it then runs in vectors of the largest power of two of lanes that is
+  /// not above the schedule's and `extent`. Else it is a plain loop.
+  Line(Schedule &schedule, std::string name, int64_t extent);
+
+  /// Where the body of the loop stands.
+  struct Step {
+    loop::Index position;
+    std::optional<std::string> lane; // the vector loop
+    int64_t lanes = 0;               // of it
+    loop::Index row;                 // which of the vectors that are computed at a time
+
+    /// The part of the register `name`, made by define(), that this step accumulates.
+    loop::Access partial(const std::string &name) const;
+    /// A register with an element for each lane, and the element of this one.
+    loop::Statement make_register(const std::string &name) const;
+    loop::Access element(const std::string &name) const;
+  };
+
+  /// Declares the scalar register `name` and its parts, and sets all of them to a value.
+  std::vector<loop::Statement> define(const std::string &name, double value) const;
+  /// The loops; `body` makes registers first, then assignments.
+  std::vector<loop::Statement>
+  loops(const std::function<std::vector<loop::Statement>(const Step &)> &body) const;
+  /// Combines the parts of a register with max or add, into the scalar.
+  std::vector<loop::Statement> combine(const std::string &name, loop::Function function) const;
+
+private:
+  loop::Statement in_lanes(std::vector<loop::Statement> body) const;
+  loop::Statement unrolled(int64_t count, std::vector<loop::Statement> body) const;
+
+  std::string name_;
+  int64_t extent_;
+  int64_t lanes_ = 0, rows_ = 0; // powers of two; 0 without vectors
+};
+
+} // namespace cnnc
