@@ -20,12 +20,6 @@ std::optional<AttributeValue> attribute(const Op &op, std::string_view name) {
   return std::nullopt;
 }
 
-std::optional<int64_t> integer_attribute(const Op &op, std::string_view name) {
-  std::optional<AttributeValue> value = attribute(op, name);
-  const int64_t *integer = value ? std::get_if<int64_t>(&*value) : nullptr;
-  return integer ? std::optional(*integer) : std::nullopt;
-}
-
 /// A pair as "3", or "3x1" when the two differ.
 std::string spell_pair(const std::array<int64_t, 2> &pair) {
   return pair[0] == pair[1] ? fmt::format("{}", pair[0]) : fmt::format("{}x{}", pair[0], pair[1]);
@@ -74,12 +68,10 @@ std::string spell_fused(const Node &node) {
   return info_of(node.op).name;
 }
 
-std::string algorithm_of(const Graph &graph, const Node &main, const Schedule &schedule) {
-  if (int64_t tile = integer_attribute(main.op, "winograd").value_or(0); tile > 0)
-    return fmt::format("winograd({})", tile);
-  if (!schedule.algorithm.empty())
-    return schedule.algorithm;
+std::string algorithm_of(const Graph &graph, const Node &main) {
   return std::visit(overloaded{[&](const Conv2d &conv) -> std::string {
+                                 if (conv.winograd > 0)
+                                   return fmt::format("winograd({})", conv.winograd);
                                  if (conv.groups == 1)
                                    return "direct";
                                  bool one_each =
@@ -125,7 +117,7 @@ KernelInfo describe_group(const Graph &graph, const KernelGroup &group,
     info.ops += (info.ops.empty() ? "" : " + ") +
                 (member == main ? spell_main(graph, node) : spell_fused(node));
   }
-  info.algorithm = algorithm_of(graph, graph.nodes[main], group.schedule);
+  info.algorithm = algorithm_of(graph, graph.nodes[main]);
   return info;
 }
 

@@ -56,15 +56,9 @@ bool parse_items(TokenCursor &cursor, std::vector<Item> &items, ParseItem parse_
 
 bool parse_entry(TokenCursor &cursor, Schedule &schedule) {
   std::optional<Token> key =
-      cursor.expect(TokenKind::identifier, "one of algorithm, vector, tile, unroll, parallel");
+      cursor.expect(TokenKind::identifier, "one of vector, tile, unroll, parallel");
   if (!key || !cursor.expect("="))
     return false;
-  if (key->text == "algorithm") {
-    std::optional<Token> name = cursor.expect(TokenKind::identifier, "the name of an algorithm");
-    if (name)
-      schedule.algorithm = name->text;
-    return name.has_value();
-  }
   if (key->text == "vector")
     return parse_items(cursor, schedule.vector, parse_factor);
   if (key->text == "tile")
@@ -73,7 +67,7 @@ bool parse_entry(TokenCursor &cursor, Schedule &schedule) {
     return parse_items(cursor, schedule.unroll, parse_factor);
   if (key->text == "parallel")
     return parse_items(cursor, schedule.parallel, parse_loop_name);
-  cursor.error_at(key->range, fmt::format("a schedule has no '{}': it has algorithm, vector, tile, "
+  cursor.error_at(key->range, fmt::format("a schedule has no '{}': it has vector, tile, "
                                           "unroll and parallel",
                                           key->text));
   return false;
@@ -83,8 +77,6 @@ bool parse_entry(TokenCursor &cursor, Schedule &schedule) {
 
 std::string to_string(const Schedule &schedule) {
   std::vector<std::string> entries;
-  if (!schedule.algorithm.empty())
-    entries.push_back("algorithm=" + schedule.algorithm);
   if (!schedule.vector.empty())
     entries.push_back("vector=" + spell(schedule.vector));
   if (!schedule.tile.empty())

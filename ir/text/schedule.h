@@ -1,7 +1,6 @@
 // The schedule of a kernel: how its loops are to be cut, as an attribute that stands in both texts.
 //
-//   schedule(algorithm=direct, vector=oc:16, tile=[oc:32, ow:12], unroll=ic:4, parallel=[n, oc,
-//   oh])
+//   schedule(vector=oc:16, tile=[oc:32, ow:12], unroll=ic:4, parallel=[n, oc, oh])
 //
 // choose_schedule writes it (the policy), the loop passes obey it and remove what they have done
 // (the mechanism). Dimensions carry the names of the loops that lowering makes.
@@ -22,8 +21,7 @@ struct LoopFactor {
 };
 
 struct Schedule {
-  std::string algorithm;             // how lowering computes a convolution; empty: direct
-  std::vector<LoopFactor> vector;    // none or one: the loop whose iterations become vector lanes
+  std::vector<LoopFactor> vector;    // loops whose iterations become vector lanes, one per nest
   std::vector<LoopFactor> tile;      // the register tile: iterations computed together
   std::vector<LoopFactor> unroll;    // iterations of a reduction loop written out
   std::vector<std::string> parallel; // outermost loops whose iterations are shared among threads
