@@ -250,8 +250,9 @@ private:
     const double filters = 4.0 * static_cast<double>(size * filter[0] * filter[1]);
     const double matrices = 12.0 * static_cast<double>(size * tiles * (filter[0] + filter[1]));
     const double blocks = static_cast<double>((tiles + block - 1) / block);
+    constexpr int64_t least_blocks = 4; // for threads to share
     const bool cached = filters <= static_cast<double>(cache_bytes_ / 2);
-    if (block < tiles && (cached || blocks * filters < matrices)) {
+    if (tiles / block >= least_blocks && (cached || blocks * filters < matrices)) {
       schedule.tile.push_back({"tb", block});
       schedule.parallel = {"tb"};
     } else if (4 * size * tiles * filter[1] <= cache_bytes_) {
