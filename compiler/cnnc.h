@@ -182,7 +182,7 @@ public:
   const cnnc_model_v1 &table() const;
 
   /// Runs the model on one pointer per input and output, each a dense row-major tensor. A workspace
-  /// is allocated for the call unless one is given.
+  /// of cnnc_workspace_size(&table(), threads) bytes is allocated for the call unless one is given.
   Result<void> run(std::span<const void *const> inputs, std::span<void *const> outputs,
                    const cnnc_context *context = nullptr, void *workspace = nullptr) const;
   Result<void> run(std::initializer_list<const void *> inputs,

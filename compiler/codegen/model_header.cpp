@@ -210,10 +210,11 @@ std::string write_wrapper(const std::string &name, const ModelDescription &descr
     parameters.push_back(fmt::format("{} *{}", c_type(output.tensor->dtype), output.identifier));
   }
   std::string upper = upper_case(name);
-  text +=
-      fmt::format("     workspace: {0}_WORKSPACE_SIZE bytes, aligned to {0}_WORKSPACE_ALIGNMENT, "
-                  "or NULL\n     context: settings of the call, or NULL */\n",
-                  upper);
+  text += fmt::format(
+      "     workspace: {0}_WORKSPACE_SIZE bytes, {0}_WORKSPACE_PER_THREAD more for every "
+      "further thread,\n     aligned to {0}_WORKSPACE_ALIGNMENT, or NULL\n     context: settings "
+      "of the call, or NULL */\n",
+      upper);
   parameters.push_back("void *workspace");
   parameters.push_back("const cnnc_context *context");
   text += fmt::format("static inline cnnc_status {}_run({}) {{\n", name,
@@ -247,7 +248,8 @@ std::string write_header(const ModelDescription &description) {
                                  "#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n",
                                  comment_text(description.name),
                                  comment_text(description.target.cpu), upper, upper);
-  text += "/* Workspace for one thread, and more for every further one: cnnc_workspace_size(). */\n";
+  text +=
+      "/* Workspace for one thread, and more for every further one: cnnc_workspace_size(). */\n";
   text +=
       fmt::format("#define {}_WORKSPACE_SIZE ((size_t){})\n", upper, description.workspace_size);
   text += fmt::format("#define {}_WORKSPACE_PER_THREAD ((size_t){})\n", upper,

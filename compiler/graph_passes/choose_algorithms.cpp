@@ -5,12 +5,12 @@
 //
 // Each is given the time that it would take on one core, in operations at peak: those of its matrix
 // products, those that the transforms are worth, and the part of the time for reading the weights
-// from memory that does not hide behind them. Winograd has (m + 2)^2 / (9 m^2) of the products, more
-// where the last tiles reach beyond the plane, and (m + 2)^2 / 9 of the weights.
+// from memory that does not hide behind them. Winograd has (m + 2)^2 / (9 m^2) of the products,
+// more where the last tiles reach beyond the plane, and (m + 2)^2 / 9 of the weights.
 //
-// Arithmetic: the error grows with m. Relative to the result, in rms on data as networks have it, it
-// on one 64-channel layer was 2.6e-7 for m = 2, 1.7e-6 for m = 4, 3.4e-6 for m = 6: always
-// below 1e-5. strict_arithmetic allows m = 2 only.
+// Arithmetic: the error grows with m. Relative to the result, in rms on data as networks have it,
+// it on one 64-channel layer was 2.6e-7 for m = 2, 1.7e-6 for m = 4, 3.4e-6 for m = 6: always below
+// 1e-5. strict_arithmetic allows m = 2 only.
 #include "compiler/graph_passes/graph_passes.h"
 
 #include <algorithm>
@@ -36,7 +36,8 @@ constexpr double product_efficiency = 0.85;
 /// Part of the time for reading weights that adds to the time of the products.
 constexpr double exposed_reads = 0.7;
 
-/// A larger tile has to be faster by this factor, and so has any: fewer roundings are worth a little.
+/// A larger tile has to be faster by this factor, and so has any: fewer roundings are worth a
+/// little.
 constexpr double margin = 0.93;
 
 class Chooser {
@@ -56,13 +57,13 @@ public:
     int64_t chosen = 0;
     for (int64_t m : candidates()) {
       const double size = static_cast<double>((m + 2) * (m + 2));
-      const double tiles = images * static_cast<double>(((result[2] + m - 1) / m) *
-                                                        ((result[3] + m - 1) / m));
+      const double tiles =
+          images * static_cast<double>(((result[2] + m - 1) / m) * ((result[3] + m - 1) / m));
       const size_t row = static_cast<size_t>(m - smallest_winograd);
       const bool edges = result[2] % m != 0 || result[3] % m != 0;
-      const double transforms =
-          tiles * (static_cast<double>(filter[1]) * input_transform[row] +
-                   static_cast<double>(filter[0]) * output_transform[row] * (edges ? edge_factor : 1));
+      const double transforms = tiles * (static_cast<double>(filter[1]) * input_transform[row] +
+                                         static_cast<double>(filter[0]) * output_transform[row] *
+                                             (edges ? edge_factor : 1));
       const double products = 2 * size * channels * tiles / product_efficiency;
       const double needed = time(products, size * channels) + transforms;
       if (needed < margin * best) {

@@ -14,6 +14,7 @@
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/graph_passes/rewrite.h"
 #include "compiler/graph_passes/schedule_reduction.h"
+#include "compiler/graph_passes/schedule_winograd.h"
 #include "compiler/halo.h"
 
 #include <algorithm>
@@ -31,7 +32,8 @@ class Chooser {
 public:
   Chooser(const Graph &graph, PassContext &context)
       : graph_(graph), lanes_(context.machine.vector_lanes),
-        registers_(context.machine.vector_registers), cache_bytes_(context.machine.cache_bytes) {}
+        registers_(context.machine.vector_registers), cache_bytes_(context.machine.cache_bytes),
+        machine_(context.machine) {}
 
   Schedule choose(const std::vector<NodeId> &members) {
     Schedule schedule;
@@ -126,8 +128,10 @@ private:
       schedule.parallel = {"n", "oc", "oh"};
       return;
     }
-    if (conv.winograd > 0)
-      return winograd(schedule, conv, filter, type.shape);
+    if (conv.winograd > 0) {
+      schedule = schedule_winograd(conv, filter, type.shape, machine_);
+      return;
+    }
     if (conv.groups > 1 && filter[1] == 1)
       return depthwise(schedule, type, conv, filter, pooled_pixels(members));
     int64_t group_channels = type.shape[1] / conv.groups;
@@ -229,57 +233,6 @@ private:
       schedule.unroll.push_back({"kh", filter[2]});
     schedule.unroll.push_back({"kw", std::min<int64_t>(filter[3], 7)});
     schedule.parallel = {"n", "oc", "oh"};
-  }
-
-  /// The loops of lowering/winograd.cpp: transforms in the lanes of channels, products in tiles of
-  /// `p` pixels, which are tiles of the result, times vectors of output channels.
-  void winograd(Schedule &schedule, const Conv2d &conv, const std::vector<int64_t> &filter,
-                const std::vector<int64_t> &result) {
-    const int64_t m = conv.winograd, size = (m + 2) * (m + 2);
-    const int64_t tiles =
-        std::max<int64_t>(1, result[0]) * ((result[2] + m - 1) / m) * ((result[3] + m - 1) / m);
-    const bool many = registers_ >= 32;
-    const int64_t pixels = many ? 28 : 6;
-    const int64_t vectors = many || filter[0] % (2 * lanes_) != 0 ? 1 : 2;
-    schedule.tile = {{"c", lanes_}, {"p", pixels}, {"oc", vectors * lanes_}, {"o", lanes_}};
-    schedule.vector = {{"c", lanes_}, {"oc", lanes_}, {"o", lanes_}};
-    schedule.unroll = {{"ic", 4}};
-    // What goes through memory in the end: with blocks the filters once for each, unless they stay
-    // in the cache; without blocks all matrices, written (which reads, too) and read.
-    const int64_t block = tiles_of_block(tiles, 4 * size * filter[1]);
-    const double filters = 4.0 * static_cast<double>(size * filter[0] * filter[1]);
-    const double matrices = 12.0 * static_cast<double>(size * tiles * (filter[0] + filter[1]));
-    const double blocks = static_cast<double>((tiles + block - 1) / block);
-    constexpr int64_t least_blocks = 4; // for threads to share
-    const bool cached = filters <= static_cast<double>(cache_bytes_ / 2);
-    if (tiles / block >= least_blocks && (cached || blocks * filters < matrices)) {
-      schedule.tile.push_back({"tb", block});
-      schedule.parallel = {"tb"};
-    } else if (4 * size * tiles * filter[1] <= cache_bytes_) {
-      schedule.tile.push_back({"ob", 1});
-      schedule.parallel = {"icb", "ob"};
-    } else {
-      schedule.parallel = {"icb", "ob", "i", "j"};
-    }
-  }
-
-  /// About as many tiles as a product computes at a time, with little left over, and an even number
-  /// of blocks if there is one: threads share the blocks. `bytes`: of one transformed tile.
-  int64_t tiles_of_block(int64_t tiles, int64_t bytes) const {
-    constexpr int64_t usual = 28, least = 20;
-    if (tiles <= usual)
-      return tiles;
-    std::optional<int64_t> odd;
-    for (int64_t size = usual; size >= least; --size)
-      if (tiles % size == 0 && (tiles / size) % 2 == 0)
-        return size;
-      else if (tiles % size == 0 && !odd)
-        odd = size;
-    for (int64_t size = 2 * usual; size > usual && size * bytes <= cache_bytes_ / 2; --size)
-      if (tiles % size == 0 && (tiles / size) % 2 == 0)
-        return size;
-    const int64_t blocks = (tiles + usual - 1) / usual;
-    return odd.value_or((tiles + blocks - 1) / blocks);
   }
 
   /// Convolution results that one result of a fused pool needs.
@@ -406,6 +359,7 @@ private:
   int64_t lanes_;
   int64_t registers_;
   int64_t cache_bytes_;
+  Machine machine_;
 };
 
 /// Kernels that are slow, one line for all that are so for one reason.

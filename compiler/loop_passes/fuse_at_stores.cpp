@@ -77,9 +77,8 @@ private:
       return false;
     bool found = assign->accumulate && assign->target.buffer == local_.name;
     loop::Expression value = assign->value;
-    loop::for_each_access(value, [&](Access &access) {
-      found = found || access.buffer == local_.name;
-    });
+    loop::for_each_access(value,
+                          [&](Access &access) { found = found || access.buffer == local_.name; });
     return found;
   }
 
@@ -179,7 +178,8 @@ private:
     return straight ? band : std::vector<const For *>{};
   }
 
-  /// `stored`, whose last statement is the store, within `chain`, and the consumer's body behind it.
+  /// `stored`, whose last statement is the store, within `chain`, and the consumer's body behind
+  /// it.
   void replace(const std::vector<const For *> &chain, std::vector<Statement> stored,
                std::vector<Statement> &result) {
     Assign &store = std::get<Assign>(stored.back().node);
@@ -292,7 +292,7 @@ private:
   size_t consumer_ = 0;
   std::vector<std::string> variables_; // of the consumer
   std::map<std::string, int64_t> extents_;
-  std::vector<Statement> inner_;       // its body
+  std::vector<Statement> inner_; // its body
   std::map<std::string, Role> roles_;
   std::map<std::string, BlockRole> blocks_;
   size_t stores_ = 0;
