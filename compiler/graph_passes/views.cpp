@@ -12,30 +12,15 @@ struct Link {
   int64_t offset = 0;
 };
 
-/// Offsets of the parts that a concat joins, in order; empty when one is not a range of bytes.
-std::optional<std::vector<int64_t>> joined_offsets(const Graph &graph, const Node &node,
-                                                   const Concat &concat) {
-  const TensorType &whole = graph.type(node.results[0]);
-  size_t axis = *normalized_axis(concat.axis, whole.rank());
+/// Offsets of the parts that lie one after the other along an axis of the whole, as concat joins
+/// them and split cuts them; empty when one is not a range of bytes.
+std::optional<std::vector<int64_t>> offsets_of_parts(const Graph &graph, const TensorType &whole,
+                                                     const std::vector<ValueId> &parts,
+                                                     int64_t along) {
+  size_t axis = *normalized_axis(along, whole.rank());
   std::vector<int64_t> result;
   int64_t start = 0;
-  for (ValueId operand : node.operands) {
-    std::optional<int64_t> offset = offset_of_part(whole, graph.type(operand), axis, start);
-    if (!offset)
-      return std::nullopt;
-    result.push_back(*offset);
-    start += graph.type(operand).shape[axis];
-  }
-  return result;
-}
-
-std::optional<std::vector<int64_t>> cut_offsets(const Graph &graph, const Node &node,
-                                                const Split &split) {
-  const TensorType &whole = graph.type(node.operands[0]);
-  size_t axis = *normalized_axis(split.axis, whole.rank());
-  std::vector<int64_t> result;
-  int64_t start = 0;
-  for (ValueId part : node.results) {
+  for (ValueId part : parts) {
     std::optional<int64_t> offset = offset_of_part(whole, graph.type(part), axis, start);
     if (!offset)
       return std::nullopt;
@@ -78,14 +63,19 @@ std::optional<std::vector<int64_t>> view_offsets(const Graph &graph, const Node 
   using Offsets = std::optional<std::vector<int64_t>>;
   if (node.kernel != no_id)
     return std::nullopt;
-  return std::visit(
-      overloaded{[&](const Reshape &) { return reshaped_offset(graph, node); },
-                 [&](const Flatten &) { return reshaped_offset(graph, node); },
-                 [&](const Concat &concat) { return joined_offsets(graph, node, concat); },
-                 [&](const Split &split) { return cut_offsets(graph, node, split); },
-                 [&](const Slice &slice) { return cut_offsets(graph, node, slice); },
-                 [](const auto &) { return Offsets(); }},
-      node.op);
+  return std::visit(overloaded{[&](const Reshape &) { return reshaped_offset(graph, node); },
+                               [&](const Flatten &) { return reshaped_offset(graph, node); },
+                               [&](const Concat &concat) {
+                                 return offsets_of_parts(graph, graph.type(node.results[0]),
+                                                         node.operands, concat.axis);
+                               },
+                               [&](const Split &split) {
+                                 return offsets_of_parts(graph, graph.type(node.operands[0]),
+                                                         node.results, split.axis);
+                               },
+                               [&](const Slice &slice) { return cut_offsets(graph, node, slice); },
+                               [](const auto &) { return Offsets(); }},
+                    node.op);
 }
 
 } // namespace
