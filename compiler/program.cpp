@@ -229,6 +229,8 @@ bool Builder::check_output(uint32_t index) {
   const SourceRange range =
       index < model_.output_ranges.size() ? model_.output_ranges[index] : SourceRange();
   std::string name = spell_name(model_.value(id).name);
+  if (is_empty(model_.type(id)))
+    return true;
   if (!model_.type(id).layout.plain())
     return error(range, fmt::format("the output %{} has the layout {}; run assign_layouts", name,
                                     to_string(model_.type(id))));

@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-static bool all_given(const void *const *tensors, uint32_t count) {
-  if (count != 0 && !tensors)
+/* A tensor without elements needs no memory. */
+static bool all_given(const void *const *pointers, const cnnc_tensor_v1 *tensors, uint32_t count) {
+  if (count != 0 && !pointers)
     return false;
   for (uint32_t i = 0; i < count; ++i)
-    if (!tensors[i])
+    if (!pointers[i] && tensors[i].size != 0)
       return false;
   return true;
 }
@@ -116,8 +117,8 @@ CNNC_MERGE cnnc_status cnnc_program_run(const cnnc_program *program, const void 
   const cnnc_model_v1 *model = program->model;
   if (program->required_cpu & ~cnnc_cpu_features())
     return CNNC_UNSUPPORTED_CPU;
-  if (!all_given(inputs, model->input_count) ||
-      !all_given((const void *const *)outputs, model->output_count))
+  if (!all_given(inputs, model->inputs, model->input_count) ||
+      !all_given((const void *const *)outputs, model->outputs, model->output_count))
     return CNNC_INVALID_ARGUMENT;
   if (workspace && (uintptr_t)workspace % model->workspace_alignment != 0)
     return CNNC_INVALID_ARGUMENT;

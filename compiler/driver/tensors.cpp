@@ -130,6 +130,8 @@ void print_tensor(const cnnc_tensor_v1 &tensor, const Bytes &bytes, int64_t batc
   std::vector<double> values = as_numbers(tensor, bytes);
   std::vector<int64_t> shape = shape_of(tensor, batch);
   std::cout << fmt::format("%{}: {}\n", tensor.name, spell(name_of(tensor.dtype), shape));
+  if (values.empty())
+    return;
   size_t rows = shape.empty() ? 1 : static_cast<size_t>(shape[0]);
   size_t width = values.size() / rows;
   for (size_t row = 0; row < std::min(rows, first_rows); ++row) {

@@ -65,8 +65,7 @@ public:
         assign_view(id);
     }
     for (size_t i = 0; i < graph_.outputs.size(); ++i)
-      if (!finish_output(i))
-        return false;
+      finish_output(i);
     return graph_.sort();
   }
 
@@ -318,20 +317,17 @@ private:
                                       is_cut(graph_.nodes[producer].op));
   }
 
-  /// An output is plain, written by kernels, and shares its memory with no other output.
-  bool finish_output(size_t index) {
+  /// An output is plain, written by kernels (a constant is copied), and shares its memory with no
+  /// other output. One without elements needs none of this.
+  void finish_output(size_t index) {
     ValueId value = graph_.outputs[index];
     ValueId root = reshape_root(value);
-    if (constant(root)) {
-      SourceRange range =
-          index < graph_.output_ranges.size() ? graph_.output_ranges[index] : SourceRange{};
-      context_.diagnostics.error(range, fmt::format("the output %{} does not depend on any input",
-                                                    spell_name(graph_.values[value].name)));
-      return false;
-    }
-    bool own_memory = !graph_.is_input(root) && !is_part(root) && output_roots_.insert(root).second;
+    if (is_empty(type(value)))
+      return;
+    bool own_memory = !graph_.is_input(root) && !constant(root) && !is_part(root) &&
+                      output_roots_.insert(root).second;
     if (own_memory && type(value).layout.plain() && type(root).layout.plain())
-      return true;
+      return;
     TensorType wanted = type(value);
     wanted.layout = {};
     std::string name = graph_.values[value].name;
@@ -345,7 +341,6 @@ private:
     ValueId result = add_relayout(value, rename ? name : name + ".copy", wanted);
     graph_.outputs[index] = result;
     output_roots_.insert(result);
-    return true;
   }
 
   Graph &graph_;

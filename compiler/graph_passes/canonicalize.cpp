@@ -32,6 +32,8 @@ public:
     if (node.kernel != no_id || node.operands.empty())
       return false;
     id_ = id;
+    if (drop_empty())
+      return true;
     // A copy, for the vector of nodes may grow.
     Op op = node.op;
     return std::visit([&](const auto &o) { return simplify(o); }, op);
@@ -68,6 +70,21 @@ private:
     return producer && producer->kernel == no_id ? std::get_if<T>(&producer->op) : nullptr;
   }
   ValueId operand_of_operand() { return producer_of(graph_, operand())->operands[0]; }
+
+  /// Nothing has to be computed where no result has an element.
+  bool drop_empty() {
+    const std::vector<ValueId> results = node().results;
+    if (!std::all_of(results.begin(), results.end(),
+                     [&](ValueId id) { return is_empty(graph_.type(id)); }))
+      return false;
+    bool dropped = false;
+    for (ValueId id : results) {
+      const TensorType type = graph_.type(id);
+      ValueId splat = graph_.add_node(Splat{0}, {}, graph_.values[id].name + ".empty", type);
+      dropped = replace_value(graph_, id, splat) || dropped;
+    }
+    return dropped;
+  }
 
   template <class T> bool simplify(const T &) { return false; }
 
@@ -123,7 +140,11 @@ private:
   }
 
   bool simplify(const Concat &concat) {
-    return node().operands.size() == 1 ? forward() : join_split(concat);
+    std::vector<ValueId> parts = node().operands;
+    std::erase_if(parts, [&](ValueId id) { return is_empty(graph_.type(id)); });
+    if (parts.size() < node().operands.size())
+      return become(concat, std::move(parts));
+    return parts.size() == 1 ? forward() : join_split(concat);
   }
 
   /// Lets the operand of a split stand for all of its results, where a concat joins them again.

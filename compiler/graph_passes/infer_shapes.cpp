@@ -15,11 +15,9 @@ namespace cnnc {
 
 namespace {
 
-/// Reports unless the model has an input, an output, and one name for the symbolic batch at most.
+/// Reports unless the model has an output, and one name for the symbolic batch at most.
 bool check_interface(const Graph &graph, Diagnostics &diagnostics) {
   size_t errors = diagnostics.error_count();
-  if (graph.inputs.empty())
-    diagnostics.error(graph.range, "a model needs an input, as in @net(%image: f32[1, 3, 8, 8])");
   if (graph.outputs.empty())
     diagnostics.error(graph.range, "a model needs an output, as in return %y");
   const Value *first = nullptr;

@@ -1,6 +1,7 @@
 #include "ir/graph/op.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 
 namespace cnnc {
 
@@ -125,7 +126,29 @@ const OpInfo *find_op(std::string_view name) {
 
 const OpInfo &info_of(const Op &op) { return *find_op(name_of_op(op)); }
 
+namespace {
+
+/// Whether an op means something for tensors without elements: those that move elements and the
+/// element-wise ones.
+bool takes_empty(const Op &op) {
+  return std::visit(
+      []<class T>(const T &) {
+        return std::is_same_v<T, Unary> || std::is_same_v<T, Binary> || std::is_same_v<T, Concat> ||
+               std::is_same_v<T, Split> || std::is_same_v<T, Slice> || std::is_same_v<T, Pad> ||
+               std::is_same_v<T, Reshape> || std::is_same_v<T, Flatten> ||
+               std::is_same_v<T, Transpose>;
+      },
+      op);
+}
+
+} // namespace
+
 InferredTypes infer(const Op &op, InferContext &context) {
+  for (size_t i = 0; i < context.operand_count(); ++i)
+    if (is_empty(context.operand(i)) && !takes_empty(op))
+      return context.error_at_operand(i,
+                                      fmt::format("{} needs elements, and {} has none",
+                                                  info_of(op).name, to_string(context.operand(i))));
   return std::visit([&](const auto &o) { return o.infer(context); }, op);
 }
 

@@ -54,6 +54,10 @@ int64_t Layout::block_of(int64_t axis) const {
   return 1;
 }
 
+bool is_empty(const TensorType &type) {
+  return std::find(type.shape.begin(), type.shape.end(), 0) != type.shape.end();
+}
+
 bool same_logical_type(const TensorType &a, const TensorType &b) {
   return a.dtype == b.dtype && a.shape == b.shape;
 }

@@ -67,6 +67,9 @@ struct TensorType {
   bool operator==(const TensorType &) const = default;
 };
 
+/// Has a dimension of 0, hence no elements.
+bool is_empty(const TensorType &type);
+
 /// Equal up to layout.
 bool same_logical_type(const TensorType &a, const TensorType &b);
 

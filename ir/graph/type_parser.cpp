@@ -27,9 +27,9 @@ bool parse_shape(TokenCursor &cursor, TensorType &type) {
     std::optional<int64_t> dim = cursor.expect_integer("a dimension");
     if (!dim)
       return false;
-    if (*dim < 1 || *dim > largest_dim) {
+    if (*dim < 0 || *dim > largest_dim) {
       cursor.error_at(token.range,
-                      fmt::format("the dimension {} is not between 1 and {}", *dim, largest_dim));
+                      fmt::format("the dimension {} is not between 0 and {}", *dim, largest_dim));
       return false;
     }
     type.shape.push_back(*dim);

@@ -56,12 +56,13 @@ InferredTypes Split::infer(InferContext &context) const {
   if (sizes.empty())
     return context.error_at_attribute("sizes", "'sizes' lists no size");
   int64_t dim = context.shape(0)[*at], sum = 0;
+  int64_t least = std::min<int64_t>(dim, 1); // only nothing is cut into parts without elements
   std::vector<TensorType> results;
   for (int64_t size : sizes) {
-    if (size < 1 || size > dim)
+    if (size < least || size > dim)
       return context.error_at_attribute(
-          "sizes", fmt::format("a size of {} is not between 1 and {}, dimension {} of {}", size,
-                               dim, *at, to_string(context.operand(0))));
+          "sizes", fmt::format("a size of {} is not between {} and {}, dimension {} of {}", size,
+                               least, dim, *at, to_string(context.operand(0))));
     sum = checked_add(sum, size).value_or(sum);
     results.push_back(context.operand(0));
     results.back().layout = {};
