@@ -37,8 +37,8 @@ bool same_memory(const loop::Buffer &buffer, const TensorType &type) {
   return buffer.dtype == type.dtype && buffer.shape == physical_shape(type);
 }
 
-/// Gives buffers and registers names that only depend on their order: values of different layers
-/// have different names.
+/// Gives buffers, tables and registers names that only depend on their order: values of different
+/// layers have different names.
 class Renamer {
 public:
   void operator()(std::string &name) {
@@ -50,15 +50,25 @@ public:
   void operator()(loop::Expression &expression) {
     if (expression.kind == loop::Expression::Kind::load)
       (*this)(expression.access.buffer);
+    (*this)(expression.access.subscripts);
     for (loop::Expression &argument : expression.arguments)
       (*this)(argument);
   }
+  void operator()(std::vector<loop::Index> &indices) {
+    for (loop::Index &index : indices)
+      index = loop::rename_lookups(index, [&](std::string &name) { (*this)(name); });
+  }
   void operator()(std::vector<loop::Statement> &body) {
     for (loop::Statement &statement : body)
-      std::visit(overloaded{[&](loop::For &loop) { (*this)(loop.body); },
+      std::visit(overloaded{[&](loop::For &loop) {
+                              (*this)(loop.lower);
+                              (*this)(loop.upper);
+                              (*this)(loop.body);
+                            },
                             [&](loop::Register &reg) { (*this)(reg.name); },
                             [&](loop::Assign &assign) {
                               (*this)(assign.target.buffer);
+                              (*this)(assign.target.subscripts);
                               (*this)(assign.value);
                             }},
                  statement.node);
@@ -180,8 +190,8 @@ void Builder::add_scratch(const loop::ScratchSize &size) {
   buffers_.push_back({CNNC_SPACE_WORKSPACE, 0, values_size_});
   codegen::ModelDescription &description = program_.description;
   description.workspace_size =
-      std::max(description.workspace_size,
-               values_size_ + static_cast<uint64_t>(size.shared) + static_cast<uint64_t>(size.worker));
+      std::max(description.workspace_size, values_size_ + static_cast<uint64_t>(size.shared) +
+                                               static_cast<uint64_t>(size.worker));
   description.workspace_per_thread =
       std::max(description.workspace_per_thread, static_cast<uint64_t>(size.worker));
 }
@@ -280,6 +290,8 @@ std::string code_key(const loop::Kernel &kernel) {
   for (auto *buffers : {&anonymous.inputs, &anonymous.outputs, &anonymous.locals})
     for (loop::Buffer &buffer : *buffers)
       rename(buffer.name);
+  for (loop::Table &table : anonymous.tables)
+    rename(table.name);
   rename(anonymous.body);
   return loop::to_string(anonymous);
 }

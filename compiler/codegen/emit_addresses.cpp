@@ -29,7 +29,7 @@ FunctionEmitter::Address FunctionEmitter::address_of(const Access &access) {
   }
   std::stable_sort(address.terms.begin(), address.terms.end(),
                    [](const AddressTerm &a, const AddressTerm &b) {
-                     bool a_atom = a.term->kind != Term::Kind::variable;
+                     bool a_atom = a.term->kind != Term::Kind::variable; // a value of its own
                      bool b_atom = b.term->kind != Term::Kind::variable;
                      return std::pair(a.level, a_atom) < std::pair(b.level, b_atom);
                    });
@@ -48,21 +48,18 @@ void FunctionEmitter::add_term(Address &address, const Term &term, int64_t bytes
       return;
     }
   } else {
-    if (!lane_variable_.empty() && term.inner->uses(lane_variable_)) {
+    if (!lane_variable_.empty() && term.uses(lane_variable_)) {
       address.by_lane = true;
       return;
     }
-    if (std::optional<int64_t> inner = constant_of(*term.inner)) {
-      Index value = term.kind == Term::Kind::quotient ? Index(*inner) / term.divisor
-                                                      : Index(*inner) % term.divisor;
-      address.offset += value.constant * factor;
+    if (std::optional<int64_t> constant = constant_of(term)) {
+      address.offset += *constant * factor;
       return;
     }
   }
-  Index atom = term.kind == Term::Kind::variable ? Index::variable(term.variable) : *term.inner;
-  std::optional<size_t> level = level_of(atom);
+  std::optional<size_t> level = level_of(term);
   if (!level)
-    return fail(fmt::format("the loop variable of {} is not in scope", to_string(atom)));
+    return fail(fmt::format("the loop variable of {} is not in scope", spell_atom(term)));
   // Two subscripts may hold the same variable (a diagonal, or oh and kh of a stride): one stream
   // term.
   for (AddressTerm &other : address.terms)
@@ -74,24 +71,34 @@ void FunctionEmitter::add_term(Address &address, const Term &term, int64_t bytes
   address.terms.push_back({*level, &term, factor});
 }
 
-std::optional<size_t> FunctionEmitter::level_of(const Index &index) const {
-  size_t level = 0;
-  for (const Term &term : index.terms) {
-    if (term.kind != Term::Kind::variable) {
-      std::optional<size_t> inner = level_of(*term.inner);
-      if (!inner)
-        return std::nullopt;
-      level = std::max(level, *inner);
-      continue;
-    }
+std::optional<size_t> FunctionEmitter::level_of(const Term &term) const {
+  if (term.kind == Term::Kind::variable) {
     if (constants_.contains(term.variable))
-      continue;
+      return 0;
     size_t found = levels_.size() - 1;
     while (found > 0 && levels_[found].variable != term.variable)
       --found;
-    if (found == 0)
+    return found > 0 ? std::optional(found) : std::nullopt;
+  }
+  if (term.divides())
+    return level_of(*term.inner);
+  size_t level = 0;
+  for (const Index &subscript : term.subscripts) {
+    std::optional<size_t> inner = level_of(subscript);
+    if (!inner)
       return std::nullopt;
-    level = std::max(level, found);
+    level = std::max(level, *inner);
+  }
+  return level;
+}
+
+std::optional<size_t> FunctionEmitter::level_of(const Index &index) const {
+  size_t level = 0;
+  for (const Term &term : index.terms) {
+    std::optional<size_t> own = level_of(term);
+    if (!own)
+      return std::nullopt;
+    level = std::max(level, *own);
   }
   return level;
 }
@@ -120,17 +127,8 @@ Value *FunctionEmitter::stream(const MemoryBuffer &buffer, llvm::ArrayRef<Addres
     return buffer.base;
   const AddressTerm &last = terms.back();
   std::string key = buffer.name;
-  for (const AddressTerm &term : terms) {
-    Index atom;
-    atom.terms.push_back(*term.term);
-    atom.terms[0].factor = 1;
-    key += fmt::format("|{}:{}:{}", term.level, to_string(atom), term.factor);
-    // Constants of unrolled loops inside quotients are part of the address, too.
-    if (term.term->kind != Term::Kind::variable)
-      for (const auto &[variable, value] : constants_)
-        if (term.term->inner->uses(variable))
-          key += fmt::format("|{}={}", variable, value);
-  }
+  for (const AddressTerm &term : terms)
+    key += fmt::format("|{}:{}:{}", term.level, key_of(*term.term), term.factor);
   if (auto known = levels_[last.level].pointers.find(key);
       known != levels_[last.level].pointers.end())
     return known->second;
@@ -162,65 +160,98 @@ Value *FunctionEmitter::stream(const MemoryBuffer &buffer, llvm::ArrayRef<Addres
   return result;
 }
 
+/// What tells the values of two terms, factors aside, from each other within a level. The constants
+/// of unrolled loops that it uses are part of it.
+std::string FunctionEmitter::key_of(const Term &term) const {
+  std::string key = spell_atom(term);
+  for (const auto &[variable, value] : constants_)
+    if (term.kind != Term::Kind::variable && term.uses(variable))
+      key += fmt::format("|{}={}", variable, value);
+  return key;
+}
+
+std::optional<int64_t> FunctionEmitter::constant_of(const Term &term) const {
+  if (term.kind == Term::Kind::variable) {
+    auto constant = constants_.find(term.variable);
+    return constant == constants_.end() ? std::nullopt : std::optional(constant->second);
+  }
+  if (term.kind == Term::Kind::lookup) {
+    const loop::Table *table = kernel_.find_table(term.variable);
+    return table ? table->looked_up(term, [this](const Index &i) { return constant_of(i); })
+                 : std::nullopt;
+  }
+  std::optional<int64_t> inner = constant_of(*term.inner);
+  if (!inner)
+    return std::nullopt;
+  Index value = term.kind == Term::Kind::quotient ? Index(*inner) / term.divisor
+                                                  : Index(*inner) % term.divisor;
+  return value.constant;
+}
+
 std::optional<int64_t> FunctionEmitter::constant_of(const Index &index) const {
   int64_t result = index.constant;
   for (const Term &term : index.terms) {
-    if (term.kind == Term::Kind::variable) {
-      auto constant = constants_.find(term.variable);
-      if (constant == constants_.end())
-        return std::nullopt;
-      result += term.factor * constant->second;
-      continue;
-    }
-    std::optional<int64_t> inner = constant_of(*term.inner);
-    if (!inner)
+    std::optional<int64_t> value = constant_of(term);
+    if (!value)
       return std::nullopt;
-    Index value = term.kind == Term::Kind::quotient ? Index(*inner) / term.divisor
-                                                    : Index(*inner) % term.divisor;
-    result += term.factor * value.constant;
+    result += term.factor * *value;
   }
   return result;
 }
 
-/// A loop variable, quotient or remainder without its factor, computed where its loop's body
-/// begins.
+/// A term without its factor, computed where its loop's body begins.
 Value *FunctionEmitter::value_of(const Term &term) {
-  if (term.kind == Term::Kind::variable) {
-    if (auto constant = constants_.find(term.variable); constant != constants_.end())
-      return builder_.getInt64(static_cast<uint64_t>(constant->second));
-    std::optional<size_t> level = level_of(Index::variable(term.variable));
-    if (level)
-      return levels_[*level].counter;
-    fail(fmt::format("the loop variable {} is not in scope", term.variable));
-    return builder_.getInt64(0);
-  }
-  std::optional<size_t> level = level_of(*term.inner);
+  if (std::optional<int64_t> constant = constant_of(term))
+    return builder_.getInt64(static_cast<uint64_t>(*constant));
+  std::optional<size_t> level = level_of(term);
   if (!level) {
-    fail(fmt::format("{} uses a loop variable that is not in scope", to_string(*term.inner)));
+    fail(fmt::format("{} uses a loop variable that is not in scope", spell_atom(term)));
     return builder_.getInt64(0);
   }
-  Index atom;
-  atom.terms.push_back(term);
-  atom.terms[0].factor = 1;
-  std::string key = to_string(atom);
-  for (const auto &[variable, value] : constants_)
-    if (term.inner->uses(variable))
-      key += fmt::format("|{}={}", variable, value);
+  if (term.kind == Term::Kind::variable)
+    return levels_[*level].counter;
+  std::string key = key_of(term);
   if (auto known = levels_[*level].atoms.find(key); known != levels_[*level].atoms.end())
     return known->second;
   llvm::IRBuilderBase::InsertPointGuard guard(builder_);
   builder_.SetInsertPoint(levels_[*level].header->getTerminator());
+  Value *result = term.kind == Term::Kind::lookup ? look_up(term) : divide(term);
+  levels_[*level].atoms[key] = result;
+  return result;
+}
+
+Value *FunctionEmitter::divide(const Term &term) {
   Value *inner = value_of(*term.inner);
   Value *divisor = builder_.getInt64(static_cast<uint64_t>(term.divisor));
   // Division rounding down: the remainder made non-negative first.
   Value *remainder = builder_.CreateSRem(inner, divisor);
   Value *negative = builder_.CreateICmpSLT(remainder, builder_.getInt64(0));
   remainder = builder_.CreateSelect(negative, builder_.CreateNSWAdd(remainder, divisor), remainder);
-  Value *result = remainder;
-  if (term.kind == Term::Kind::quotient)
-    result = builder_.CreateExactSDiv(builder_.CreateNSWSub(inner, remainder), divisor);
-  levels_[*level].atoms[key] = result;
-  return result;
+  if (term.kind == Term::Kind::remainder)
+    return remainder;
+  return builder_.CreateExactSDiv(builder_.CreateNSWSub(inner, remainder), divisor);
+}
+
+/// Nothing writes tables and inputs while the kernel runs, so that the load may stand as far
+/// outside as its subscripts allow.
+Value *FunctionEmitter::look_up(const Term &term) {
+  const Access element_at{term.variable, term.subscripts}; // the address refers to it
+  Address address = address_of(element_at);
+  if (failed_)
+    return builder_.getInt64(0);
+  DType dtype = address.buffer->dtype;
+  Value *place = offset(stream(*address.buffer, address.terms), address.offset);
+  Value *element = builder_.CreateAlignedLoad(type_of(dtype), place,
+                                              llvm::Align(static_cast<uint64_t>(size_of(dtype))));
+  element = builder_.CreateSExt(element, builder_.getInt64Ty());
+  if (term.limit == 0)
+    return element;
+  Value *zero = builder_.getInt64(0), *limit = builder_.getInt64(static_cast<uint64_t>(term.limit));
+  Value *last = builder_.getInt64(static_cast<uint64_t>(term.limit - 1));
+  Value *from_end = builder_.CreateAdd(element, limit);
+  element = builder_.CreateSelect(builder_.CreateICmpSLT(element, zero), from_end, element);
+  element = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, element, zero);
+  return builder_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, element, last);
 }
 
 Value *FunctionEmitter::value_of(const Index &index) {

@@ -1,7 +1,9 @@
 // Expressions of the loops text, on scalars and on the lanes of a vector loop.
+#include "compiler/codegen/emit_conversion.h"
 #include "compiler/codegen/emit_math.h"
 #include "compiler/codegen/function_emitter.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <utility>
 
@@ -29,8 +31,45 @@ Value *FunctionEmitter::evaluate(const Expression &expression) {
     return load(expression.access);
   case Expression::Kind::call:
     return evaluate_call(expression);
+  case Expression::Kind::value:
+    return evaluate_index(expression.access.subscripts[0]);
   }
   return nullptr;
+}
+
+/// An index as a number, by way of 32 bits. In lanes that have a common step, the vector of the
+/// lanes' distances is added to the index of the first.
+Value *FunctionEmitter::evaluate_index(const loop::Index &index) {
+  llvm::Type *i32 = builder_.getInt32Ty();
+  auto is_lane = [this](const loop::Term &term) {
+    return term.kind == loop::Term::Kind::variable && term.variable == lane_variable_;
+  };
+  if (lane_variable_.empty() || !index.uses(lane_variable_)) {
+    Value *number = builder_.CreateTrunc(value_of(index), i32);
+    return builder_.CreateSIToFP(number, builder_.getFloatTy());
+  }
+  Value *numbers = nullptr;
+  bool steps = std::all_of(index.terms.begin(), index.terms.end(), [&](const loop::Term &term) {
+    return is_lane(term) || !term.uses(lane_variable_);
+  });
+  if (steps) {
+    loop::Index first;
+    int64_t step = 0;
+    first.constant = index.constant;
+    for (const loop::Term &term : index.terms)
+      if (is_lane(term))
+        step = term.factor;
+      else
+        first.terms.push_back(term);
+    llvm::SmallVector<uint32_t> distances;
+    for (int64_t lane = 0; lane < lanes_; ++lane)
+      distances.push_back(static_cast<uint32_t>(lane * step));
+    numbers = builder_.CreateAdd(splat(builder_.CreateTrunc(value_of(first), i32)),
+                                 llvm::ConstantDataVector::get(builder_.getContext(), distances));
+  } else {
+    numbers = by_lane(i32, [&] { return builder_.CreateTrunc(value_of(index), i32); });
+  }
+  return builder_.CreateSIToFP(numbers, vector_type(builder_.getFloatTy(), lanes_));
 }
 
 Value *FunctionEmitter::evaluate_call(const Expression &expression) {
@@ -60,8 +99,22 @@ Value *FunctionEmitter::evaluate_call(const Expression &expression) {
     return emit_min(builder_, a[0], a[1]);
   case Function::max:
     return emit_max(builder_, a[0], a[1]);
+  case Function::pow:
+    return emit_pow(builder_, a[0], a[1]);
   case Function::exp:
     return emit_exp(builder_, a[0]);
+  case Function::log:
+    return emit_log(builder_, a[0]);
+  case Function::erf:
+    return emit_erf(builder_, a[0]);
+  case Function::abs:
+    return emit_abs(builder_, a[0]);
+  case Function::floor:
+    return emit_floor(builder_, a[0]);
+  case Function::ceil:
+    return emit_ceil(builder_, a[0]);
+  case Function::round:
+    return emit_round(builder_, a[0]);
   case Function::tanh:
     return emit_tanh(builder_, a[0]);
   case Function::sqrt:
@@ -70,13 +123,32 @@ Value *FunctionEmitter::evaluate_call(const Expression &expression) {
     return emit_fma(builder_, a[0], a[1], a[2]);
   case Function::select_less:
     return builder_.CreateSelect(builder_.CreateFCmpOLT(a[0], a[1]), a[2], a[3]);
+  case Function::select_equal:
+    return builder_.CreateSelect(builder_.CreateFCmpOEQ(a[0], a[1]), a[2], a[3]);
   }
   return nullptr;
 }
 
 Value *FunctionEmitter::load(const Access &access) {
   auto reg = registers_.find(access.buffer);
-  return reg != registers_.end() ? load_register(reg->second, access) : load_memory(access);
+  if (reg != registers_.end())
+    return load_register(reg->second, access);
+  Value *element = load_memory(access);
+  return failed_ ? nullptr
+                 : emit_conversion(builder_, element, buffers_.at(access.buffer).dtype, DType::f32);
+}
+
+Value *FunctionEmitter::by_lane(llvm::Type *element, const std::function<Value *()> &value) {
+  Value *result = llvm::PoisonValue::get(vector_type(element, lanes_));
+  std::string variable = std::exchange(lane_variable_, "");
+  for (int64_t lane = 0; lane < lanes_; ++lane) {
+    constants_[variable] = lane;
+    result = builder_.CreateInsertElement(result, value(),
+                                          builder_.getInt64(static_cast<uint64_t>(lane)));
+  }
+  constants_.erase(variable);
+  lane_variable_ = variable;
+  return result;
 }
 
 Value *FunctionEmitter::load_register(const RegisterArray &array, const Access &access) {
@@ -124,19 +196,9 @@ Value *FunctionEmitter::load_memory(const Access &access) {
   llvm::Type *element = type_of(address.buffer->dtype);
   llvm::Align align(static_cast<uint64_t>(size));
   bool vector = !lane_variable_.empty();
-  if (vector && (address.by_lane || (address.lane_step != 0 && address.lane_step != size))) {
-    // No common step, or not adjacent: one load per lane.
-    Value *result = llvm::PoisonValue::get(vector_type(element, lanes_));
-    std::string variable = std::exchange(lane_variable_, "");
-    for (int64_t lane = 0; lane < lanes_; ++lane) {
-      constants_[variable] = lane;
-      result = builder_.CreateInsertElement(result, load_memory(access),
-                                            builder_.getInt64(static_cast<uint64_t>(lane)));
-    }
-    constants_.erase(variable);
-    lane_variable_ = variable;
-    return result;
-  }
+  // No common step, or not adjacent: one load per lane.
+  if (vector && (address.by_lane || (address.lane_step != 0 && address.lane_step != size)))
+    return by_lane(element, [&] { return load_memory(access); });
   Value *place = pointer(address);
   int64_t lanes = vector && address.lane_step == size ? lanes_ : 0;
   Value *&value = loaded_[{place, lanes}];

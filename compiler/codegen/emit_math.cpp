@@ -88,4 +88,78 @@ Value *emit_tanh(IRBuilderBase &builder, Value *x) {
   return builder.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, result, x);
 }
 
+Value *emit_abs(IRBuilderBase &builder, Value *x) {
+  return builder.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
+}
+
+Value *emit_round(IRBuilderBase &builder, Value *x) {
+  // Floats from 2^23 on are integers; NaN is on neither side.
+  Value *magnitude = emit_abs(builder, x), *magic = constant(x, 8388608.0);
+  Value *rounded = builder.CreateFSub(builder.CreateFAdd(magnitude, magic), magic);
+  rounded = builder.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, rounded, x);
+  return builder.CreateSelect(builder.CreateFCmpOLT(magnitude, magic), rounded, x);
+}
+
+Value *emit_floor(IRBuilderBase &builder, Value *x) {
+  Value *rounded = emit_round(builder, x);
+  Value *below = builder.CreateFSub(rounded, constant(x, 1.0));
+  Value *result = builder.CreateSelect(builder.CreateFCmpOGT(rounded, x), below, rounded);
+  return builder.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, result, x);
+}
+
+Value *emit_ceil(IRBuilderBase &builder, Value *x) {
+  Value *rounded = emit_round(builder, x);
+  Value *above = builder.CreateFAdd(rounded, constant(x, 1.0));
+  Value *result = builder.CreateSelect(builder.CreateFCmpOLT(rounded, x), above, rounded);
+  return builder.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, result, x);
+}
+
+Value *emit_log(IRBuilderBase &builder, Value *x) {
+  llvm::Type *integers = integer_type(builder, x);
+  auto integer = [&](int64_t number) {
+    return llvm::ConstantInt::get(integers, static_cast<uint64_t>(number), true);
+  };
+  // x = 2^e * m with m in [sqrt 1/2, sqrt 2): the exponent of x / sqrt 1/2 is e.
+  Value *bits = builder.CreateBitCast(x, integers);
+  Value *shifted = builder.CreateSub(bits, integer(0x3f3504f3));
+  Value *e = builder.CreateSIToFP(builder.CreateAShr(shifted, integer(23)), x->getType());
+  Value *m = builder.CreateSub(bits, builder.CreateAnd(shifted, integer(-0x800000)));
+  Value *r = builder.CreateFSub(builder.CreateBitCast(m, x->getType()), constant(x, 1.0));
+  Value *p = polynomial(builder, r,
+                        {7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1,
+                         1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1,
+                         3.3333331174e-1});
+  // The two parts of ln 2 times e, and r - r^2 / 2 + r^3 p.
+  Value *square = builder.CreateFMul(r, r);
+  Value *rest = builder.CreateFMul(builder.CreateFMul(p, r), square);
+  rest = emit_fma(builder, e, constant(x, -2.12194440e-4), rest);
+  rest = emit_fma(builder, square, constant(x, -0.5), rest);
+  Value *result = emit_fma(builder, e, constant(x, 0.693359375), builder.CreateFAdd(r, rest));
+  Value *zero = constant(x, 0), *infinity = llvm::ConstantFP::getInfinity(x->getType());
+  result = builder.CreateSelect(builder.CreateFCmpOLT(x, infinity), result, x); // inf, NaN
+  result = builder.CreateSelect(builder.CreateFCmpOLT(x, zero),
+                                llvm::ConstantFP::getNaN(x->getType()), result);
+  return builder.CreateSelect(builder.CreateFCmpOEQ(x, zero),
+                              llvm::ConstantFP::getInfinity(x->getType(), true), result);
+}
+
+Value *emit_erf(IRBuilderBase &builder, Value *x) {
+  Value *t = emit_abs(builder, x), *square = builder.CreateFMul(x, x);
+  Value *small = polynomial(builder, square,
+                            {-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1,
+                             -3.76125336e-1, 1.28379166e-1});
+  // x * small + x would lose the product of the smallest x where it is not fused.
+  small = builder.CreateFMul(builder.CreateFAdd(small, constant(x, 1.0)), x);
+  Value *p = polynomial(builder, t,
+                        {-1.72853470e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2,
+                         -1.06777877e-1, -6.34846687e-1, -1.28717512e-1});
+  p = emit_fma(builder, p, t, builder.CreateFNeg(t));
+  Value *large = builder.CreateFSub(constant(x, 1.0), emit_exp(builder, p));
+  large = builder.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, large, x);
+  // From 4 on erf is 1 in floats; the polynomial would overflow at infinity.
+  Value *one = builder.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, constant(x, 1.0), x);
+  large = builder.CreateSelect(builder.CreateFCmpOGT(t, constant(x, 4.0)), one, large);
+  return builder.CreateSelect(builder.CreateFCmpOGT(t, constant(x, 0.927734375)), large, small);
+}
+
 } // namespace cnnc::codegen

@@ -10,7 +10,8 @@ namespace cnnc::codegen {
 
 /// Errors stay below these, in units in the last place; tests/unit/emit_math_test.cpp measures
 /// them.
-inline constexpr double exp_error_in_ulps = 2, tanh_error_in_ulps = 3;
+inline constexpr double exp_error_in_ulps = 2, tanh_error_in_ulps = 3, log_error_in_ulps = 2,
+                        erf_error_in_ulps = 3, pow_error_in_ulps = 1;
 
 /// a > b ? a : b, which is one instruction on x86 (also with NaN: then b).
 llvm::Value *emit_max(llvm::IRBuilderBase &builder, llvm::Value *a, llvm::Value *b);
@@ -23,6 +24,25 @@ llvm::Value *emit_exp(llvm::IRBuilderBase &builder, llvm::Value *x);
 
 /// tanh x: odd polynomial below 0.625, from there 1 - 2 / (e^2x + 1) (Moshier, Cephes, tanhf).
 llvm::Value *emit_tanh(llvm::IRBuilderBase &builder, llvm::Value *x);
+
+/// ln x: -inf at 0 (and for subnormal x), NaN below. Exponent and mantissa apart, degree-8
+/// polynomial (Moshier, Cephes, logf).
+llvm::Value *emit_log(llvm::IRBuilderBase &builder, llvm::Value *x);
+
+/// erf x: odd polynomial below 0.93, from there 1 - e^p(x) (Juffa, erff).
+llvm::Value *emit_erf(llvm::IRBuilderBase &builder, llvm::Value *x);
+
+/// x^y as powf of C has it: 1 for y = 0 and for x = 1 whatever the other is, NaN for a negative x
+/// and a y that is no integer, infinities and the sign of zero included; but subnormal results may
+/// be 0. 2^(y log2 x) in double (emit_pow.cpp).
+llvm::Value *emit_pow(llvm::IRBuilderBase &builder, llvm::Value *x, llvm::Value *y);
+
+/// To integers; round takes the even one of two neighbours. Additions of 2^23, as the oldest x86-64
+/// has no instruction for it and libm would be a dependency.
+llvm::Value *emit_round(llvm::IRBuilderBase &builder, llvm::Value *x);
+llvm::Value *emit_floor(llvm::IRBuilderBase &builder, llvm::Value *x);
+llvm::Value *emit_ceil(llvm::IRBuilderBase &builder, llvm::Value *x);
+llvm::Value *emit_abs(llvm::IRBuilderBase &builder, llvm::Value *x);
 
 /// a * b + c, fused where the target has such an instruction. Only the oldest x86-64 has none, and
 /// libm's fmaf would be slow and a dependency.

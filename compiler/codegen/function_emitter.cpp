@@ -1,11 +1,13 @@
 // Statements: loops, registers, assignments.
 #include "compiler/codegen/function_emitter.h"
+#include "compiler/codegen/emit_conversion.h"
 #include "compiler/codegen/emit_math.h"
 #include "ir/graph/op.h" // overloaded
 #include "ir/loop/scratch.h"
 
 #include <fmt/format.h>
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/Module.h>
 
 namespace cnnc::codegen {
 
@@ -93,6 +95,8 @@ FunctionEmitter::FunctionEmitter(const loop::Kernel &kernel, llvm::Function *fun
       memory.strides = byte_strides(buffer.dtype, buffer.shape);
       buffers_[buffer.name] = std::move(memory);
     }
+  for (const loop::Table &table : kernel.tables)
+    add_table(table);
   loop::ScratchSize scratch = scratch_size(kernel);
   if (scratch.shared + scratch.worker > 0) {
     Value *slot = offset(buffers, static_cast<int64_t>(8 * position));
@@ -149,6 +153,27 @@ llvm::Type *FunctionEmitter::type_of(DType dtype) {
 
 llvm::Type *FunctionEmitter::vector_type(llvm::Type *element, int64_t lanes) {
   return lanes > 0 ? llvm::FixedVectorType::get(element, static_cast<unsigned>(lanes)) : element;
+}
+
+/// A constant of the module, which the functions of the kernel share.
+void FunctionEmitter::add_table(const loop::Table &table) {
+  llvm::Module &module = *function_->getParent();
+  std::string name = fmt::format("{}.{}", kernel_.name, table.name);
+  llvm::GlobalVariable *global = module.getGlobalVariable(name, true);
+  if (!global) {
+    llvm::Constant *elements = nullptr;
+    if (table.dtype == DType::i32) {
+      std::vector<int32_t> values(table.values.begin(), table.values.end());
+      elements = llvm::ConstantDataArray::get(module.getContext(), values);
+    } else {
+      std::vector<float> values(table.values.begin(), table.values.end());
+      elements = llvm::ConstantDataArray::get(module.getContext(), values);
+    }
+    global = new llvm::GlobalVariable(module, elements->getType(), true,
+                                      llvm::GlobalValue::PrivateLinkage, elements, name);
+    global->setAlignment(llvm::Align(64));
+  }
+  buffers_[table.name] = {table.name, table.dtype, byte_strides(table.dtype, table.shape), global};
 }
 
 void FunctionEmitter::add_scratch(const Register &scratch, Value *area, int64_t bytes) {
@@ -370,35 +395,54 @@ void FunctionEmitter::emit_register(const Register &reg, const std::vector<State
 }
 
 void FunctionEmitter::emit_assign(const loop::Assign &assign) {
-  const Expression &value = assign.value;
-  bool product = value.kind == Expression::Kind::call && value.function == Function::mul;
-  Value *result = nullptr;
-  if (!assign.accumulate) {
-    result = evaluate(value);
-  } else {
-    Value *sum = load(assign.target);
-    if (!sum || failed_)
-      return;
-    Value *a = evaluate(product ? value.arguments[0] : value);
-    Value *b = product ? evaluate(value.arguments[1]) : nullptr;
-    if (failed_)
-      return;
-    bool vector = sum->getType()->isVectorTy() || a->getType()->isVectorTy() ||
-                  (b && b->getType()->isVectorTy());
-    if (vector) {
-      sum = splat(sum);
-      a = splat(a);
-      b = b ? splat(b) : nullptr;
-    }
-    result = b ? emit_fma(builder_, a, b, sum) : builder_.CreateFAdd(sum, a);
-  }
+  auto reg = registers_.find(assign.target.buffer);
+  auto memory = buffers_.find(assign.target.buffer);
+  if (reg == registers_.end() && memory == buffers_.end())
+    return fail(fmt::format("there is no buffer {}", assign.target.buffer));
+  Value *result = reg == registers_.end() ? copied(assign) : nullptr;
+  if (result && !failed_)
+    return store_memory(assign.target, result);
+  if (!failed_)
+    result = assign.accumulate ? accumulated(assign) : evaluate(assign.value);
   if (failed_)
     return;
-  auto reg = registers_.find(assign.target.buffer);
   if (reg != registers_.end())
-    store_register(reg->second, assign.target, result);
-  else
-    store_memory(assign.target, result);
+    return store_register(reg->second, assign.target, result);
+  store_memory(assign.target, emit_conversion(builder_, result, DType::f32, memory->second.dtype));
+}
+
+/// Elements and numbers go from the one type to the other without becoming f32 in between.
+Value *FunctionEmitter::copied(const loop::Assign &assign) {
+  DType to = buffers_.at(assign.target.buffer).dtype;
+  if (assign.accumulate)
+    return nullptr;
+  if (assign.value.kind == Expression::Kind::number)
+    return emit_number(builder_, assign.value.number, to);
+  auto from = buffers_.find(assign.value.access.buffer);
+  if (assign.value.kind != Expression::Kind::load || from == buffers_.end())
+    return nullptr;
+  Value *element = load_memory(assign.value.access);
+  return failed_ ? nullptr : emit_conversion(builder_, element, from->second.dtype, to);
+}
+
+Value *FunctionEmitter::accumulated(const loop::Assign &assign) {
+  const Expression &value = assign.value;
+  bool product = value.kind == Expression::Kind::call && value.function == Function::mul;
+  Value *sum = load(assign.target);
+  if (!sum || failed_)
+    return nullptr;
+  Value *a = evaluate(product ? value.arguments[0] : value);
+  Value *b = product ? evaluate(value.arguments[1]) : nullptr;
+  if (failed_)
+    return nullptr;
+  bool vector = sum->getType()->isVectorTy() || a->getType()->isVectorTy() ||
+                (b && b->getType()->isVectorTy());
+  if (vector) {
+    sum = splat(sum);
+    a = splat(a);
+    b = b ? splat(b) : nullptr;
+  }
+  return b ? emit_fma(builder_, a, b, sum) : builder_.CreateFAdd(sum, a);
 }
 
 void FunctionEmitter::store_register(RegisterArray &array, const Access &access, Value *value) {

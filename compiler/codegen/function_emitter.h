@@ -10,7 +10,7 @@
 
 namespace cnnc::codegen {
 
-/// A buffer of the kernel: its base pointer and the byte strides of its dimensions.
+/// A buffer or table of the kernel: its base pointer and the byte strides of its dimensions.
 struct MemoryBuffer {
   std::string name;
   DType dtype = DType::f32;
@@ -47,11 +47,11 @@ private:
     llvm::BasicBlock *preheader = nullptr;
     llvm::BasicBlock *header = nullptr; // phis, and values that the body needs at its begin
     std::map<std::string, llvm::Value *> pointers;            // by stream
-    std::map<std::string, llvm::Value *> atoms;               // quotients and remainders
+    std::map<std::string, llvm::Value *> atoms;               // quotients, remainders, lookups
     std::vector<std::pair<llvm::PHINode *, int64_t>> stepped; // pointer phis and their byte steps
   };
 
-  /// One summand of an address: factor bytes times a loop variable or a quotient or remainder.
+  /// One summand of an address: factor bytes times a loop variable, quotient, remainder or lookup.
   struct AddressTerm {
     size_t level = 0;
     const loop::Term *term = nullptr;
@@ -59,7 +59,7 @@ private:
   };
   struct Address {
     const MemoryBuffer *buffer = nullptr;
-    std::vector<AddressTerm> terms; // by level, variables before quotients
+    std::vector<AddressTerm> terms; // by level, variables before others
     int64_t offset = 0;             // constant bytes
     int64_t lane_step = 0;          // bytes per iteration of the vector loop
     bool by_lane = false;           // the lanes have no common step
@@ -81,6 +81,7 @@ private:
   void emit_unrolled(const loop::For &loop, int64_t first, int64_t count);
   void emit_vector(const loop::For &loop);
   void emit_register(const loop::Register &reg, const std::vector<loop::Statement> &scope);
+  void add_table(const loop::Table &table);
   void add_scratch(const loop::Register &scratch, llvm::Value *area, int64_t offset);
   void emit_assign(const loop::Assign &assign);
   void store_register(RegisterArray &array, const loop::Access &access, llvm::Value *value);
@@ -90,11 +91,19 @@ private:
                                   llvm::BasicBlock *preheader);
   void close_register_phis(const RegisterPhis &phis, llvm::BasicBlock *latch);
 
+  /// A value of f32, or a vector of them.
   llvm::Value *evaluate(const loop::Expression &expression);
+  llvm::Value *evaluate_index(const loop::Index &index);
   llvm::Value *evaluate_call(const loop::Expression &expression);
   llvm::Value *load(const loop::Access &access);
   llvm::Value *load_register(const RegisterArray &array, const loop::Access &access);
+  /// In the element type of the buffer.
   llvm::Value *load_memory(const loop::Access &access);
+  /// The values of a vector loop, one for each lane.
+  llvm::Value *by_lane(llvm::Type *element, const std::function<llvm::Value *()> &value);
+  /// What a plain copy between buffers stores; null when the assignment is none.
+  llvm::Value *copied(const loop::Assign &assign);
+  llvm::Value *accumulated(const loop::Assign &assign);
 
   Address address_of(const loop::Access &access);
   void add_term(Address &address, const loop::Term &term, int64_t bytes);
@@ -102,12 +111,17 @@ private:
   llvm::Value *stream(const MemoryBuffer &buffer, llvm::ArrayRef<AddressTerm> terms);
   llvm::Value *offset(llvm::Value *pointer, int64_t bytes);
   std::optional<size_t> level_of(const loop::Index &index) const;
+  std::optional<size_t> level_of(const loop::Term &term) const;
+  std::string key_of(const loop::Term &term) const;
   llvm::Value *value_of(const loop::Term &term);
   llvm::Value *value_of(const loop::Index &index);
+  llvm::Value *divide(const loop::Term &term);
+  llvm::Value *look_up(const loop::Term &term);
   llvm::Value *bound(const std::vector<loop::Index> &alternatives, bool greatest);
 
   /// The value of an index in which every variable is bound to a constant now.
   std::optional<int64_t> constant_of(const loop::Index &index) const;
+  std::optional<int64_t> constant_of(const loop::Term &term) const;
   /// Flat number of a register element; with a vector array, without its last dimension.
   std::optional<size_t> element_of(const RegisterArray &array, const loop::Access &access);
 
@@ -123,9 +137,9 @@ private:
   Diagnostics &diagnostics_;
   llvm::IRBuilder<> builder_;
   std::map<std::string, MemoryBuffer> buffers_;
-  llvm::Value *shared_scratch_ = nullptr;    // of the kernel
-  llvm::Value *own_scratch_ = nullptr;       // where declarations go: of the worker, or shared
-  int64_t scratch_top_ = 0;                  // bytes of own_scratch_ that are in use
+  llvm::Value *shared_scratch_ = nullptr; // of the kernel
+  llvm::Value *own_scratch_ = nullptr;    // where declarations go: of the worker, or shared
+  int64_t scratch_top_ = 0;               // bytes of own_scratch_ that are in use
   std::vector<std::pair<const loop::Register *, int64_t>> declared_; // and their offsets
   std::map<std::string, RegisterArray> registers_;
   std::map<std::string, int64_t> constants_; // variables of unrolled loops and single iterations

@@ -128,7 +128,7 @@ private:
           return false;
         continue;
       }
-      std::optional<std::string> name = term.inner->as_variable();
+      std::optional<std::string> name = term.divides() ? term.inner->as_variable() : std::nullopt;
       if (!name || !is_variable(*name) || subscript.terms.size() != 1 || term.factor != 1 ||
           subscript.constant != 0)
         return false;
@@ -212,7 +212,7 @@ private:
     redirect_reads(body, read, counters);
     loop::substitute(body, values);
     store.target.subscripts = written;
-    Statement declare = loop::make_register(local_.name, shape, local_.dtype);
+    Statement declare = loop::make_register(local_.name, shape);
     if (array) {
       result.push_back(std::move(declare));
       append_unrolled(loops, std::move(stored), result);

@@ -10,8 +10,11 @@
 //
 // A pool whose windows do not overlap reads a whole block of its producer's values: the producer's
 // loops are split by the window, `for ow in 0..6` into `for ow in 0..3, unroll ow.p in 0..2`, the
-// nests joined at the outer part, and the register holds the block. A producer that is no plain nest
-// over its result, as Winograd's, gets its consumer where it stores (fuse_at_stores.h).
+// nests joined at the outer part, and the register holds the block. A producer that is no plain
+// nest over its result, as Winograd's, gets its consumer where it stores (fuse_at_stores.h).
+//
+// Registers are f32. A local of another type holds what that type holds: lowering rounds before it
+// stores to one.
 #include "compiler/loop_passes/fuse_at_stores.h"
 #include "compiler/loop_passes/loop_passes.h"
 #include "ir/loop/rewrite.h"
@@ -183,7 +186,7 @@ private:
     for (const auto &[part, extent] : parts)
       loop::unroll_loop(block, part);
     std::vector<Statement> body;
-    body.push_back(loop::make_register(local_.name, shape, local_.dtype));
+    body.push_back(loop::make_register(local_.name, shape));
     for (std::vector<Statement> *half : {&block, &consumer_body})
       for (Statement &statement : *half)
         body.push_back(std::move(statement));
@@ -212,10 +215,9 @@ bool fuse_loops(Kernel &kernel, PassContext &context) {
   loop::make_registers_unique(kernel);
   while (!kernel.locals.empty()) {
     auto fused =
-        std::find_if(kernel.locals.begin(), kernel.locals.end(),
-                     [&](const loop::Buffer &local) {
-                       return Fusion(kernel, local).run() || fuse_at_stores(kernel, local);
-                     });
+        std::find_if(kernel.locals.begin(), kernel.locals.end(), [&](const loop::Buffer &local) {
+          return Fusion(kernel, local).run() || fuse_at_stores(kernel, local);
+        });
     if (fused == kernel.locals.end()) {
       context.diagnostics.error(
           kernel.range, fmt::format("kernel @{}: the loops that write and read {} cannot be joined",

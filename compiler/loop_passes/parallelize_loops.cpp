@@ -8,10 +8,10 @@
 //   }                                                 }
 //
 // Every iteration writes results of its own, so that the result does not depend on how the
-// iterations are shared: a store that does not mention each of these loops is an error. A name
-// stands for the loop itself or for its outer part after tiling. Tasks follow each other in the
-// order of the names, the last one changing fastest: parallel=[oh, oc] does all channels of a row,
-// then those of the next.
+// iterations are shared: a store that does not mention each of these loops is an error, or mentions
+// it in a lookup, which may give several iterations the same element. A name stands for the loop
+// itself or for its outer part after tiling. Tasks follow each other in the order of the names, the
+// last one changing fastest: parallel=[oh, oc] does all channels of a row, then those of the next.
 #include "compiler/loop_passes/loop_passes.h"
 #include "ir/loop/rewrite.h"
 
@@ -49,8 +49,9 @@ std::optional<std::string> shared_store(const std::vector<Statement> &body,
     if (!assign || !kernel.find_buffer(assign->target.buffer))
       continue;
     const std::vector<Index> &subscripts = assign->target.subscripts;
-    if (std::none_of(subscripts.begin(), subscripts.end(),
-                     [&](const Index &index) { return index.uses(variable); }))
+    if (std::none_of(subscripts.begin(), subscripts.end(), [&](const Index &index) {
+          return index.uses(variable) && !index.looks_up_with(variable);
+        }))
       return assign->target.buffer;
   }
   return std::nullopt;

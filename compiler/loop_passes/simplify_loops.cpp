@@ -84,7 +84,7 @@ void simplify(std::vector<Statement> &body, loop::Scope &scope) {
 } // namespace
 
 bool simplify_loops(loop::Kernel &kernel, PassContext &) {
-  loop::Scope scope;
+  loop::Scope scope(kernel);
   simplify(kernel.body, scope);
   return true;
 }

@@ -35,9 +35,9 @@ std::string identifier(std::string_view name) {
 
 /// Words that have a meaning of their own in the loops text.
 bool is_reserved(const std::string &name) {
-  static constexpr std::string_view words[] = {"for", "parallel", "unroll", "vector", "reg",  "in",
-                                               "min", "max",      "exp",    "tanh",   "sqrt", "fma",
-                                               "inf", "nan",      "select", "local", "scratch"};
+  static constexpr std::string_view words[] = {
+      "for",  "parallel", "unroll", "vector", "reg", "in",     "min",   "max",     "exp",
+      "tanh", "sqrt",     "fma",    "inf",    "nan", "select", "local", "scratch", "table"};
   return std::find(std::begin(words), std::end(words), name) != std::end(words);
 }
 
@@ -85,11 +85,10 @@ private:
   loop::Kernel kernel_;
   std::map<ValueId, std::string> names_;
   // The registers of the lowering: a buffer of the same name would hide behind them.
-  std::set<std::string> taken_ = {
-      "sum",         "count",    "m",    "e",    "scale", "factor",
-      "transformed", "products", "half", "tile", "edge",  "sum.0",
-      "sum.1",       "sum.2",    "sum.3", "sum.4", "sum.5", "sum.6",
-      "m.v", "m.half", "sum.v", "sum.half"};
+  std::set<std::string> taken_ = {"sum",         "count",    "m",     "e",       "scale", "factor",
+                                  "transformed", "products", "half",  "tile",    "edge",  "sum.0",
+                                  "sum.1",       "sum.2",    "sum.3", "sum.4",   "sum.5", "sum.6",
+                                  "m.v",         "m.half",   "sum.v", "sum.half"};
 };
 
 /// Replaces the members of every kernel by one call.

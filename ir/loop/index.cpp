@@ -22,18 +22,6 @@ int64_t saturating_multiply(int64_t a, int64_t b) {
   return overflow ? ((a > 0) == (b > 0) ? largest : -largest) : product;
 }
 
-/// The part of a term without its factor: what decides whether two terms can be added.
-std::string spell_atom(const Term &term) {
-  if (term.kind == Term::Kind::variable)
-    return term.variable;
-  bool simple = term.inner->constant == 0 && term.inner->terms.size() == 1 &&
-                term.inner->terms[0].kind == Term::Kind::variable &&
-                term.inner->terms[0].factor == 1;
-  std::string inner = to_string(*term.inner);
-  return fmt::format("{} {} {}", simple ? inner : "(" + inner + ")",
-                     term.kind == Term::Kind::quotient ? "/" : "%", term.divisor);
-}
-
 void add_term(Index &index, const Term &term) {
   if (term.factor == 0)
     return;
@@ -75,10 +63,39 @@ Term division_term(Term::Kind kind, const Index &inner, int64_t divisor) {
 
 } // namespace
 
+/// What decides whether two terms can be added.
+std::string spell_atom(const Term &term) {
+  if (term.kind == Term::Kind::variable)
+    return term.variable;
+  if (term.kind == Term::Kind::lookup) {
+    std::string text;
+    for (const Index &subscript : term.subscripts)
+      text += (text.empty() ? "" : ", ") + to_string(subscript);
+    text = term.subscripts.empty() ? term.variable : fmt::format("{}[{}]", term.variable, text);
+    return term.limit == 0 ? text : fmt::format("lookup({}, {})", text, term.limit);
+  }
+  bool simple = term.inner->constant == 0 && term.inner->terms.size() == 1 &&
+                !term.inner->terms[0].divides() && term.inner->terms[0].factor == 1;
+  std::string inner = to_string(*term.inner);
+  return fmt::format("{} {} {}", simple ? inner : "(" + inner + ")",
+                     term.kind == Term::Kind::quotient ? "/" : "%", term.divisor);
+}
+
 Index Index::variable(std::string name) {
   Index index;
   Term term;
   term.variable = std::move(name);
+  index.terms.push_back(std::move(term));
+  return index;
+}
+
+Index Index::lookup(std::string buffer, std::vector<Index> subscripts, int64_t limit) {
+  Index index;
+  Term term;
+  term.kind = Term::Kind::lookup;
+  term.variable = std::move(buffer);
+  term.subscripts = std::move(subscripts);
+  term.limit = limit;
   index.terms.push_back(std::move(term));
   return index;
 }
@@ -90,9 +107,28 @@ std::optional<std::string> Index::as_variable() const {
   return terms[0].variable;
 }
 
+bool Term::uses(const std::string &name) const {
+  switch (kind) {
+  case Kind::variable:
+    return variable == name;
+  case Kind::quotient:
+  case Kind::remainder:
+    return inner->uses(name);
+  case Kind::lookup:
+    return std::any_of(subscripts.begin(), subscripts.end(),
+                       [&](const Index &subscript) { return subscript.uses(name); });
+  }
+  return false;
+}
+
 bool Index::uses(const std::string &name) const {
+  return std::any_of(terms.begin(), terms.end(), [&](const Term &term) { return term.uses(name); });
+}
+
+bool Index::looks_up_with(const std::string &name) const {
   return std::any_of(terms.begin(), terms.end(), [&](const Term &term) {
-    return term.kind == Term::Kind::variable ? term.variable == name : term.inner->uses(name);
+    return term.divides() ? term.inner->looks_up_with(name)
+                          : term.kind == Term::Kind::lookup && term.uses(name);
   });
 }
 
@@ -102,6 +138,8 @@ bool Index::operator==(const Index &other) const {
       return false;
     if (a.kind == Term::Kind::variable)
       return a.variable == b.variable;
+    if (a.kind == Term::Kind::lookup)
+      return a.variable == b.variable && a.limit == b.limit && a.subscripts == b.subscripts;
     return a.divisor == b.divisor && *a.inner == *b.inner;
   };
   return constant == other.constant &&
@@ -150,20 +188,48 @@ Index operator%(const Index &a, int64_t divisor) {
   return result;
 }
 
-Index substitute(const Index &index,
-                 const std::function<std::optional<Index>(const std::string &)> &replacement) {
+namespace {
+
+/// The expression with its variables and lookups, down to the innermost, replaced by what `leaf`
+/// makes of them; the subscripts of a lookup have been replaced before.
+Index rebuild(const Index &index, const std::function<Index(const Term &)> &leaf) {
   Index result(index.constant);
   for (const Term &term : index.terms) {
-    if (term.kind == Term::Kind::variable) {
-      std::optional<Index> value = replacement(term.variable);
-      result = result + (value ? *value : Index::variable(term.variable)) * term.factor;
-      continue;
+    Index value;
+    if (term.divides()) {
+      Index inner = rebuild(*term.inner, leaf);
+      value = term.kind == Term::Kind::quotient ? inner / term.divisor : inner % term.divisor;
+    } else {
+      Term part = term;
+      for (Index &subscript : part.subscripts)
+        subscript = rebuild(subscript, leaf);
+      value = leaf(part);
     }
-    Index inner = substitute(*term.inner, replacement);
-    Index value = term.kind == Term::Kind::quotient ? inner / term.divisor : inner % term.divisor;
     result = result + value * term.factor;
   }
   return result;
+}
+
+} // namespace
+
+Index substitute(const Index &index,
+                 const std::function<std::optional<Index>(const std::string &)> &replacement) {
+  return rebuild(index, [&](const Term &term) {
+    if (term.kind == Term::Kind::lookup)
+      return Index::lookup(term.variable, term.subscripts, term.limit);
+    std::optional<Index> value = replacement(term.variable);
+    return value ? *value : Index::variable(term.variable);
+  });
+}
+
+Index rename_lookups(const Index &index, const std::function<void(std::string &)> &rename) {
+  return rebuild(index, [&](const Term &term) {
+    if (term.kind == Term::Kind::variable)
+      return Index::variable(term.variable);
+    std::string buffer = term.variable;
+    rename(buffer);
+    return Index::lookup(buffer, term.subscripts, term.limit);
+  });
 }
 
 Index substitute(const Index &index, const std::string &variable, const Index &value) {
@@ -184,8 +250,7 @@ std::string to_string(const Index &index) {
     std::string atom = spell_atom(term);
     int64_t factor = std::abs(term.factor);
     if (factor != 1)
-      atom = fmt::format("{} * {}", term.kind == Term::Kind::variable ? atom : "(" + atom + ")",
-                         factor);
+      atom = fmt::format("{} * {}", term.divides() ? "(" + atom + ")" : atom, factor);
     append(term.factor < 0, atom);
   };
   // Large strides first, `oh * 2 + kh`, but no negative one, so that `1 - oh` is not `-oh + 1`.

@@ -1,5 +1,7 @@
 #include "ir/loop/loop.h"
 
+#include <algorithm>
+
 namespace cnnc::loop {
 
 Expression number(double value) {
@@ -20,6 +22,13 @@ Expression call(Function function, std::vector<Expression> arguments) {
   result.kind = Expression::Kind::call;
   result.function = function;
   result.arguments = std::move(arguments);
+  return result;
+}
+
+Expression value(Index index) {
+  Expression result;
+  result.kind = Expression::Kind::value;
+  result.access.subscripts.push_back(std::move(index));
   return result;
 }
 
@@ -49,6 +58,36 @@ const Buffer *Kernel::find_buffer(std::string_view buffer_name) const {
       if (buffer.name == buffer_name)
         return &buffer;
   return nullptr;
+}
+
+const Table *Kernel::find_table(std::string_view table_name) const {
+  for (const Table &table : tables)
+    if (table.name == table_name)
+      return &table;
+  return nullptr;
+}
+
+int64_t limited(int64_t element, int64_t limit) {
+  if (limit == 0)
+    return element;
+  return std::clamp<int64_t>(element < 0 ? element + limit : element, 0, limit - 1);
+}
+
+std::optional<int64_t>
+Table::looked_up(const Term &lookup,
+                 const std::function<std::optional<int64_t>(const Index &)> &constant) const {
+  int64_t position = 0;
+  if (dtype != DType::i32 || lookup.subscripts.size() != shape.size())
+    return std::nullopt;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    std::optional<int64_t> subscript = constant(lookup.subscripts[i]);
+    if (!subscript || *subscript < 0 || *subscript >= shape[i])
+      return std::nullopt;
+    position = position * shape[i] + *subscript;
+  }
+  if (position >= std::ssize(values))
+    return std::nullopt;
+  return limited(static_cast<int64_t>(values[static_cast<size_t>(position)]), lookup.limit);
 }
 
 Statement make_for(std::string variable, Index extent, std::vector<Statement> body, LoopKind kind) {

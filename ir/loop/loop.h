@@ -1,7 +1,8 @@
 // The loops text: what a kernel does, loop by loop. The whole grammar:
 //
 //   kernel    = "kernel" @name "(" buffers ")" "->" "(" buffers ")"
-//               ["local" "(" buffers ")"] [schedule] "{" statement* "}"
+//               ["local" "(" buffers ")"] [schedule] "{" table* statement* "}"
+//   table     = "table" name ":" type "=" "[" number {"," number} "]"      constant, i32 or f32
 //   buffer    = name ":" type                          physical shape, row-major, innermost last
 //   statement = loops "{" statement* "}" | register | assignment
 //   loops     = [kind] variable "in" bound ".." bound {"," [kind] variable "in" bound ".." bound}
@@ -12,19 +13,37 @@
 //   assignment= access ("=" | "+=") expression              c += a * b is fused where the CPU can
 //   access    = name ["[" index {"," index} "]"]
 //   expression= number | access | expression (+ - * /) expression | "-" expression
-//             | (min max exp tanh sqrt fma) "(" expression {"," expression} ")"
-//             | "select" "(" expression "<" expression "," expression "," expression ")"
-//   index     = sums of variables times integers, with index / integer and index % integer
+//             | function "(" expression {"," expression} ")"
+//             | "select" "(" expression ("<" | "==") expression "," expression "," expression ")"
+//             | "value" "(" index ")"                       an index as a number
+//   function  = min max pow | exp log tanh erf sqrt abs floor ceil round | fma
+//   index     = sums of variables and lookups times integers, with index / integer and
+//               index % integer
+//   lookup    = table "[" index {"," index} "]"
+//             | "lookup" "(" access "," integer ")"         of a table or an input, and its limit
 //
 // Meaning. Loops run from the first bound up to, not including, the second; both belong to the
 // iteration space of the loops around. `for` runs in order. The iterations of `parallel` may run in
 // any order at the same time; such a loop stands outermost. `unroll` is `for` written out by the
 // emitter. `vector` computes all its iterations at once, one per lane; it holds assignments only.
-// `reg` elements are registers: their subscripts are constants once loops are written out. `scratch`
-// is memory of the kernel's own, with any subscripts: inside a parallel loop every worker has one,
-// elsewhere the kernel has one that all its loops share. Neither holds anything to begin with.
-// max(a, b) is a when a > b and else b, also when one is NaN; min alike. Division of indices rounds
-// down.
+// `reg` elements are registers: their subscripts are constants once loops are written out.
+// `scratch` is memory of the kernel's own, with any subscripts: inside a parallel loop every worker
+// has one, elsewhere the kernel has one that all its loops share. Neither holds anything to begin
+// with. max(a, b) is a when a > b and else b, also when one is NaN; min alike. `select` with a NaN
+// takes the last. round(x) takes the even of two neighbours, pow is that of C. Division of indices
+// rounds down.
+//
+// All arithmetic is in f32, and so are registers. Loads convert to it: integers beyond 2^24 are
+// rounded, a bool is 0 or 1. Stores convert back: to an integer towards zero, what is out of range
+// to the nearest integer of the type, NaN to 0; to bool, 0 is false and all else true. A plain
+// copy, x[..] = y[..], keeps integers and f64 exact: it goes from the one type to the other
+// directly.
+//
+// Lookups are indices that are data: y[i] = x[rows[i]]. They read tables and inputs of i32 or i64,
+// never what the kernel writes, so that their values do not change while it runs. A lookup with a
+// limit lies in [0, limit) whatever it reads (index.h), which proves the bounds of its access.
+// Stores may have lookups in their subscripts (scatter); parallel loops have to be told apart by
+// other subscripts.
 #pragma once
 
 #include "ir/graph/type.h"
@@ -35,7 +54,28 @@
 
 namespace cnnc::loop {
 
-enum class Function { add, sub, mul, div, neg, min, max, exp, tanh, sqrt, fma, select_less };
+enum class Function {
+  add,
+  sub,
+  mul,
+  div,
+  neg,
+  min,
+  max,
+  exp,
+  log,
+  tanh,
+  erf,
+  sqrt,
+  abs,
+  floor,
+  ceil,
+  round,
+  pow,
+  fma,
+  select_less,
+  select_equal
+};
 
 /// Element of a buffer or register array.
 struct Access {
@@ -45,10 +85,10 @@ struct Access {
 };
 
 struct Expression {
-  enum class Kind { number, load, call };
+  enum class Kind { number, load, call, value };
   Kind kind = Kind::number;
   double number = 0;
-  Access access;                     // load
+  Access access;                     // load; value: the index alone, as the one subscript
   Function function = Function::add; // call
   std::vector<Expression> arguments; // call; select_less(a, b, c, d) is a < b ? c : d
   bool operator==(const Expression &) const = default;
@@ -57,6 +97,7 @@ struct Expression {
 Expression number(double value);
 Expression load(std::string buffer, std::vector<Index> subscripts);
 Expression call(Function function, std::vector<Expression> arguments);
+Expression value(Index index);
 Expression operator+(Expression a, Expression b);
 Expression operator-(Expression a, Expression b);
 Expression operator*(Expression a, Expression b);
@@ -108,17 +149,34 @@ struct Buffer {
   bool operator==(const Buffer &) const = default;
 };
 
+/// Constants that belong to the code: an element per position, row-major, of i32 or f32.
+struct Table : Buffer {
+  std::vector<double> values;
+  bool operator==(const Table &) const = default;
+
+  /// What a lookup in an i32 table gives whose subscripts `constant` knows; empty when it does not
+  /// know one, or when one leaves the table.
+  std::optional<int64_t>
+  looked_up(const Term &lookup,
+            const std::function<std::optional<int64_t>(const Index &)> &constant) const;
+};
+
+/// What a lookup makes of the element that it has read: see index.h.
+int64_t limited(int64_t element, int64_t limit);
+
 /// `locals` hold values between the ops of one kernel until fuse_loops turns them into registers.
 struct Kernel {
   std::string name;
   std::vector<Buffer> inputs;
   std::vector<Buffer> outputs;
   std::vector<Buffer> locals;
+  std::vector<Table> tables;
   Schedule schedule; // what the loop passes have still to do
   std::vector<Statement> body;
   SourceRange range;
 
-  const Buffer *find_buffer(std::string_view name) const;
+  const Buffer *find_buffer(std::string_view name) const; // no tables
+  const Table *find_table(std::string_view name) const;
 };
 
 // Building blocks.

@@ -1,5 +1,6 @@
 #include "ir/loop/parser.h"
 #include "ir/graph/parser.h"
+#include "ir/loop/functions.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -12,15 +13,6 @@ constexpr int deepest_nesting = 200;
 constexpr int most_operators = 2000; // of one expression, a tree that is walked by recursion
 constexpr size_t most_terms = 100;
 constexpr int64_t largest_number = int64_t(1) << 40; // in an index; products of two are caught
-
-struct FunctionRow {
-  std::string_view name;
-  Function function;
-  size_t arguments;
-};
-constexpr FunctionRow functions[] = {{"min", Function::min, 2},   {"max", Function::max, 2},
-                                     {"exp", Function::exp, 1},   {"tanh", Function::tanh, 1},
-                                     {"sqrt", Function::sqrt, 1}, {"fma", Function::fma, 3}};
 
 std::optional<LoopKind> loop_kind(const Token &token) {
   if (token.kind != TokenKind::identifier)
@@ -58,7 +50,7 @@ public:
         return std::nullopt;
       result.schedule = *schedule;
     }
-    if (!block(result.body))
+    if (!cursor_.expect("{") || !tables(result.tables) || !statements(result.body))
       return std::nullopt;
     return result;
   }
@@ -101,9 +93,37 @@ private:
     return true;
   }
 
-  bool block(std::vector<Statement> &body) {
-    if (!cursor_.expect("{"))
-      return false;
+  bool at_table() const {
+    return cursor_.is_word("table") && cursor_.peek(1).kind == TokenKind::identifier;
+  }
+
+  bool tables(std::vector<Table> &list) {
+    while (at_table()) {
+      cursor_.next();
+      Table table;
+      table.name = cursor_.next().text;
+      if (!cursor_.expect(":") || !physical_type(table.dtype, table.shape) ||
+          !cursor_.expect("=") || !cursor_.expect("["))
+        return false;
+      do {
+        std::optional<double> value = cursor_.expect_number("an element of the table");
+        if (!value)
+          return false;
+        // Elements are compared as what they are in memory.
+        table.values.push_back(
+            table.dtype == DType::f32 ? static_cast<double>(static_cast<float>(*value)) : *value);
+      } while (cursor_.accept(","));
+      if (!cursor_.expect("]"))
+        return false;
+      list.push_back(std::move(table));
+    }
+    return true;
+  }
+
+  bool block(std::vector<Statement> &body) { return cursor_.expect("{") && statements(body); }
+
+  /// The statements of a block, behind its opening brace.
+  bool statements(std::vector<Statement> &body) {
     if (++depth_ > deepest_nesting)
       return cursor_.error("the loops are nested too deeply");
     while (!cursor_.at_end() && !cursor_.is("}")) {
@@ -122,6 +142,10 @@ private:
       return loops(*kind);
     }
     SourceRange range = cursor_.peek().range;
+    if (at_table()) {
+      cursor_.error("tables stand at the begin of the kernel, before all statements");
+      return std::nullopt;
+    }
     bool scratch = cursor_.accept_word("scratch");
     if (scratch || cursor_.accept_word("reg")) {
       std::optional<Token> name = cursor_.expect(
@@ -261,12 +285,36 @@ private:
         result.reset();
     } else if (cursor_.peek().kind == TokenKind::integer) {
       result = fitting(Index(cursor_.next().integer));
+    } else if (cursor_.is_word("lookup") && cursor_.peek(1).text == "(") {
+      result = limited_lookup();
+    } else if (cursor_.peek().kind == TokenKind::identifier && cursor_.peek(1).text == "[") {
+      Access read;
+      if (access(read, "a table"))
+        result = Index::lookup(read.buffer, read.subscripts);
     } else if (std::optional<Token> name =
                    cursor_.expect(TokenKind::identifier, "a loop variable or an integer")) {
       result = Index::variable(name->text);
     }
     --depth_;
     return result;
+  }
+
+  /// `lookup(indices[i], 80)`
+  std::optional<Index> limited_lookup() {
+    cursor_.next();
+    cursor_.next(); // (
+    Access read;
+    if (!access(read, "a table or an input") || !cursor_.expect(","))
+      return std::nullopt;
+    SourceRange range = cursor_.peek().range;
+    std::optional<int64_t> limit = cursor_.expect_integer("the limit of the lookup");
+    if (!limit || !cursor_.expect(")"))
+      return std::nullopt;
+    if (*limit < 1 || *limit > largest_number) {
+      cursor_.error_at(range, "the limit of a lookup is between 1 and 2^40");
+      return std::nullopt;
+    }
+    return Index::lookup(read.buffer, read.subscripts, *limit);
   }
 
   bool access(Access &result, std::string_view what) {
@@ -362,13 +410,22 @@ private:
     cursor_.next(); // (
     if (name.text == "select")
       return select();
-    auto row = std::find_if(std::begin(functions), std::end(functions),
+    if (name.text == "value") {
+      std::optional<Index> number = index();
+      if (!number || !cursor_.expect(")"))
+        return std::nullopt;
+      return value(std::move(*number));
+    }
+    std::span<const FunctionRow> functions = named_functions();
+    auto row = std::find_if(functions.begin(), functions.end(),
                             [&](const FunctionRow &f) { return f.name == name.text; });
-    if (row == std::end(functions)) {
-      cursor_.error_at(name.range,
-                       fmt::format("there is no function '{}': there are min, max, exp, "
-                                   "tanh, sqrt, fma and select",
-                                   name.text));
+    if (row == functions.end()) {
+      std::string all;
+      for (const FunctionRow &function : functions)
+        all += fmt::format("{}, ", function.name);
+      cursor_.error_at(name.range, fmt::format("there is no function '{}': there are {}select and "
+                                               "value",
+                                               name.text, all));
       return std::nullopt;
     }
     std::vector<Expression> arguments;
@@ -390,16 +447,22 @@ private:
     return call(row->function, std::move(arguments));
   }
 
-  /// `select(a < b, c, d)` after its parenthesis.
+  /// `select(a < b, c, d)` or `select(a == b, c, d)` after its parenthesis.
   std::optional<Expression> select() {
     std::vector<Expression> arguments;
+    Function function = Function::select_less;
     for (std::string_view separator : {"<", ",", ",", ")"}) {
       std::optional<Expression> argument = sum();
-      if (!argument || !cursor_.expect(separator))
+      if (!argument)
+        return std::nullopt;
+      bool equal = separator == "<" && cursor_.accept("==");
+      if (equal)
+        function = Function::select_equal;
+      else if (!cursor_.expect(separator))
         return std::nullopt;
       arguments.push_back(std::move(*argument));
     }
-    return call(Function::select_less, std::move(arguments));
+    return call(function, std::move(arguments));
   }
 
   TokenCursor &cursor_;

@@ -1,6 +1,7 @@
 // Loops to text. parse_kernel(to_string(x)) gives x again.
-#include "ir/loop/loop.h"
+#include "ir/loop/functions.h"
 
+#include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -44,7 +45,7 @@ std::string_view word(LoopKind kind) {
 int strength(const Expression &expression) {
   if (expression.kind == Expression::Kind::number)
     return expression.number < 0 ? 2 : 3;
-  if (expression.kind == Expression::Kind::load)
+  if (expression.kind != Expression::Kind::call)
     return 3;
   switch (expression.function) {
   case Function::add:
@@ -76,6 +77,12 @@ std::string spell_function(const Expression &e, std::string_view name) {
   return fmt::format("{}({})", name, fmt::join(items, ", "));
 }
 
+std::string spell_select(const Expression &e, std::string_view comparison) {
+  return fmt::format("select({} {} {}, {}, {})", to_string(e.arguments[0]), comparison,
+                     to_string(e.arguments[1]), to_string(e.arguments[2]),
+                     to_string(e.arguments[3]));
+}
+
 std::string spell_call(const Expression &e) {
   switch (e.function) {
   case Function::add:
@@ -90,22 +97,12 @@ std::string spell_call(const Expression &e) {
     // -1 is a number, -(1) the negation of one.
     return e.arguments[0].kind == Expression::Kind::number ? "-(" + to_string(e.arguments[0]) + ")"
                                                            : "-" + wrapped(e.arguments[0], 3);
-  case Function::min:
-    return spell_function(e, "min");
-  case Function::max:
-    return spell_function(e, "max");
-  case Function::exp:
-    return spell_function(e, "exp");
-  case Function::tanh:
-    return spell_function(e, "tanh");
-  case Function::sqrt:
-    return spell_function(e, "sqrt");
-  case Function::fma:
-    return spell_function(e, "fma");
   case Function::select_less:
-    return fmt::format("select({} < {}, {}, {})", to_string(e.arguments[0]),
-                       to_string(e.arguments[1]), to_string(e.arguments[2]),
-                       to_string(e.arguments[3]));
+    return spell_select(e, "<");
+  case Function::select_equal:
+    return spell_select(e, "==");
+  default:
+    return spell_function(e, name_of(e.function));
   }
   return "";
 }
@@ -120,6 +117,18 @@ public:
   }
 
   void indent(int by) { indentation_ += by; }
+
+  void tables(const std::vector<Table> &tables) {
+    for (const Table &table : tables) {
+      std::vector<std::string> values;
+      for (double value : table.values) // of f32: the shortest spelling of the float
+        values.push_back(table.dtype == DType::f32 && std::isfinite(value)
+                             ? fmt::format("{}", static_cast<float>(value))
+                             : spell_number(value));
+      line(fmt::format("table {}: {} = [{}]", table.name, spell_shape(table.dtype, table.shape),
+                       fmt::join(values, ", ")));
+    }
+  }
 
 private:
   void line(std::string_view text) {
@@ -184,6 +193,8 @@ std::string to_string(const Expression &expression) {
     return to_string(expression.access);
   case Expression::Kind::call:
     return spell_call(expression);
+  case Expression::Kind::value:
+    return fmt::format("value({})", to_string(expression.access.subscripts[0]));
   }
   return "";
 }
@@ -196,6 +207,7 @@ std::string to_string(const Kernel &kernel) {
                                kernel.locals.empty() ? "" : " local" + spell(kernel.locals),
                                schedule.empty() ? "" : " " + schedule);
   printer.indent(2);
+  printer.tables(kernel.tables);
   printer.block(kernel.body);
   return printer.result + "}\n";
 }

@@ -41,6 +41,8 @@ Range remainder_range(const Index &inner, Range range, int64_t divisor) {
 bool Scope::same_atom(const Part &a, const Part &b) {
   if (a.order != b.order || a.kind != b.kind || a.divisor != b.divisor)
     return false;
+  if (a.kind == Term::Kind::lookup)
+    return a.lookup == b.lookup;
   return a.kind == Term::Kind::variable || *a.inner == *b.inner;
 }
 
@@ -101,6 +103,8 @@ std::optional<Scope::Part> Scope::read(const Term &term) const {
       }
     return std::nullopt;
   }
+  if (term.kind == Term::Kind::lookup)
+    return read_lookup(std::move(part), term);
   std::optional<Sum> inner = read(*term.inner);
   std::optional<Range> range = inner ? range_of(*inner) : std::nullopt;
   if (!range || term.divisor <= 0)
@@ -111,6 +115,22 @@ std::optional<Scope::Part> Scope::read(const Term &term) const {
   part.range = term.kind == Term::Kind::quotient
                    ? Range{floor_div(range->min, term.divisor), floor_div(range->max, term.divisor)}
                    : remainder_range(*term.inner, *range, term.divisor);
+  return part;
+}
+
+std::optional<Scope::Part> Scope::read_lookup(Part part, const Term &term) const {
+  std::optional<Range> range = range_of_lookup(term);
+  if (!range)
+    return std::nullopt;
+  part.range = *range;
+  part.lookup = to_string(Index::lookup(term.variable, term.subscripts, term.limit));
+  for (const Index &subscript : term.subscripts) {
+    std::optional<Sum> inner = read(subscript);
+    if (!inner)
+      return std::nullopt;
+    if (!inner->parts.empty())
+      part.order = std::max(part.order, inner->parts.back().order | 1);
+  }
   return part;
 }
 
@@ -180,6 +200,27 @@ std::optional<Range> Scope::range_of(const Index &index) const {
   return sum ? range_of(*sum) : std::nullopt;
 }
 
+std::optional<Range> Scope::range_of_lookup(const Term &term) const {
+  const Table *table = kernel_ ? kernel_->find_table(term.variable) : nullptr;
+  if (std::optional<int64_t> element = element_of(term))
+    return Range{*element, *element};
+  if (term.limit > 0 || !table || table->values.empty() || table->dtype != DType::i32)
+    return term.limit > 0 ? std::optional(Range{0, term.limit - 1}) : std::nullopt;
+  auto [least, most] = std::minmax_element(table->values.begin(), table->values.end());
+  return Range{static_cast<int64_t>(*least), static_cast<int64_t>(*most)};
+}
+
+std::optional<int64_t> Scope::element_of(const Term &lookup) const {
+  const Table *table = kernel_ ? kernel_->find_table(lookup.variable) : nullptr;
+  return table ? table->looked_up(lookup,
+                                  [](const Index &subscript) {
+                                    return subscript.is_constant()
+                                               ? std::optional(subscript.constant)
+                                               : std::nullopt;
+                                  })
+               : std::nullopt;
+}
+
 namespace {
 
 Index divide(Term::Kind kind, const Index &inner, int64_t divisor) {
@@ -236,6 +277,17 @@ Index simplify(const Index &index, const Scope &scope) {
   for (const Term &term : index.terms) {
     if (term.kind == Term::Kind::variable) {
       result = result + Index::variable(term.variable) * term.factor;
+      continue;
+    }
+    if (term.kind == Term::Kind::lookup) {
+      Term simple = term;
+      for (Index &subscript : simple.subscripts)
+        subscript = simplify(subscript, scope);
+      std::optional<int64_t> element = scope.element_of(simple);
+      result =
+          result + (element ? Index(*element)
+                            : Index::lookup(simple.variable, simple.subscripts, simple.limit)) *
+                       term.factor;
       continue;
     }
     // Division takes out what is a multiple of the divisor; the rest stays a quotient or remainder.

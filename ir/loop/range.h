@@ -26,6 +26,10 @@ struct Range {
 /// The loops around a statement, outermost first.
 class Scope {
 public:
+  Scope() = default;
+  /// With the tables of the kernel, which outlives the scope: it knows what lookups in them give.
+  explicit Scope(const Kernel &kernel) : kernel_(&kernel) {}
+
   /// Enters a loop; its bounds are read with the loops pushed so far.
   void push(const For &loop);
   void pop();
@@ -36,8 +40,14 @@ public:
   /// number does not fit.
   std::optional<Range> range_of(const Index &index) const;
 
+  /// What a lookup gives: an element of the table, within the limit. Empty when neither is known.
+  std::optional<Range> range_of_lookup(const Term &term) const;
+  /// The element of a table that a lookup with constant subscripts gives.
+  std::optional<int64_t> element_of(const Term &lookup) const;
+
 private:
-  /// factor * variable, or factor * (a quotient or remainder whose range is known). Eliminated from
+  /// factor * variable, or factor * (a quotient, remainder or lookup whose range is known).
+  /// Eliminated from
   /// the highest order to the lowest: 2 * depth for a loop's variable, one more for what it makes
   /// innermost.
   struct Part {
@@ -46,7 +56,8 @@ private:
     Term::Kind kind = Term::Kind::variable;
     std::shared_ptr<const Index> inner;
     int64_t divisor = 1;
-    Range range; // quotient and remainder
+    std::string lookup; // as it is spelt
+    Range range;        // all but variables
   };
   struct Sum {
     std::vector<Part> parts; // by ascending order
@@ -63,13 +74,16 @@ private:
   static bool add(Sum &sum, const Part &part, int64_t factor);
   std::optional<Sum> read(const Index &index) const;
   std::optional<Part> read(const Term &term) const;
+  std::optional<Part> read_lookup(Part part, const Term &term) const;
   std::optional<Range> range_of(const Sum &sum) const;
   std::optional<int64_t> maximum(Sum sum, int &budget) const;
 
+  const Kernel *kernel_ = nullptr;
   std::vector<Level> levels_;
 };
 
-/// The same value with fewer quotients and remainders, as far as the ranges prove it:
+/// The same value with fewer quotients, remainders and lookups, as far as the ranges prove it:
+/// rows[2] is the table's element;
 /// (a * 16 + b) / 16 is a and b % 16 is b where b is in [0, 15];
 /// (a * 16 + b) % 32 is (a % 2) * 16 + b.
 Index simplify(const Index &index, const Scope &scope);

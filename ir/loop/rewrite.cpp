@@ -5,7 +5,7 @@
 namespace cnnc::loop {
 
 void for_each_access(Expression &expression, const std::function<void(Access &)> &change) {
-  if (expression.kind == Expression::Kind::load)
+  if (expression.kind == Expression::Kind::load || expression.kind == Expression::Kind::value)
     change(expression.access);
   for (Expression &argument : expression.arguments)
     for_each_access(argument, change);
@@ -102,6 +102,8 @@ void make_registers_unique(Kernel &kernel) {
   for (const std::vector<Buffer> *list : {&kernel.inputs, &kernel.outputs, &kernel.locals})
     for (const Buffer &buffer : *list)
       taken.insert(buffer.name);
+  for (const Table &table : kernel.tables)
+    taken.insert(table.name);
   make_unique(kernel.body, taken);
 }
 

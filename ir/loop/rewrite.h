@@ -5,7 +5,8 @@
 
 namespace cnnc::loop {
 
-/// Calls `change` on every access, targets of assignments included.
+/// Calls `change` on every access, targets of assignments included, and on value(index) as if it
+/// were an access without a name. Not on lookups, which are parts of the subscripts.
 void for_each_access(std::vector<Statement> &body, const std::function<void(Access &)> &change);
 void for_each_access(Expression &expression, const std::function<void(Access &)> &change);
 

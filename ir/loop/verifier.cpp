@@ -1,8 +1,11 @@
 #include "ir/loop/verifier.h"
+#include "ir/loop/functions.h"
 #include "ir/loop/range.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
+#include <limits>
 
 namespace cnnc::loop {
 
@@ -11,6 +14,7 @@ namespace {
 constexpr int64_t most_unrolled = 65536;
 constexpr int64_t most_register_elements = 65536;
 constexpr int64_t most_scratch_elements = int64_t(1) << 32;
+constexpr int64_t most_table_elements = int64_t(1) << 20;
 constexpr int64_t most_buffer_bytes = int64_t(1) << 48;
 constexpr int64_t largest_number = int64_t(1) << 40;
 
@@ -21,9 +25,9 @@ std::string spell(const Assign &assign) {
                      to_string(assign.value));
 }
 
-/// What a name stands for: a buffer of the kernel or a register.
+/// What a name stands for: a buffer of the kernel, a table or a register.
 struct Storage {
-  enum class Kind { input, output, local, reg, scratch };
+  enum class Kind { input, output, local, table, reg, scratch };
   std::string_view name;
   Kind kind = Kind::reg;
   DType dtype = DType::f32;
@@ -33,7 +37,16 @@ struct Storage {
 };
 
 std::string_view spell(Storage::Kind kind) {
-  return kind == Storage::Kind::reg ? "register" : kind == Storage::Kind::scratch ? "scratch" : "buffer";
+  switch (kind) {
+  case Storage::Kind::table:
+    return "table";
+  case Storage::Kind::reg:
+    return "register";
+  case Storage::Kind::scratch:
+    return "scratch";
+  default:
+    return "buffer";
+  }
 }
 
 /// The buffers, and the registers alive at one point of the kernel.
@@ -65,31 +78,10 @@ std::optional<int64_t> element_count(const std::vector<int64_t> &shape, int64_t 
   return count;
 }
 
-size_t argument_count(Function function) {
-  switch (function) {
-  case Function::neg:
-  case Function::exp:
-  case Function::tanh:
-  case Function::sqrt:
-    return 1;
-  case Function::add:
-  case Function::sub:
-  case Function::mul:
-  case Function::div:
-  case Function::min:
-  case Function::max:
-    return 2;
-  case Function::fma:
-    return 3;
-  case Function::select_less:
-    return 4;
-  }
-  return 0;
-}
-
 /// Whether the parser reads the name back as one identifier that begins no statement or number.
 bool readable(std::string_view name) {
-  for (std::string_view word : {"for", "parallel", "unroll", "vector", "reg", "scratch", "inf", "nan"})
+  for (std::string_view word :
+       {"for", "parallel", "unroll", "vector", "reg", "scratch", "table", "inf", "nan"})
     if (name == word)
       return false;
   bool first = name.empty() || (name[0] >= '0' && name[0] <= '9') || name[0] == '.';
@@ -100,10 +92,12 @@ bool readable(std::string_view name) {
 class Walk {
 public:
   Walk(const Kernel &kernel, Diagnostics &diagnostics)
-      : kernel_(kernel), diagnostics_(diagnostics) {
+      : kernel_(kernel), diagnostics_(diagnostics), scope_(kernel) {
     add(kernel.inputs, Storage::Kind::input);
     add(kernel.outputs, Storage::Kind::output);
     add(kernel.locals, Storage::Kind::local);
+    for (const Table &table : kernel.tables)
+      storages_.add({table.name, Storage::Kind::table, table.dtype, &table.shape});
   }
 
 protected:
@@ -130,18 +124,40 @@ public:
   void kernel() {
     for (size_t i = 0; i < storages_.size(); ++i) {
       const Storage &buffer = storages_.all()[i];
-      check_name(buffer.name, "buffer", kernel_.range);
+      check_name(buffer.name, spell(buffer.kind), kernel_.range);
       if (storages_.find(buffer.name) != &buffer)
-        error(kernel_.range, fmt::format("the buffer {} is declared twice", buffer.name));
+        error(kernel_.range,
+              fmt::format("the {} {} is declared twice", spell(buffer.kind), buffer.name));
       if (!element_count(*buffer.shape, most_buffer_bytes / size_of(buffer.dtype)))
         error(kernel_.range, fmt::format("the buffer {} has no valid size: its dimensions must be "
                                          "positive and its bytes fit in 48 bits",
                                          buffer.name));
     }
+    for (const Table &table : kernel_.tables)
+      check_table(table);
     block(kernel_.body);
   }
 
 private:
+  void check_table(const Table &table) {
+    if (table.dtype != DType::i32 && table.dtype != DType::f32)
+      error(kernel_.range, fmt::format("the table {} is {}: tables are i32 or f32", table.name,
+                                       name_of(table.dtype)));
+    std::optional<int64_t> count = element_count(table.shape, most_table_elements);
+    if (!count || *count != std::ssize(table.values))
+      error(kernel_.range,
+            fmt::format("the table {} must list an element for each position, and no more than {}, "
+                        "but it is {} and lists {}",
+                        table.name, most_table_elements, cnnc::to_string(table.shape),
+                        table.values.size()));
+    for (double value : table.values)
+      if (table.dtype == DType::i32 &&
+          !(value == std::trunc(value) && value >= std::numeric_limits<int32_t>::min() &&
+            value <= std::numeric_limits<int32_t>::max()))
+        return error(kernel_.range,
+                     fmt::format("{} is no i32, in the table {}", spell_number(value), table.name));
+  }
+
   /// Returns the number of assignments once the unroll loops are written out.
   int64_t block(const std::vector<Statement> &statements) {
     size_t outside = storages_.size();
@@ -158,7 +174,7 @@ private:
     return std::min(count, most_unrolled + 1); // enough to know, and no overflow
   }
 
-  void check_name(std::string_view name, const char *what, const SourceRange &range) {
+  void check_name(std::string_view name, std::string_view what, const SourceRange &range) {
     if (!readable(name))
       error(range, fmt::format("{} cannot be the name of a {}", quote(name), what));
   }
@@ -170,9 +186,12 @@ private:
     if (const Storage *known = storages_.find(reg.name))
       error(range, fmt::format("the name {} of this {} belongs to a {} already", reg.name, what,
                                spell(known->kind)));
+    if (!reg.in_memory && reg.dtype != DType::f32)
+      error(range, fmt::format("the register {} is {}, but registers are f32", reg.name,
+                               name_of(reg.dtype)));
     if (!element_count(reg.shape, most))
-      error(range, fmt::format("the {} {} must have between 1 and {} elements", what, reg.name,
-                               most));
+      error(range,
+            fmt::format("the {} {} must have between 1 and {} elements", what, reg.name, most));
     Storage::Kind kind = reg.in_memory ? Storage::Kind::scratch : Storage::Kind::reg;
     storages_.add({reg.name, kind, reg.dtype, &reg.shape, false});
   }
@@ -235,14 +254,38 @@ private:
   void check_index(const Index &index, const SourceRange &range) {
     bool fits = within(index.constant);
     for (const Term &term : index.terms) {
-      fits = fits && within(term.factor) && term.divisor <= largest_number;
-      if (term.kind != Term::Kind::variable)
+      fits = fits && within(term.factor) && term.divisor <= largest_number && within(term.limit);
+      if (term.divides())
         check_index(*term.inner, range);
+      else if (term.kind == Term::Kind::lookup)
+        check_lookup(term, index, range);
       else if (!scope_.binds(term.variable))
         error(range, fmt::format("there is no loop {} around this", term.variable));
     }
     if (!fits)
       error(range, fmt::format("a number in the index {} is too large", to_string(index)));
+  }
+
+  void check_lookup(const Term &term, const Index &index, const SourceRange &range) {
+    for (const Index &subscript : term.subscripts)
+      check_index(subscript, range);
+    const Storage *storage = storages_.find(term.variable);
+    const bool table = storage && storage->kind == Storage::Kind::table;
+    const bool input = storage && storage->kind == Storage::Kind::input;
+    const bool integers =
+        storage && (storage->dtype == DType::i32 || (input && storage->dtype == DType::i64));
+    if ((!table && !input) || !integers)
+      return error(range,
+                   fmt::format("{} cannot be looked up, in {}: only tables of i32 and inputs "
+                               "of i32 or i64 can",
+                               term.variable, to_string(index)));
+    if (storage->shape->size() != term.subscripts.size())
+      error(range, fmt::format("{} has {} dimensions, but is looked up with {} subscripts, in {}",
+                               term.variable, storage->shape->size(), term.subscripts.size(),
+                               to_string(index)));
+    if (input && term.limit < 1)
+      error(range, fmt::format("a lookup in the input {} needs a limit, as in lookup({}, 80)",
+                               term.variable, to_string(index)));
   }
 
   Storage *check_access(const Access &access, const Assign &assign, const SourceRange &range) {
@@ -265,24 +308,21 @@ private:
     return storage;
   }
 
-  void check_load(const Access &access, const Assign &assign, const SourceRange &range, bool copy) {
+  void check_load(const Access &access, const Assign &assign, const SourceRange &range) {
     Storage *storage = check_access(access, assign, range);
-    if (!storage)
-      return;
-    if (!storage->assigned) {
+    if (storage && !storage->assigned) {
       error(range, fmt::format("the {} {} is read before it is assigned, in {}",
                                spell(storage->kind), access.buffer, spell(assign)));
       storage->assigned = true; // said once
     }
-    if (!copy && storage->dtype != DType::f32)
-      error(range, fmt::format("arithmetic is in f32, but {} is {}, in {}", access.buffer,
-                               name_of(storage->dtype), spell(assign)));
   }
 
   void check_expression(const Expression &expression, const Assign &assign,
                         const SourceRange &range) {
     if (expression.kind == Expression::Kind::load)
-      check_load(expression.access, assign, range, false);
+      check_load(expression.access, assign, range);
+    if (expression.kind == Expression::Kind::value)
+      check_index(expression.access.subscripts[0], range);
     if (expression.kind != Expression::Kind::call)
       return;
     if (expression.arguments.size() != argument_count(expression.function))
@@ -293,20 +333,16 @@ private:
   }
 
   void assign(const Assign &assign, const SourceRange &range) {
-    bool copy = !assign.accumulate && assign.value.kind == Expression::Kind::load;
-    if (copy)
-      check_load(assign.value.access, assign, range, true);
-    else
-      check_expression(assign.value, assign, range);
+    check_expression(assign.value, assign, range);
     if (assign.accumulate)
-      check_load(assign.target, assign, range, false);
+      check_load(assign.target, assign, range);
     Storage *target = check_access_once(assign, range);
     if (!target)
       return;
-    if (target->kind == Storage::Kind::input)
-      error(range, fmt::format("the input {} cannot be assigned, in {}", assign.target.buffer,
-                               spell(assign)));
-    check_target_type(*target, assign, range, copy);
+    if (target->kind == Storage::Kind::input || target->kind == Storage::Kind::table)
+      error(range, fmt::format("the {} {} cannot be assigned, in {}",
+                               target->kind == Storage::Kind::input ? "input" : "table",
+                               assign.target.buffer, spell(assign)));
     target->assigned = true;
   }
 
@@ -316,23 +352,10 @@ private:
                              : check_access(assign.target, assign, range);
   }
 
-  void check_target_type(const Storage &target, const Assign &assign, const SourceRange &range,
-                         bool copy) {
-    if (copy) {
-      const Storage *from = storages_.find(assign.value.access.buffer);
-      if (from && from->dtype != target.dtype)
-        error(range, fmt::format("{} is {} but {} is {}, in {}", target.name, name_of(target.dtype),
-                                 from->name, name_of(from->dtype), spell(assign)));
-    } else if (!assign.accumulate && target.dtype != DType::f32) {
-      error(range, fmt::format("arithmetic is in f32, but {} is {}, in {}", target.name,
-                               name_of(target.dtype), spell(assign)));
-    }
-  }
-
   int depth_ = 0;
 };
 
-/// The bounds of accesses.
+/// The bounds of accesses, lookups included.
 class BoundsWalk : Walk {
 public:
   using Walk::Walk;
@@ -344,6 +367,9 @@ private:
     size_t outside = storages_.size();
     for (const Statement &statement : statements) {
       if (auto *loop = std::get_if<For>(&statement.node)) {
+        for (const std::vector<Index> *bounds : {&loop->lower, &loop->upper})
+          for (const Index &bound : *bounds)
+            lookups(bound, statement.range);
         scope_.push(*loop);
         block(loop->body);
         scope_.pop();
@@ -361,11 +387,45 @@ private:
   void expression(const Expression &value, const Assign &assign, const SourceRange &range) {
     if (value.kind == Expression::Kind::load)
       access(value.access, assign, range);
+    if (value.kind == Expression::Kind::value)
+      number(value.access.subscripts[0], assign, range);
     for (const Expression &argument : value.arguments)
       expression(argument, assign, range);
   }
 
+  /// Indices become numbers by way of 32 bits.
+  void number(const Index &index, const Assign &assign, const SourceRange &range) {
+    lookups(index, range);
+    std::optional<Range> values = scope_.range_of(index);
+    if (!values || values->min < std::numeric_limits<int32_t>::min() ||
+        values->max > std::numeric_limits<int32_t>::max())
+      error(range, fmt::format("value({}) {}, but has to fit 32 bits, in {}", to_string(index),
+                               reach(values), spell(assign)));
+  }
+
+  /// What the index looks up lies in the table or input. Code generation may move a lookup out of
+  /// the loops whose variables it does not use, even where these have no iteration: the ranges of
+  /// the variables that it uses have to do.
+  void lookups(const Index &index, const SourceRange &range) {
+    for (const Term &term : index.terms) {
+      if (term.divides())
+        lookups(*term.inner, range);
+      if (term.kind != Term::Kind::lookup)
+        continue;
+      for (const Index &subscript : term.subscripts)
+        lookups(subscript, range);
+      Index lookup = Index::lookup(term.variable, term.subscripts, term.limit);
+      inside({term.variable, term.subscripts}, range, to_string(lookup));
+    }
+  }
+
   void access(const Access &access, const Assign &assign, const SourceRange &range) {
+    for (const Index &subscript : access.subscripts)
+      lookups(subscript, range);
+    inside(access, range, spell(assign));
+  }
+
+  void inside(const Access &access, const SourceRange &range, const std::string &where) {
     const Storage *storage = storages_.find(access.buffer);
     if (!storage || storage->shape->size() != access.subscripts.size())
       return;
@@ -375,13 +435,16 @@ private:
       bool never_runs = values && values->min > values->max;
       if (never_runs || (values && values->min >= 0 && values->max < size))
         continue;
-      std::string reach = values ? fmt::format("runs from {} to {}", values->min, values->max)
-                                 : std::string("has no known range");
       error(range, fmt::format("{} leaves its buffer: dimension {} is in 0..{} but the subscript "
                                "{} {}, in {}",
-                               to_string(access), d, size, to_string(access.subscripts[d]), reach,
-                               spell(assign)));
+                               to_string(access), d, size, to_string(access.subscripts[d]),
+                               reach(values), where));
     }
+  }
+
+  static std::string reach(const std::optional<Range> &values) {
+    return values ? fmt::format("runs from {} to {}", values->min, values->max)
+                  : std::string("has no known range");
   }
 };
 

@@ -8,9 +8,9 @@
 // they are read. Loops. Constant bounds do not run backwards. `vector` and `unroll` have a constant
 // extent of at least one; a vector loop holds assignments only; unrolling writes out no more than
 // 65536 assignments. `parallel` stands inside no other loop, and no register lives across its
-// braces. Types. All arithmetic is in f32; only a plain copy, x[..] = y[..], may have another type,
-// the same on both sides. Sizes. The bytes of a buffer fit in 48 bits, a register has up to 65536
-// elements, and no number in an index is beyond 2^40.
+// braces. Lookups read tables of i32, or inputs of i32 or i64 with a limit. Types. Registers are
+// f32, tables i32 or f32. Sizes. The bytes of a buffer fit in 48 bits, a register has up to 65536
+// elements, a table 2^20, no number in an index is beyond 2^40, and value(index) fits 32 bits.
 #pragma once
 
 #include "ir/loop/loop.h"

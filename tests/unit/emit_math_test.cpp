@@ -1,6 +1,6 @@
-// exp and tanh as code generation writes them, against the C library in double: over every exponent
-// and sign of a float, and densely where results change fast. The bounds are those that emit_math.h
-// promises.
+// Mathematical functions as code generation writes them, against the C library in double: over
+// every exponent and sign of a float, and densely where results change fast. The bounds are those
+// that emit_math.h promises.
 #include "compiler/cnnc.h"
 #include "compiler/codegen/emit_math.h"
 
@@ -49,13 +49,20 @@ double error_in_ulps(float actual, double exact) {
   return std::abs(static_cast<double>(actual) - exact) / ulp;
 }
 
-/// The op, compiled into this process for the CPU.
-class OneOp {
+/// An expression of the loops text in a and b, compiled into this process for the CPU.
+class OneFunction {
 public:
-  OneOp(const std::string &op, const std::string &cpu) {
+  OneFunction(const std::string &expression, const std::string &cpu) {
     Options options;
     options.cpu = cpu;
-    std::string text = "model @m(%x: f32[1, 65536]) {\n  %y = " + op + " %x\n  return %y\n}\n";
+    std::string text =
+        "model @m(%x: f32[65536], %z: f32[65536]) {\n"
+        "  %y = call \"f\" %x, %z : f32[65536]\n  return %y\n}\n"
+        "kernel @f(x: f32[65536], z: f32[65536]) -> (y: f32[65536]) {\n"
+        "  for i in 0..4096 {\n    reg a: f32[16] reg b: f32[16]\n    vector v in 0..16 {\n"
+        "      a[v] = x[i * 16 + v]\n      b[v] = z[i * 16 + v]\n"
+        "      y[i * 16 + v] = " +
+        expression + "\n    }\n  }\n}\n";
     Result<Model> model = parse(text);
     EXPECT_TRUE(model) << model.error();
     Result<Program> program = jit(*model, options);
@@ -63,9 +70,10 @@ public:
     if (program)
       program_ = std::move(*program);
   }
-  std::vector<float> operator()(const std::vector<float> &x) const {
+  std::vector<float> operator()(const std::vector<float> &x) const { return (*this)(x, x); }
+  std::vector<float> operator()(const std::vector<float> &x, const std::vector<float> &z) const {
     std::vector<float> y(x.size());
-    Result<void> ran = program_->run({x.data()}, {y.data()});
+    Result<void> ran = program_->run({x.data(), z.data()}, {y.data()});
     EXPECT_TRUE(ran) << ran.error();
     return y;
   }
@@ -81,7 +89,7 @@ double as_operand(float x) {
 }
 
 /// The largest error over the values.
-double largest_error(const OneOp &op, double (*exact)(double), const std::vector<float> &x) {
+double largest_error(const OneFunction &op, double (*exact)(double), const std::vector<float> &x) {
   std::vector<float> y = op(x);
   double largest = 0;
   for (size_t i = 0; i < x.size(); ++i) {
@@ -102,7 +110,7 @@ double normal_exp(double x) {
 class EmitMath : public testing::TestWithParam<const char *> {};
 
 TEST_P(EmitMath, exp_is_as_exact_as_promised) {
-  OneOp op("exp", GetParam());
+  OneFunction op("exp(a[v])", GetParam());
   for (const std::vector<float> &x :
        {all_exponents(), between(-104.5f, 89.5f), between(-87.34f, -87.33f),
         between(88.72f, 88.73f), between(-1, 1)})
@@ -110,7 +118,7 @@ TEST_P(EmitMath, exp_is_as_exact_as_promised) {
 }
 
 TEST_P(EmitMath, tanh_is_as_exact_as_promised) {
-  OneOp op("tanh", GetParam());
+  OneFunction op("tanh(a[v])", GetParam());
   EXPECT_LT(largest_error(op, std::tanh, all_exponents()), codegen::tanh_error_in_ulps);
   EXPECT_LT(largest_error(op, std::tanh, between(-10, 10)), codegen::tanh_error_in_ulps);
   EXPECT_LT(largest_error(op, std::tanh, between(0.62f, 0.63f)), codegen::tanh_error_in_ulps);
@@ -122,7 +130,10 @@ TEST_P(EmitMath, special_values) {
   x[2] = INFINITY;
   x[3] = -INFINITY;
   x[4] = NAN;
-  std::vector<float> e = OneOp("exp", GetParam())(x), t = OneOp("tanh", GetParam())(x);
+  std::vector<float> e = OneFunction("exp(a[v])", GetParam())(x);
+  std::vector<float> t = OneFunction("tanh(a[v])", GetParam())(x);
+  std::vector<float> l = OneFunction("log(a[v])", GetParam())(x);
+  std::vector<float> f = OneFunction("erf(a[v])", GetParam())(x);
   EXPECT_EQ(e[0], 1);
   EXPECT_EQ(e[1], 1);
   EXPECT_EQ(e[2], INFINITY);
@@ -133,6 +144,111 @@ TEST_P(EmitMath, special_values) {
   EXPECT_EQ(t[2], 1);
   EXPECT_EQ(t[3], -1);
   EXPECT_TRUE(std::isnan(t[4]));
+  EXPECT_EQ(l[0], -INFINITY);
+  EXPECT_EQ(l[1], -INFINITY);
+  EXPECT_EQ(l[2], INFINITY);
+  EXPECT_TRUE(std::isnan(l[3]));
+  EXPECT_TRUE(std::isnan(l[4]));
+  EXPECT_EQ(f[0], 0);
+  EXPECT_TRUE(f[1] == 0 && std::signbit(f[1]));
+  EXPECT_EQ(f[2], 1);
+  EXPECT_EQ(f[3], -1);
+  EXPECT_TRUE(std::isnan(f[4]));
+}
+
+TEST_P(EmitMath, log_is_as_exact_as_promised) {
+  OneFunction op("log(a[v])", GetParam());
+  std::vector<float> magnitudes = all_exponents();
+  for (float &x : magnitudes)
+    x = std::abs(x);
+  for (const std::vector<float> &x : {magnitudes, between(0.5f, 2), between(0.99f, 1.01f)})
+    EXPECT_LT(largest_error(op, std::log, x), codegen::log_error_in_ulps);
+  for (float y : op(between(-10, -0.001f)))
+    EXPECT_TRUE(std::isnan(y));
+}
+
+TEST_P(EmitMath, erf_is_as_exact_as_promised) {
+  OneFunction op("erf(a[v])", GetParam());
+  for (const std::vector<float> &x :
+       {all_exponents(), between(-5, 5), between(0.92f, 0.94f), between(3.8f, 4.2f)})
+    EXPECT_LT(largest_error(op, std::erf, x), codegen::erf_error_in_ulps);
+}
+
+/// Results below the smallest normal number may be 0.
+void expect_pow(float x, float y, float actual) {
+  double exact = std::pow(as_operand(x), as_operand(y));
+  if (std::isnan(exact)) {
+    EXPECT_TRUE(std::isnan(actual)) << x << " ^ " << y << " = " << actual;
+    return;
+  }
+  if (std::abs(exact) < static_cast<double>(std::numeric_limits<float>::min()))
+    exact = std::copysign(0.0, exact);
+  if (std::abs(exact) == 0) {
+    EXPECT_LE(std::abs(actual), std::numeric_limits<float>::min()) << x << " ^ " << y;
+    EXPECT_EQ(std::signbit(actual), std::signbit(exact)) << x << " ^ " << y;
+    return;
+  }
+  EXPECT_LT(error_in_ulps(actual, exact), codegen::pow_error_in_ulps)
+      << x << " ^ " << y << " = " << actual;
+}
+
+TEST_P(EmitMath, pow_is_that_of_c) {
+  OneFunction op("pow(a[v], b[v])", GetParam());
+  const std::vector<float> special = {
+      0,      -0.0f,      1,     -1,         2,          -2,           0.5f,      -0.5f,
+      3,      -3,         1e30f, -1e30f,     NAN,        INFINITY,     -INFINITY, 16777218.0f,
+      1e-30f, 0.9999999f, -4,    8388607.5f, 1.0000001f, -16777215.0f, 7.25f,     -1e-30f};
+  std::vector<float> x = all_exponents(), y = between(-40, 40);
+  for (size_t i = 0; i < special.size() * special.size(); ++i) {
+    x[i] = special[i / special.size()];
+    y[i] = special[i % special.size()];
+  }
+  for (size_t i = 1024; i < 8192; ++i) // integers of both signs, and results all over the range
+    y[i] = static_cast<float>(static_cast<int>(i % 41) - 20);
+  for (size_t i = 8192; i < count; ++i)
+    x[i] = std::abs(x[i]);
+  std::vector<float> z = op(x, y);
+  for (size_t i = 0; i < count && !HasFailure(); ++i)
+    expect_pow(x[i], y[i], z[i]);
+  std::vector<float> near_one = between(0.5f, 1.5f), large = between(-130, 130);
+  z = op(near_one, large);
+  for (size_t i = 0; i < count && !HasFailure(); ++i)
+    expect_pow(near_one[i], large[i], z[i]);
+}
+
+TEST_P(EmitMath, rounding_is_exact) {
+  struct {
+    const char *expression;
+    float (*exact)(float);
+  } const functions[] = {{"floor(a[v])", std::floor},
+                         {"ceil(a[v])", std::ceil},
+                         {"round(a[v])", std::nearbyint},
+                         {"abs(a[v])", std::abs}};
+  for (const auto &[expression, exact] : functions) {
+    OneFunction op(expression, GetParam());
+    std::vector<float> halves(count);
+    for (size_t i = 0; i < count; ++i)
+      halves[i] = (static_cast<float>(i) - 32768) / 4;
+    for (std::vector<float> x : {all_exponents(), halves, between(-3, 3)}) {
+      x[0] = INFINITY, x[1] = -INFINITY, x[2] = -0.0f, x[3] = 8388607.5f, x[4] = -0.75f;
+      std::vector<float> y = op(x);
+      for (size_t i = 0; i < count && !HasFailure(); ++i) {
+        float wanted = exact(static_cast<float>(as_operand(x[i])));
+        EXPECT_EQ(as_operand(y[i]), static_cast<double>(wanted)) << expression << " of " << x[i];
+        EXPECT_EQ(std::signbit(y[i]), std::signbit(wanted)) << expression << " of " << x[i];
+      }
+      x[0] = NAN;
+      EXPECT_TRUE(std::isnan(op(x)[0])) << expression;
+    }
+  }
+}
+
+TEST_P(EmitMath, comparisons_with_nan) {
+  std::vector<float> x(count, 1.0f), y(count, 1.0f);
+  x[1] = NAN, y[2] = NAN, x[3] = y[3] = NAN, x[4] = -0.0f, y[4] = 0, x[5] = 2;
+  std::vector<float> equal = OneFunction("select(a[v] == b[v], 1, 0)", GetParam())(x, y);
+  EXPECT_EQ(std::vector<float>(equal.begin(), equal.begin() + 6),
+            (std::vector<float>{1, 0, 0, 0, 1, 0}));
 }
 
 std::string cpu_name(const testing::TestParamInfo<const char *> &row) {

@@ -64,8 +64,10 @@ struct Storage {
   std::vector<float> elements;
   std::vector<State> states;
   bool read_only = false;
+  DType dtype = DType::f32;
 
-  explicit Storage(std::vector<int64_t> dims) : shape(std::move(dims)) {
+  explicit Storage(std::vector<int64_t> dims, DType type = DType::f32)
+      : shape(std::move(dims)), dtype(type) {
     int64_t count = 1;
     for (int64_t dim : shape)
       count *= dim;
@@ -77,7 +79,7 @@ struct Storage {
 class Interpreter {
 public:
   void add_input(const Buffer &buffer, const Buffers &buffers) {
-    Storage storage(buffer.shape);
+    Storage storage(buffer.shape, buffer.dtype);
     auto given = buffers.find(buffer.name);
     if (given == buffers.end() || given->second.size() != storage.elements.size())
       fail("input {} needs {} elements", buffer.name, storage.elements.size());
@@ -86,6 +88,15 @@ public:
     for (Storage::State &state : storage.states)
       state.stored = true;
     add(buffer.name, std::move(storage));
+  }
+  void add_table(const Table &table) {
+    Storage storage(table.shape, table.dtype);
+    for (size_t i = 0; i < table.values.size(); ++i)
+      storage.elements.at(i) = static_cast<float>(table.values[i]);
+    storage.read_only = true;
+    for (Storage::State &state : storage.states)
+      state.stored = true;
+    add(table.name, std::move(storage));
   }
   void add(const std::string &name, Storage storage) {
     if (!storages_.emplace(name, std::move(storage)).second)
@@ -110,7 +121,7 @@ private:
   }
 
   void run(const Register &reg, std::vector<std::string> &registers) {
-    add(reg.name, Storage(reg.shape));
+    add(reg.name, Storage(reg.shape, reg.dtype));
     registers.push_back(reg.name);
   }
 
@@ -196,6 +207,12 @@ private:
         if (found == variables_.end())
           fail("{} is not bound", term.variable);
         value = found->second;
+      } else if (term.kind == Term::Kind::lookup) {
+        value = static_cast<int64_t>(load({term.variable, term.subscripts}));
+        if (term.limit > 0) {
+          value += value < 0 ? term.limit : 0;
+          value = value < 0 ? 0 : value >= term.limit ? term.limit - 1 : value;
+        }
       } else {
         int64_t inner = evaluate(*term.inner), quotient = floor_div(inner, term.divisor);
         value = term.kind == Term::Kind::quotient ? quotient : inner - quotient * term.divisor;
@@ -245,7 +262,28 @@ private:
         fail("{} is used by another iteration of a parallel loop{}", to_string(access), where());
     state.writer = iterations_.current();
     state.stored = true;
-    storage.elements[at] = value;
+    storage.elements[at] = stored(value, storage.dtype);
+  }
+
+  /// The value as an element of the type. Elements are kept as floats: integers are exact to 2^24.
+  static float stored(float value, DType dtype) {
+    auto between = [&](float least, float most) {
+      return std::isnan(value) ? 0 : std::trunc(std::clamp(value, least, most));
+    };
+    switch (dtype) {
+    case DType::f32:
+    case DType::f64:
+      return value;
+    case DType::i32:
+      return between(-0x1p31f, 0x1p31f);
+    case DType::i64:
+      return between(-0x1p63f, 0x1p63f);
+    case DType::u8:
+      return between(0, 255);
+    case DType::boolean:
+      return value == 0 ? 0.0f : 1.0f;
+    }
+    return value;
   }
 
   float evaluate(const Expression &expression) {
@@ -253,6 +291,8 @@ private:
       return static_cast<float>(expression.number);
     if (expression.kind == Expression::Kind::load)
       return load(expression.access);
+    if (expression.kind == Expression::Kind::value)
+      return static_cast<float>(evaluate(expression.access.subscripts.at(0)));
     std::vector<float> a;
     for (const Expression &argument : expression.arguments)
       a.push_back(evaluate(argument));
@@ -275,8 +315,22 @@ private:
       return a.at(0) < a.at(1) ? a.at(0) : a.at(1);
     case Function::max:
       return a.at(0) > a.at(1) ? a.at(0) : a.at(1);
+    case Function::pow:
+      return std::pow(a.at(0), a.at(1));
     case Function::exp:
       return std::exp(a.at(0));
+    case Function::log:
+      return std::log(a.at(0));
+    case Function::erf:
+      return std::erf(a.at(0));
+    case Function::abs:
+      return std::abs(a.at(0));
+    case Function::floor:
+      return std::floor(a.at(0));
+    case Function::ceil:
+      return std::ceil(a.at(0));
+    case Function::round:
+      return std::nearbyint(a.at(0));
     case Function::tanh:
       return std::tanh(a.at(0));
     case Function::sqrt:
@@ -285,6 +339,8 @@ private:
       return std::fma(a.at(0), a.at(1), a.at(2));
     case Function::select_less:
       return a.at(0) < a.at(1) ? a.at(2) : a.at(3);
+    case Function::select_equal:
+      return a.at(0) == a.at(1) ? a.at(2) : a.at(3);
     }
     return 0;
   }
@@ -311,7 +367,9 @@ bool run_loops(const Kernel &kernel, Buffers &buffers, std::string &error) {
       interpreter.add_input(buffer, buffers);
     for (const std::vector<Buffer> *list : {&kernel.outputs, &kernel.locals})
       for (const Buffer &buffer : *list)
-        interpreter.add(buffer.name, Storage(buffer.shape));
+        interpreter.add(buffer.name, Storage(buffer.shape, buffer.dtype));
+    for (const Table &table : kernel.tables)
+      interpreter.add_table(table);
     interpreter.run(kernel.body);
     for (const Buffer &buffer : kernel.outputs)
       buffers[buffer.name] = interpreter.elements(buffer.name);

@@ -1,0 +1,23 @@
+// Elements of one type as another: what loads and stores of buffers that are not f32 do.
+#pragma once
+
+#include "ir/graph/type.h"
+
+namespace llvm {
+class IRBuilderBase;
+class Value;
+} // namespace llvm
+
+namespace cnnc::codegen {
+
+/// A scalar or vector of elements of `from`, as buffers hold them, as elements of `to`. Floats
+/// become integers by truncation, integers are sign-extended; what is out of range becomes the
+/// nearest integer of the type, NaN 0. A bool is a byte: 0 or, true, anything else; it becomes 0 or
+/// 1.
+llvm::Value *emit_conversion(llvm::IRBuilderBase &builder, llvm::Value *value, DType from,
+                             DType to);
+
+/// A number of a text as an element of the type.
+llvm::Value *emit_number(llvm::IRBuilderBase &builder, double number, DType to);
+
+} // namespace cnnc::codegen
