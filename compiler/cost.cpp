@@ -27,6 +27,11 @@ int64_t multiplications(const Graph &graph, const Node &node) {
             std::vector<int64_t> filter = shape(1);
             return saturating_mul(outputs, saturating_mul(filter[1], filter[2] * filter[3]));
           },
+          [&](const ConvTranspose2d &) { // filter [ic, oc / groups, kh, kw] for every input element
+            std::vector<int64_t> filter = shape(1);
+            return saturating_mul(elements(graph.type(node.operands[0])),
+                                  saturating_mul(filter[1], filter[2] * filter[3]));
+          },
           [&](const Local2d &) { // filter [oh, ow, oc, ic, kh, kw]
             std::vector<int64_t> filter = shape(1);
             return saturating_mul(outputs, saturating_mul(filter[3], filter[4] * filter[5]));
@@ -34,9 +39,8 @@ int64_t multiplications(const Graph &graph, const Node &node) {
           [&](const Dense &) { return saturating_mul(outputs, shape(1)[1]); },
           [](const OneOf<Weight, Splat, Literal, Random, MaxPool2d, AvgPool2d, GlobalAvgPool2d,
                          Unary, Binary, BatchNorm, Softmax, ReduceMean, Concat, Split, Slice, Pad,
-                         Reshape, Flatten, Transpose, Relayout, Call> auto &) {
-            return int64_t(0);
-          }},
+                         Reshape, Flatten, Transpose, DepthToSpace, SpaceToDepth, Relayout,
+                         Call> auto &) { return int64_t(0); }},
       node.op);
 }
 
@@ -44,20 +48,21 @@ std::vector<ValueId> parameter_operands(const Graph &graph, const Node &node,
                                         const std::vector<bool> &constant) {
   // First and end of the operands that can be parameters.
   auto [first, end] = std::visit(
-      overloaded{[](const OneOf<Conv2d, Local2d, Dense> auto &) {
-                   return std::pair{1, 3};
-                 },
-                 [](const BatchNorm &) {
-                   return std::pair{1, 3};
-                 },
-                 [](const Binary &) {
-                   return std::pair{0, 2};
-                 },
-                 [](const OneOf<Weight, Splat, Literal, Random, MaxPool2d, AvgPool2d,
-                                GlobalAvgPool2d, Unary, Softmax, ReduceMean, Concat, Split, Slice,
-                                Pad, Reshape, Flatten, Transpose, Relayout, Call> auto &) {
-                   return std::pair{0, 0};
-                 }},
+      overloaded{
+          [](const OneOf<Conv2d, ConvTranspose2d, Local2d, Dense> auto &) {
+            return std::pair{1, 3};
+          },
+          [](const BatchNorm &) {
+            return std::pair{1, 3};
+          },
+          [](const Binary &) {
+            return std::pair{0, 2};
+          },
+          [](const OneOf<Weight, Splat, Literal, Random, MaxPool2d, AvgPool2d, GlobalAvgPool2d,
+                         Unary, Softmax, ReduceMean, Concat, Split, Slice, Pad, Reshape, Flatten,
+                         Transpose, DepthToSpace, SpaceToDepth, Relayout, Call> auto &) {
+            return std::pair{0, 0};
+          }},
       node.op);
   std::vector<ValueId> result;
   for (int i = first; i < std::min<int>(end, static_cast<int>(node.operands.size())); ++i) {

@@ -6,8 +6,8 @@
 namespace cnnc {
 
 /// Multiplications of one run of a node whose values have types, as the literature counts them:
-/// those of conv2d, local2d and dense, with the taps that lie in padding; all other ops count as
-/// none. A symbolic batch counts as one image. Saturates at 2^62.
+/// those of conv2d, conv_transpose2d, local2d and dense, with the taps that lie in padding; all
+/// other ops count as none. A symbolic batch counts as one image. Saturates at 2^62.
 int64_t multiplications(const Graph &graph, const Node &node);
 
 /// The operands of a node that hold learned numbers: filters, weights, biases, slopes, the scale

@@ -80,6 +80,7 @@ std::string algorithm_of(const Graph &graph, const Node &main) {
                                  return one_each ? "depthwise" : "grouped";
                                },
                                [](const Local2d &) -> std::string { return "direct"; },
+                               [](const ConvTranspose2d &) -> std::string { return "direct"; },
                                [](const Dense &) -> std::string { return "dense"; },
                                [](const MaxPool2d &) -> std::string { return "pool"; },
                                [](const AvgPool2d &) -> std::string { return "pool"; },

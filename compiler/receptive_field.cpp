@@ -65,6 +65,16 @@ public:
     return slide(operand(0), spatial(node_.operands[1], 4), local.stride, local.pad,
                  local.dilation);
   }
+  /// Neighbouring results depend on the same elements, or on the next ones: positions follow no
+  /// whole stride.
+  Field operator()(const ConvTranspose2d &conv) const {
+    std::array<int64_t, 2> kernel = spatial(node_.operands[1], 2);
+    for (size_t i = 0; i < 2; ++i) {
+      int64_t reach = conv.dilation[i] * (kernel[i] - 1) + 1;
+      kernel[i] = (reach + conv.stride[i] - 1) / conv.stride[i];
+    }
+    return irregular(slide(operand(0), kernel, {1, 1}, {}, {1, 1}));
+  }
   Field operator()(const MaxPool2d &pool) const {
     return slide(operand(0), pool.kernel, pool.stride, pool.pad, pool.dilation);
   }
@@ -109,7 +119,7 @@ public:
 
   Field operator()(const Pad &pad) const {
     Field field = operand(0);
-    bool mirrored = pad.mode == PadMode::reflect;
+    bool mirrored = pad.mode == PadMode::reflect || pad.mode == PadMode::wrap;
     for (size_t i = 0; field && pad.before.size() == 4 && i < 2; ++i) {
       field = moved(field, i, -pad.before[2 + i], 1);
       if (mirrored && (pad.before[2 + i] > 0 || pad.after[2 + i] > 0) && !(*field)[i].whole)
@@ -125,6 +135,11 @@ public:
     const std::vector<int64_t> &p = transpose.permutation;
     bool keeps_plane = p.size() == 4 && p[2] == 2 && p[3] == 3;
     return keeps_plane ? operand(0) : irregular(operand(0));
+  }
+
+  Field operator()(const DepthToSpace &) const { return irregular(operand(0)); }
+  Field operator()(const SpaceToDepth &op) const {
+    return slide(operand(0), {op.block, op.block}, {op.block, op.block}, {}, {1, 1});
   }
 
   Field operator()(const Call &) const { return std::nullopt; }

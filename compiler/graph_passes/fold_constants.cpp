@@ -84,7 +84,8 @@ private:
   bool move_splat(NodeId id) {
     const Node &node = graph_.nodes[id];
     const Splat *first = source<Splat>(node.operands[0]);
-    if (!first || !is<Reshape, Flatten, Transpose, Slice, Concat, Pad>(node.op))
+    if (!first ||
+        !is<Reshape, Flatten, Transpose, Slice, Concat, Pad, DepthToSpace, SpaceToDepth>(node.op))
       return false;
     double element = first->value;
     for (ValueId operand : node.operands)

@@ -9,7 +9,7 @@
 //
 // Padding is the halo of the input. dense is the same with a 1x1 window.
 #include "compiler/halo.h"
-#include "compiler/lowering/lowering.h"
+#include "compiler/lowering/extents.h"
 
 #include <algorithm>
 #include <functional>
@@ -82,9 +82,9 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
     inner.push_back(product(oc, 0));
     reduction = loop::nest(window.loops(), std::move(inner));
   } else {
-    reduction = reduce_channels(
-        filter[1], lowering.operand(0).layout.block_of(1), window.loops(),
-        [&](const Index &ic) { return product(group * filter[1] + ic, ic); });
+    reduction =
+        reduce_channels(filter[1], lowering.operand(0).layout.block_of(1), window.loops(),
+                        [&](const Index &ic) { return product(group * filter[1] + ic, ic); });
   }
   Subscripts place = {var("n"), oc, var("oh"), var("ow")};
   std::vector<Statement> body = sum_statements(std::move(start), std::move(reduction),
@@ -92,6 +92,52 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
   lowering.append(
       loop::nest({{"n", extents[0]}, {"oc", extents[1]}, {"oh", extents[2]}, {"ow", extents[3]}},
                  std::move(body)));
+  return true;
+}
+
+/// The definition as a sum over what reaches an output element. In each dimension that is, for
+/// every element of the window, one element of the input or none: a loop of one iteration or none.
+///
+///   for kh in 0..3, ih in max(0, q)..min(4, q + 1 - (r + 1) / 2) ...   stride 2: q = (oh + pad -
+///   kh) / 2, r = (oh + pad - kh) % 2
+bool lower(const ConvTranspose2d &conv, Lowering &lowering) {
+  const std::vector<int64_t> &input = lowering.operand(0).shape;
+  const std::vector<int64_t> &filter = lowering.operand(1).shape;
+  const int64_t channels = input[1] / conv.groups;
+  const Index oc = var("oc"), group = oc / filter[1];
+  auto position = [&](size_t i, const char *in, const char *out, const char *tap) {
+    Index distance = var(out) + conv.pad[i] - var(tap) * conv.dilation[i];
+    Index first = distance / conv.stride[i];
+    Index beyond = (distance % conv.stride[i] + (conv.stride[i] - 1)) / conv.stride[i];
+    loop::For result;
+    result.variable = in;
+    result.lower = {Index(0), first};
+    result.upper = {Index(input[2 + i]), first + 1 - beyond};
+    return result;
+  };
+  std::vector<Statement> reduction;
+  reduction.push_back(loop::make_assign(
+      {"sum", {}},
+      lowering.read(0, {var("n"), group * channels + var("ic"), var("ih"), var("iw")}) *
+          lowering.read(1, {group * channels + var("ic"), conv.groups == 1 ? oc : oc % filter[1],
+                            var("kh"), var("kw")}),
+      true));
+  reduction = loop::nest({{"ic", channels}}, std::move(reduction));
+  for (size_t i : {1, 0}) {
+    loop::For inside = i == 0 ? position(0, "ih", "oh", "kh") : position(1, "iw", "ow", "kw");
+    inside.body = std::move(reduction);
+    std::vector<Statement> taps;
+    taps.push_back({std::move(inside), {}});
+    reduction = loop::nest({{i == 0 ? "kh" : "kw", filter[2 + i]}}, std::move(taps));
+  }
+  Expression start = lowering.has_operand(2) ? lowering.read(2, {oc}) : loop::number(0);
+  std::vector<Statement> body =
+      sum_statements(std::move(start), std::move(reduction),
+                     lowering.write({var("n"), oc, var("oh"), var("ow")}, loop::load("sum", {})));
+  std::vector<int64_t> extents = loop_extents(lowering.result());
+  extents[1] = lowering.result().shape[1];
+  append_loops(lowering, {"n", "oc", "oh", "ow"}, extents, std::move(body));
+  append_zero_lanes(lowering, extents);
   return true;
 }
 
@@ -104,8 +150,7 @@ bool lower(const Local2d &local, Lowering &lowering) {
   Expression start = lowering.has_operand(2) ? lowering.read(2, {var("oc"), var("oh"), var("ow")})
                                              : loop::number(0);
   std::vector<Statement> reduction = reduce_channels(
-      filter[3], lowering.operand(0).layout.block_of(1), window.loops(),
-      [&](const Index &ic) {
+      filter[3], lowering.operand(0).layout.block_of(1), window.loops(), [&](const Index &ic) {
         return loop::make_assign(
             {"sum", {}},
             lowering.read(0, {var("n"), ic, window.h(), window.w()}) *
@@ -124,13 +169,14 @@ bool lower(const Local2d &local, Lowering &lowering) {
 bool lower(const Dense &, Lowering &lowering) {
   std::vector<int64_t> extents = loop_extents(lowering.result());
   Expression start = lowering.has_operand(2) ? lowering.read(2, {var("oc")}) : loop::number(0);
-  std::vector<Statement> reduction = reduce_channels(
-      lowering.operand(1).shape[1], lowering.operand(0).layout.block_of(1), {},
-      [&](const Index &ic) {
-        return loop::make_assign(
-            {"sum", {}}, lowering.read(0, {var("n"), ic}) * lowering.read(1, {var("oc"), ic}),
-            true);
-      });
+  std::vector<Statement> reduction =
+      reduce_channels(lowering.operand(1).shape[1], lowering.operand(0).layout.block_of(1), {},
+                      [&](const Index &ic) {
+                        return loop::make_assign({"sum", {}},
+                                                 lowering.read(0, {var("n"), ic}) *
+                                                     lowering.read(1, {var("oc"), ic}),
+                                                 true);
+                      });
   std::vector<Statement> body =
       sum_statements(std::move(start), std::move(reduction),
                      lowering.write({var("n"), var("oc")}, loop::load("sum", {})));

@@ -77,6 +77,7 @@ bool lower_winograd(const Conv2d &, Lowering &);
 
 // One per op, in the file named like the op's in ir/graph/ops.
 bool lower(const Conv2d &, Lowering &);
+bool lower(const ConvTranspose2d &, Lowering &);
 bool lower(const Local2d &, Lowering &);
 bool lower(const Dense &, Lowering &);
 bool lower(const MaxPool2d &, Lowering &);
@@ -92,6 +93,8 @@ bool lower(const Split &, Lowering &);
 bool lower(const Slice &, Lowering &);
 bool lower(const Pad &, Lowering &);
 bool lower(const Transpose &, Lowering &);
+bool lower(const DepthToSpace &, Lowering &);
+bool lower(const SpaceToDepth &, Lowering &);
 bool lower(const Relayout &, Lowering &);
 
 /// The formula of a unary op as an expression.

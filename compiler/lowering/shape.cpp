@@ -44,10 +44,23 @@ struct PadPart {
   }
 };
 
+/// Mode wrap: copies of the whole input, of which the first one begins and the last one ends
+/// anywhere.
+std::vector<PadPart> wrapped_parts(int64_t size, int64_t before, int64_t after) {
+  std::vector<PadPart> parts;
+  for (int64_t first = 0, end = before + size + after; first < end; first += parts.back().count) {
+    int64_t origin = ((first - before) % size + size) % size;
+    parts.push_back({first, std::min(size - origin, end - first), PadPart::Source::copy, origin});
+  }
+  return parts;
+}
+
 /// The parts of one dimension: the input itself first, then what stands before and after it.
 std::vector<PadPart> pad_parts(const Pad &pad, int64_t size, size_t dim) {
   using Source = PadPart::Source;
   int64_t before = pad.before[dim], after = pad.after[dim];
+  if (pad.mode == PadMode::wrap)
+    return wrapped_parts(size, before, after);
   Source source = pad.mode == PadMode::edge ? Source::edge : Source::reflect;
   std::vector<PadPart> parts = {{before, size}};
   if (before > 0)
@@ -57,7 +70,7 @@ std::vector<PadPart> pad_parts(const Pad &pad, int64_t size, size_t dim) {
   return parts;
 }
 
-/// Modes reflect and edge: a copy for every combination of parts.
+/// Modes reflect, edge and wrap: a copy for every combination of parts.
 void append_pad_copies(const Pad &pad, Lowering &lowering, const std::vector<int64_t> &sizes) {
   size_t rank = sizes.size();
   std::vector<std::string> names = loop_names(rank);
@@ -180,8 +193,8 @@ bool lower(const Pad &pad, Lowering &lowering) {
   }
   if (pad.mode == PadMode::constant && input.dtype != DType::f32)
     return lowering.error(
-        fmt::format("a border of a constant needs f32, but the input is {}; modes reflect and edge "
-                    "take every type",
+        fmt::format("a border of a constant needs f32, but the input is {}; modes reflect, edge "
+                    "and wrap take every type",
                     name_of(input.dtype)));
   if (pad.mode == PadMode::constant)
     append_pad_slabs(pad, lowering, sizes, result_extents);
@@ -201,6 +214,50 @@ bool lower(const Transpose &transpose, Lowering &lowering) {
     from[input_dim] = place[i];
   }
   append_copy(lowering, extents, place, lowering.read(0, from));
+  append_zero_lanes(lowering, extents);
+  return true;
+}
+
+namespace {
+
+/// Pixel (rh, rw) of block (h, w) of a plane.
+Subscripts block_place(int64_t block) {
+  Subscripts place = variables({"n", "c", "h", "w"});
+  place[2] = place[2] * block + Index::variable("rh");
+  place[3] = place[3] * block + Index::variable("rw");
+  return place;
+}
+
+} // namespace
+
+bool lower(const DepthToSpace &op, Lowering &lowering) {
+  const std::vector<int64_t> &input = lowering.operand(0).shape;
+  const int64_t block = op.block, channels = lowering.result().shape[1];
+  Index in_block = Index::variable("rh") * block + Index::variable("rw");
+  Subscripts from = variables({"n", "c", "h", "w"});
+  from[1] = op.mode == DepthOrder::dcr ? in_block * channels + from[1]
+                                       : from[1] * (block * block) + in_block;
+  std::vector<Statement> body;
+  body.push_back(lowering.write(block_place(block), lowering.read(0, from)));
+  std::vector<int64_t> extents = loop_extents(lowering.result());
+  append_loops(lowering, {"n", "c", "h", "rh", "w", "rw"},
+               {extents[0], channels, input[2], block, input[3], block}, std::move(body));
+  extents[1] = channels;
+  append_zero_lanes(lowering, extents);
+  return true;
+}
+
+bool lower(const SpaceToDepth &op, Lowering &lowering) {
+  const std::vector<int64_t> &result = lowering.result().shape;
+  const int64_t block = op.block, channels = lowering.operand(0).shape[1];
+  Subscripts place = variables({"n", "c", "h", "w"});
+  place[1] = (Index::variable("rh") * block + Index::variable("rw")) * channels + place[1];
+  std::vector<Statement> body;
+  body.push_back(lowering.write(place, lowering.read(0, block_place(block))));
+  std::vector<int64_t> extents = loop_extents(lowering.result());
+  append_loops(lowering, {"n", "c", "h", "rh", "w", "rw"},
+               {extents[0], channels, result[2], block, result[3], block}, std::move(body));
+  extents[1] = result[1];
   append_zero_lanes(lowering, extents);
   return true;
 }

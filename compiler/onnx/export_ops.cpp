@@ -25,6 +25,7 @@ public:
   }
 
   bool add(const Conv2d &op);
+  bool add(const ConvTranspose2d &op);
   bool add(const Local2d &op);
   bool add(const Dense &op);
   bool add(const MaxPool2d &op);
@@ -42,6 +43,8 @@ public:
   bool add(const Reshape &op);
   bool add(const Flatten &op);
   bool add(const Transpose &op);
+  bool add(const DepthToSpace &op);
+  bool add(const SpaceToDepth &op);
   bool add(const Relayout &) { return same("Identity"); }
   bool add(const Call &) { return false; }
   // Sources of constants are initializers, not nodes.
@@ -85,6 +88,9 @@ private:
                                const std::array<int64_t, 2> &stride,
                                const std::array<int64_t, 2> &dilation) const;
   std::string local_windows(const Local2d &op);
+  bool add_wrapped(const Pad &op);
+  bool add_conv_transpose(const ConvTranspose2d &op, const std::vector<std::string> &inputs,
+                          const std::string &result);
 
   NodeBuilder &builder_;
   const Graph &graph_;
@@ -119,6 +125,42 @@ bool NodeExport::add(const Conv2d &op) {
   set_attribute(conv, "pads", list(op.pad));
   set_attribute(conv, "dilations", list(op.dilation));
   set_attribute(conv, "group", op.groups);
+  return true;
+}
+
+/// ONNX Runtime wants an output_padding below the stride or the dilation. Rows and columns beyond
+/// are zeros behind a convolution without bias.
+bool NodeExport::add(const ConvTranspose2d &op) {
+  bool beyond = false;
+  for (size_t i = 0; i < 2; ++i)
+    beyond = beyond || op.output_padding[i] >= std::max(op.stride[i], op.dilation[i]);
+  if (!beyond)
+    return add_conv_transpose(op, inputs_, outputs_[0]);
+  std::string name = builder_.fresh_name(derived("product"));
+  ConvTranspose2d inner = op;
+  inner.output_padding = {};
+  add_conv_transpose(inner, {inputs_[0], inputs_[1]}, name);
+  std::string pads =
+      integers("pads", {0, 0, 0, 0, 0, 0, op.output_padding[0], op.output_padding[1]});
+  if (inputs_.size() < 3) {
+    builder_.add("Pad", {name, pads}, outputs_);
+    return true;
+  }
+  std::string bias = step("Reshape", {inputs_[2], integers("planes", {-1, 1, 1})}, "bias");
+  builder_.add("Add", {step("Pad", {name, pads}, "padded"), bias}, outputs_);
+  return true;
+}
+
+bool NodeExport::add_conv_transpose(const ConvTranspose2d &op,
+                                    const std::vector<std::string> &inputs,
+                                    const std::string &result) {
+  onnx::NodeProto &conv = builder_.add("ConvTranspose", inputs, {result});
+  set_attribute(conv, "kernel_shape", std::vector<int64_t>{shape(1)[2], shape(1)[3]});
+  set_attribute(conv, "strides", list(op.stride));
+  set_attribute(conv, "pads", list(op.pad));
+  set_attribute(conv, "dilations", list(op.dilation));
+  set_attribute(conv, "group", op.groups);
+  set_attribute(conv, "output_padding", list(op.output_padding));
   return true;
 }
 
@@ -323,7 +365,33 @@ bool NodeExport::add(const Slice &op) {
   return same("Slice");
 }
 
+/// Opset 17 has no mode wrap: the elements are gathered, one dimension after the other.
+bool NodeExport::add_wrapped(const Pad &op) {
+  std::vector<size_t> padded;
+  for (size_t axis = 0; axis < op.before.size(); ++axis)
+    if (op.before[axis] > 0 || op.after[axis] > 0)
+      padded.push_back(axis);
+  if (padded.empty())
+    return same("Identity");
+  std::string name = inputs_[0];
+  for (size_t axis : padded) {
+    int64_t size = shape(0)[axis];
+    std::vector<int64_t> indices;
+    for (int64_t i = -op.before[axis]; i < size + op.after[axis]; ++i)
+      indices.push_back((i % size + size) % size);
+    std::string gathered =
+        axis == padded.back() ? outputs_[0] : builder_.fresh_name(derived("gathered"));
+    std::string subscripts = integers("wrapped", indices);
+    set_attribute(builder_.add("Gather", {name, subscripts}, {gathered}), "axis",
+                  static_cast<int64_t>(axis));
+    name = gathered;
+  }
+  return true;
+}
+
 bool NodeExport::add(const Pad &op) {
+  if (op.mode == PadMode::wrap)
+    return add_wrapped(op);
   std::vector<int64_t> pads = op.before;
   pads.insert(pads.end(), op.after.begin(), op.after.end());
   inputs_.push_back(integers("pads", pads));
@@ -351,6 +419,18 @@ bool NodeExport::add(const Transpose &op) {
   if (op.permutation.empty())
     return same("Identity");
   set_attribute(node("Transpose"), "perm", op.permutation);
+  return true;
+}
+
+bool NodeExport::add(const DepthToSpace &op) {
+  onnx::NodeProto &shuffle = node("DepthToSpace");
+  set_attribute(shuffle, "blocksize", op.block);
+  set_attribute(shuffle, "mode", std::string(op.mode == DepthOrder::dcr ? "DCR" : "CRD"));
+  return true;
+}
+
+bool NodeExport::add(const SpaceToDepth &op) {
+  set_attribute(node("SpaceToDepth"), "blocksize", op.block);
   return true;
 }
 

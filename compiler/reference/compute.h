@@ -18,6 +18,7 @@ Tensors compute(const Random &, const Operands &, const Types &);
 
 // convolution.cpp
 Tensors compute(const Conv2d &, const Operands &, const Types &);
+Tensors compute(const ConvTranspose2d &, const Operands &, const Types &);
 Tensors compute(const Local2d &, const Operands &, const Types &);
 Tensors compute(const Dense &, const Operands &, const Types &);
 
@@ -43,6 +44,8 @@ Tensors compute(const Pad &, const Operands &, const Types &);
 Tensors compute(const Reshape &, const Operands &, const Types &);
 Tensors compute(const Flatten &, const Operands &, const Types &);
 Tensors compute(const Transpose &, const Operands &, const Types &);
+Tensors compute(const DepthToSpace &, const Operands &, const Types &);
+Tensors compute(const SpaceToDepth &, const Operands &, const Types &);
 Tensors compute(const Relayout &, const Operands &, const Types &);
 
 } // namespace cnnc::reference

@@ -62,6 +62,38 @@ Tensors compute(const Conv2d &op, const Operands &operands, const Types &types) 
   return {result};
 }
 
+/// Every element of the input scatters the filter, times its value, over the output.
+Tensors compute(const ConvTranspose2d &op, const Operands &operands, const Types &types) {
+  const std::vector<int64_t> &in = operands[0]->shape(), &filter_shape = operands[1]->shape();
+  int64_t each = filter_shape[1], kh = filter_shape[2], kw = filter_shape[3];
+  std::span<const float> input = operands[0]->floats(), filter = operands[1]->floats();
+  Tensor result(types[0]);
+  int64_t oc = result.shape()[1], oh = result.shape()[2], ow = result.shape()[3];
+  std::span<float> output = result.mutable_floats();
+  std::vector<double> plane(static_cast<size_t>(oh * ow));
+  auto scatter = [&](int64_t y, int64_t x, double value, const float *kernel) {
+    for (int64_t ky = 0; ky < kh; ++ky)
+      for (int64_t kx = 0; kx < kw; ++kx) {
+        int64_t to_y = y * op.stride[0] + ky * op.dilation[0] - op.pad[0];
+        int64_t to_x = x * op.stride[1] + kx * op.dilation[1] - op.pad[1];
+        if (to_y >= 0 && to_y < oh && to_x >= 0 && to_x < ow)
+          plane[to_y * ow + to_x] += value * kernel[ky * kw + kx];
+      }
+  };
+  for (int64_t n = 0; n < in[0]; ++n)
+    for (int64_t o = 0; o < oc; ++o) {
+      std::fill(plane.begin(), plane.end(), operands.size() > 2 ? operands[2]->floats()[o] : 0.0);
+      int64_t channels = in[1] / op.groups, first = o / each * channels;
+      for (int64_t i = first; i < first + channels; ++i)
+        for (int64_t y = 0; y < in[2]; ++y)
+          for (int64_t x = 0; x < in[3]; ++x)
+            scatter(y, x, input[((n * in[1] + i) * in[2] + y) * in[3] + x],
+                    &filter[(i * each + o % each) * kh * kw]);
+      store_row(plane, output.subspan((n * oc + o) * oh * ow, oh * ow));
+    }
+  return {result};
+}
+
 Tensors compute(const Local2d &op, const Operands &operands, const Types &types) {
   const std::vector<int64_t> &in = operands[0]->shape(), &filter_shape = operands[1]->shape();
   int64_t oh = filter_shape[0], ow = filter_shape[1], oc = filter_shape[2], ic = filter_shape[3];

@@ -49,6 +49,8 @@ int64_t padded_index(PadMode mode, int64_t index, int64_t size) {
     return index < 0 ? -index : 2 * (size - 1) - index;
   case PadMode::edge:
     return std::clamp<int64_t>(index, 0, size - 1);
+  case PadMode::wrap:
+    return (index % size + size) % size;
   }
   return -1;
 }
@@ -120,6 +122,35 @@ Tensors compute(const Transpose &op, const Operands &operands, const Types &type
   ElementCopy copy(*operands[0], result);
   for_each_index(result.shape(), [&](const std::vector<int64_t> &index, int64_t position) {
     copy(dot(index, strides), position);
+  });
+  return {result};
+}
+
+Tensors compute(const DepthToSpace &op, const Operands &operands, const Types &types) {
+  Tensor result(types[0]);
+  std::vector<int64_t> strides = row_major_strides(operands[0]->shape());
+  int64_t channels = result.shape()[1], block = op.block;
+  ElementCopy copy(*operands[0], result);
+  for_each_index(result.shape(), [&](const std::vector<int64_t> &index, int64_t position) {
+    int64_t in_block = index[2] % block * block + index[3] % block;
+    int64_t channel = op.mode == DepthOrder::dcr ? in_block * channels + index[1]
+                                                 : index[1] * block * block + in_block;
+    copy(dot({index[0], channel, index[2] / block, index[3] / block}, strides), position);
+  });
+  return {result};
+}
+
+Tensors compute(const SpaceToDepth &op, const Operands &operands, const Types &types) {
+  Tensor result(types[0]);
+  const std::vector<int64_t> &in = operands[0]->shape();
+  std::vector<int64_t> strides = row_major_strides(in);
+  ElementCopy copy(*operands[0], result);
+  for_each_index(result.shape(), [&](const std::vector<int64_t> &index, int64_t position) {
+    int64_t in_block = index[1] / in[1];
+    copy(dot({index[0], index[1] % in[1], index[2] * op.block + in_block / op.block,
+              index[3] * op.block + in_block % op.block},
+             strides),
+         position);
   });
   return {result};
 }

@@ -18,11 +18,12 @@
 namespace cnnc {
 
 using Op = std::variant<Weight, Splat, Literal, Random,                         //
-                        Conv2d, Local2d, Dense,                                 //
+                        Conv2d, ConvTranspose2d, Local2d, Dense,                //
                         MaxPool2d, AvgPool2d, GlobalAvgPool2d,                  //
                         Unary, Binary,                                          //
                         BatchNorm, Softmax, ReduceMean,                         //
                         Concat, Split, Slice, Pad, Reshape, Flatten, Transpose, //
+                        DepthToSpace, SpaceToDepth,                             //
                         Relayout, Call>;
 
 struct OperandInfo {

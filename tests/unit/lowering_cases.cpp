@@ -276,7 +276,7 @@ Case pad(Choices &r) {
   Layouts layouts(r);
   Shape x, before, after;
   std::string input = activation(r, layouts, x);
-  std::string mode = r.one_of({"constant", "constant value=-2.5", "reflect", "edge"});
+  std::string mode = r.one_of({"constant", "constant value=-2.5", "reflect", "edge", "wrap"});
   Shape y = x;
   for (size_t i = 0; i < 4; ++i) {
     int64_t most = mode == "reflect" ? std::min<int64_t>(3, x[i] - 1) : 3;
@@ -299,6 +299,41 @@ Case transpose(Choices &r) {
     y.push_back(x[static_cast<size_t>(axis)]);
   return {input, fmt::format("transpose %x permutation={} : {}", list(permutation),
                              f32(y, layouts.next()))};
+}
+
+Case conv_transpose2d(Choices &r) {
+  Layouts layouts(r);
+  int64_t groups = r.between(1, 3), ic = groups * r.between(1, 9), each = r.between(1, 9);
+  Shape input = {r.between(1, 2), ic, r.between(2, 4), r.between(2, 4)}, out;
+  Shape kernel = {r.between(1, 4), r.between(1, 4)}, stride = {r.between(1, 4), r.between(1, 4)};
+  Shape dilation = {r.between(1, 3), r.between(1, 3)}, more = {r.between(0, 2), r.between(0, 2)};
+  Shape pad = {r.between(0, 1), 0, 0, r.between(0, 1)};
+  for (size_t i = 0; i < 2; ++i)
+    out.push_back((input[2 + i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 + more[i] -
+                  pad[i] - pad[2 + i]);
+  return {fmt::format("%x: {}, %w: {}, %b: {}", f32(input, layouts.next()),
+                      f32({ic, each, kernel[0], kernel[1]}), f32({groups * each})),
+          fmt::format("conv_transpose2d %x, %w, %b stride={} pad={} dilation={} groups={} "
+                      "output_padding={} : {}",
+                      list(stride), list(pad), list(dilation), groups, list(more),
+                      f32({input[0], groups * each, out[0], out[1]}, layouts.next()))};
+}
+
+Case depth_to_space(Choices &r) {
+  Layouts layouts(r);
+  int64_t block = r.between(1, 3), c = r.one_of({r.between(1, 9), int64_t(16)});
+  Shape x = {r.between(1, 2), c * block * block, r.between(1, 4), r.between(1, 4)};
+  return {"%x: " + f32(x, layouts.next()),
+          fmt::format("depth_to_space %x block={} mode={} : {}", block, r.one_of({"dcr", "crd"}),
+                      f32({x[0], c, x[2] * block, x[3] * block}, layouts.next()))};
+}
+
+Case space_to_depth(Choices &r) {
+  Layouts layouts(r);
+  int64_t block = r.between(1, 3), c = r.one_of({r.between(1, 9), int64_t(16)});
+  Shape y = {r.between(1, 2), c * block * block, r.between(1, 4), r.between(1, 4)};
+  return {"%x: " + f32({y[0], c, y[2] * block, y[3] * block}, layouts.next()),
+          fmt::format("space_to_depth %x block={} : {}", block, f32(y, layouts.next()))};
 }
 
 Case relayout(Choices &r) {
@@ -338,6 +373,9 @@ const std::vector<CaseMaker> &case_makers() {
                                                 {"slice", slice},
                                                 {"pad", pad},
                                                 {"transpose", transpose},
+                                                {"conv_transpose2d", conv_transpose2d},
+                                                {"depth_to_space", depth_to_space},
+                                                {"space_to_depth", space_to_depth},
                                                 {"relayout", relayout},
                                                 {"relayout_of_filter", relayout_of_filter}};
   return makers;

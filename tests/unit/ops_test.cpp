@@ -28,6 +28,10 @@ model @m(%x: f32[1, 3, 8, 8], %b: f32[n, 3, 8, 8], %v: f32[2, 12], %bv: f32[n, 1
   %huge = splat 0 : f32[1099511627776]
   %tall = splat 0 : f32[1099511627776, 1]
   %line = splat 0 : f32[1, 1, 1, 3]
+  %w3 = random(1, he) : f32[3, 4, 3, 3]
+  %wide = splat 0 : f32[1, 1, 1, 1099511627776]
+  %one1 = splat 0 : f32[1, 1, 1, 1]
+  %pixel = splat 0 : f32[1, 4, 1, 1]
 )";
 
 /// Parses the statement behind the prelude and infers it. `types` holds the types of %y (and %z),
@@ -85,6 +89,10 @@ const Good good[] = {
     {"%y = conv2d %l, %w", "f32[1, 4, 6, 6]"},
     {"%y = conv2d %x, %w : f32[1, 4, 6, 6] nchw4c halo=[1, 1, 1, 1]",
      "f32[1, 4, 6, 6] nchw4c halo=[1, 1, 1, 1]"},
+    {"%y = conv_transpose2d %b, %w3", "f32[n, 4, 10, 10]"},
+    {"%y = conv_transpose2d %x, %w3, %k4 stride=[2, 3] output_padding=[1, 0]", "f32[1, 4, 18, 24]"},
+    {"%y = conv_transpose2d %b, %w3 groups=3 pad=[1, 0, 0, 2] dilation=[2, 1]",
+     "f32[n, 12, 11, 8]"},
     {"%y = local2d %b, %wl, %bl", "f32[n, 2, 6, 6]"},
     {"%y = dense %v, %wd, %k5", "f32[2, 5]"},
     {"%y = dense %bv, %wd", "f32[n, 5]"},
@@ -125,6 +133,9 @@ const Good good[] = {
     {"%y = pad %b before=[0, 0, 1, 2] after=[0, 1, 3, 4]", "f32[n, 4, 12, 14]"},
     {"%y = pad %v before=[1, 11] after=[0, 0] mode=reflect", "f32[3, 23]"},
     {"%y = pad %i before=[0, 9, 0] after=[0, 0, 0] mode=edge", "i32[2, 12, 4]"},
+    {"%y = pad %i before=[5, 9, 0] after=[0, 0, 4] mode=wrap", "i32[7, 12, 8]"},
+    {"%y = space_to_depth %b block=4", "f32[n, 48, 2, 2]"},
+    {"%y = depth_to_space %pixel block=2 mode=crd", "f32[1, 1, 2, 2]"},
     {"%y = reshape %x shape=[3, -1]", "f32[3, 64]"},
     {"%y = reshape %b shape=[0, -1]", "f32[n, 192]"},
     {"%y = reshape %b shape=[-1, 3, 64]", "f32[n, 3, 64]"},
@@ -183,6 +194,17 @@ const Bad bad[] = {
     {"%y = conv2d %x, %w9 pad=[0, 0, 0, 1]", "%w9",
      "the window of 9 x 9 is larger than the padded input of 8 x 9"},
     {"%y = conv2d %i, %w", "%i", "must be of type f32, but is i32[2, 3, 4]"},
+    {"%y = conv_transpose2d %x, %wd", "%wd", "must have 4 dimensions, [ic, oc / groups, kh, kw]"},
+    {"%y = conv_transpose2d %x, %w", "%w", "is for 4 input channels (its dimension 0), but"},
+    {"%y = conv_transpose2d %x, %w3, %k4 groups=3", "%k4", "must have the shape [12]"},
+    {"%y = conv_transpose2d %x, %w3 pad=[9, 0, 1, 0]", "pad=[9, 0, 1, 0]",
+     "pads of 9 and 1 leave nothing of the 10 rows of the output"},
+    {"%y = conv_transpose2d %wide, %one1 stride=[1, 16777216]", "conv_transpose2d",
+     "has a dimension above"},
+    {"%y = depth_to_space %x block=2", "block=2",
+     "the 3 channels of f32[1, 3, 8, 8] do not make blocks of 2 x 2 pixels"},
+    {"%y = space_to_depth %x block=3", "block=3", "cannot be cut into blocks of 3 x 3 pixels"},
+    {"%y = space_to_depth %x block=0", "block=0", "a block of 0 x 0 pixels is not possible"},
     {"%y = local2d %x, %w", "%w", "must have 6 dimensions"},
     {"%y = local2d %x, %wl stride=[2, 2]", "%wl", "is for 6 x 6 positions, but"},
     {"%y = local2d %x, %wl, %k3", "%k3", "must have the shape [2, 6, 6]"},

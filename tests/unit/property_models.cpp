@@ -77,6 +77,33 @@ std::string depthwise_conv2d(Choices &r) {
   return conv_model(r, conv);
 }
 
+/// Filters are constants, seldom inputs; pads leave at least a row and a column.
+std::string conv_transpose2d(Choices &r, Writer &&writer) {
+  int64_t groups = r.one_of<int64_t>({1, 1, 1, 2, 5});
+  bool depthwise = groups > 1 && r.flip();
+  int64_t ic = groups * (depthwise ? 1 : r.between(1, 20));
+  int64_t each = depthwise ? 1 : r.one_of<int64_t>({1, 3, 16, 17, 32});
+  Shape input = {writer.symbolic() ? 1 : r.between(1, 2), ic, r.between(1, 7), r.between(1, 12)};
+  Shape kernel, stride, dilation, output_padding, pad(4);
+  for (size_t i = 0; i < 2; ++i) {
+    kernel.push_back(r.between(1, 5));
+    stride.push_back(r.one_of({r.between(1, 4), kernel[i]}));
+    dilation.push_back(r.one_of<int64_t>({1, 1, 1, 2, 3}));
+    output_padding.push_back(r.one_of<int64_t>({0, 0, 1, 3}));
+    int64_t size = (input[2 + i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1);
+    pad[i] = std::min(size, r.between(0, kernel[i]));
+    pad[2 + i] = std::min(size - pad[i], r.between(0, kernel[i]));
+  }
+  std::string text = fmt::format("conv_transpose2d {}, {}", writer.input(input),
+                                 parameter(r, writer, {ic, each, kernel[0], kernel[1]}));
+  if (r.flip())
+    text += ", " + parameter(r, writer, {groups * each});
+  text += fmt::format(" stride={} pad={} dilation={} groups={} output_padding={}", list(stride),
+                      list(pad), list(dilation), groups, list(output_padding));
+  return one_op(writer, r.flip() ? text : "relu " + writer.value(text));
+}
+std::string conv_transpose2d(Choices &r) { return conv_transpose2d(r, Writer()); }
+
 std::string local2d(Choices &r) {
   Conv conv{{r.between(1, 2), r.between(1, 20), r.between(1, 6), r.between(1, 9)},
             r.between(1, 20)};
@@ -291,6 +318,33 @@ std::string transpose(Choices &r) {
                 fmt::format("transpose {} permutation={}", writer.input(shape), list(permutation)));
 }
 
+std::string depth_to_space(Choices &r) {
+  int64_t block = r.between(1, 4), c = r.one_of({r.between(1, 5), int64_t(16), int64_t(32)});
+  Shape shape = {r.between(1, 2), c * block * block, r.between(1, 5), r.between(1, 9)};
+  Writer writer;
+  std::string x = writer.input(shape);
+  if (r.flip()) // of blocks of channels
+    x = writer.value(fmt::format("conv2d {}, {}", x, writer.normal({shape[1], shape[1], 1, 1})));
+  std::string y = writer.value(
+      fmt::format("depth_to_space {} block={} mode={}", x, block, r.one_of({"dcr", "crd"})));
+  if (r.flip())
+    y = writer.value(random_unary(r, y));
+  return writer.model({y});
+}
+
+std::string space_to_depth(Choices &r) {
+  int64_t block = r.between(1, 4), c = r.one_of({r.between(1, 5), int64_t(16), int64_t(32)});
+  Shape shape = {r.between(1, 2), c, block * r.between(1, 5), block * r.between(1, 9)};
+  Writer writer;
+  std::string x = writer.input(shape);
+  if (r.flip())
+    x = writer.value(fmt::format("conv2d {}, {}", x, writer.normal({c, c, 1, 1})));
+  std::string y = writer.value(fmt::format("space_to_depth {} block={}", x, block));
+  if (r.flip())
+    y = writer.value(fmt::format("conv2d {}, {}", y, writer.normal({16, c * block * block, 1, 1})));
+  return writer.model({y});
+}
+
 /// Ops with so much work that they are given to several threads.
 std::string large(Choices &r) {
   Shape shape = {r.between(1, 2), r.between(40, 70), r.between(60, 70), r.between(80, 90)};
@@ -335,6 +389,8 @@ std::string batched_conv2d(Choices &r) {
   return conv_model(r, {{1, r.between(1, 40), r.between(1, 9), r.between(1, 14)}, r.between(1, 40)},
                     Writer(true));
 }
+
+std::string batched_conv_transpose2d(Choices &r) { return conv_transpose2d(r, Writer(true)); }
 
 std::string batched_dense(Choices &r) {
   int64_t ic = r.between(1, 90), oc = r.between(1, 70);
@@ -382,6 +438,7 @@ const std::vector<ModelMaker> &op_model_makers() {
                                                  {"winograd_conv2d", winograd_conv2d},
                                                  {"grouped_conv2d", grouped_conv2d},
                                                  {"depthwise_conv2d", depthwise_conv2d},
+                                                 {"conv_transpose2d", conv_transpose2d},
                                                  {"local2d", local2d},
                                                  {"dense", dense},
                                                  {"max_pool2d", max_pool2d},
@@ -399,6 +456,8 @@ const std::vector<ModelMaker> &op_model_makers() {
                                                  {"reshape", reshape},
                                                  {"flatten", flatten},
                                                  {"transpose", transpose},
+                                                 {"depth_to_space", depth_to_space},
+                                                 {"space_to_depth", space_to_depth},
                                                  {"large", large},
                                                  {"large_dense", large_dense}};
   return makers;
@@ -406,6 +465,7 @@ const std::vector<ModelMaker> &op_model_makers() {
 
 const std::vector<ModelMaker> &batch_model_makers() {
   static const std::vector<ModelMaker> makers = {{"conv2d", batched_conv2d},
+                                                 {"conv_transpose2d", batched_conv_transpose2d},
                                                  {"dense", batched_dense},
                                                  {"op", batched_op},
                                                  {"network", batched_network}};

@@ -86,7 +86,7 @@ std::string slice_of(Choices &r, const std::string &x, const Shape &shape, size_
 }
 
 std::string pad_of(Choices &r, const std::string &x, const Shape &shape, size_t first_axis) {
-  std::string mode = r.one_of({"constant", "constant value=-2.5", "reflect", "edge"});
+  std::string mode = r.one_of({"constant", "constant value=-2.5", "reflect", "edge", "wrap"});
   Shape before, after;
   for (size_t i = 0; i < shape.size(); ++i) {
     int64_t most = i < first_axis ? 0 : mode == "reflect" ? std::min<int64_t>(3, shape[i] - 1) : 3;

@@ -20,6 +20,8 @@ public:
   /// `symbolic`: the first dimension of inputs is called n.
   explicit Writer(bool symbolic = false) : symbolic_(symbolic) {}
 
+  bool symbolic() const { return symbolic_; }
+
   std::string input(const Shape &shape, bool batched = true) {
     std::string name = fmt::format("%x{}", inputs_.size());
     std::string type = list(shape);

@@ -252,6 +252,30 @@ TEST(Reference, PadModes) {
             (Floats{1, 1, 1, 2, 3, 3, 1, 1, 1, 2, 3, 3}));
 }
 
+TEST(Reference, PadWrapsAround) {
+  EXPECT_EQ(
+      run_op({tensor_of({1, 3}, {1, 2, 3})}, "%y = pad %x0 before=[1, 4] after=[0, 2] mode=wrap"),
+      (Floats{3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2}));
+}
+
+TEST(Reference, ConvTranspose2dScattersTheFilter) {
+  Tensor x = tensor_of({1, 2, 1, 2}, {1, 2, 3, 4});
+  Tensor w = tensor_of({2, 1, 1, 3}, {1, 10, 100, 5, 6, 7});
+  EXPECT_EQ(run_op({x, w}, "%y = conv_transpose2d %x0, %x1"),
+            (Floats{1 + 15, 10 + 2 + 18 + 20, 100 + 20 + 21 + 24, 200 + 28}));
+  EXPECT_EQ(run_op({x, w}, "%y = conv_transpose2d %x0, %x1 groups=2 stride=[1, 2] "
+                           "dilation=[1, 2] pad=[0, 1, 0, 2] output_padding=[0, 1]"),
+            (Floats{0, 10 + 2, 0, 100 + 20, 0, 0, 18 + 20, 0, 21 + 24, 0}));
+}
+
+TEST(Reference, DepthAndSpace) {
+  Tensor x = counting({1, 8, 1, 1});
+  EXPECT_EQ(run_op({x}, "%y = depth_to_space %x0 block=2"), (Floats{0, 2, 4, 6, 1, 3, 5, 7}));
+  EXPECT_EQ(run_op({x}, "%y = depth_to_space %x0 block=2 mode=crd"), values_of(x));
+  EXPECT_EQ(run_op({x}, "%d = depth_to_space %x0 block=2\n%y = space_to_depth %d block=2"),
+            values_of(x));
+}
+
 TEST(Reference, ReshapeFlattenTranspose) {
   Tensor x = counting({2, 3, 2});
   Tensor reshaped = run_ops({x}, "%y = reshape %x0 shape=[0, -1]").front();

@@ -185,6 +185,29 @@ std::optional<std::array<int64_t, 2>> window_output(InferContext &context,
   return output;
 }
 
+std::optional<std::array<int64_t, 2>>
+transposed_window_output(InferContext &context, const WindowAttributes &a,
+                         const std::array<int64_t, 2> &output_padding) {
+  if (!require_range(context, "stride", a.stride, 1) || !require_range(context, "pad", a.pad, 0) ||
+      !require_range(context, "dilation", a.dilation, 1) ||
+      !require_range(context, "output_padding", output_padding, 0))
+    return std::nullopt;
+  std::array<int64_t, 2> output = {};
+  for (size_t i = 0; i < 2; ++i) {
+    std::optional<int64_t> starts = checked_mul(context.shape(0)[2 + i] - 1, a.stride[i]);
+    std::optional<int64_t> reach = checked_mul(a.dilation[i], a.kernel[i] - 1);
+    std::optional<int64_t> size = starts && reach ? checked_add(*starts, *reach) : std::nullopt;
+    size = size ? checked_add(*size, 1 + output_padding[i]) : std::nullopt;
+    // What overflows is far too large with any pads: one_result() says so.
+    output[i] = size ? *size - a.pad[i] - a.pad[2 + i] : largest_dim + 1;
+    if (output[i] < 1)
+      return context.error_at_attribute(
+          "pad", fmt::format("pads of {} and {} leave nothing of the {} {} of the output", a.pad[i],
+                             a.pad[2 + i], *size, i == 0 ? "rows" : "columns"));
+  }
+  return output;
+}
+
 bool fits(double value, DType dtype) {
   auto whole = [&](double least, double beyond) {
     return value >= least && value < beyond && value == std::floor(value);

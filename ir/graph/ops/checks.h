@@ -43,6 +43,14 @@ struct WindowAttributes {
 std::optional<std::array<int64_t, 2>> window_output(InferContext &context,
                                                     const WindowAttributes &attributes);
 
+/// Height and width of the output of a transposed convolution with this window: (input - 1) *
+/// stride
+/// + dilation * (kernel - 1) + 1 - pads + output_padding. Reports attributes out of range, and pads
+/// that leave nothing.
+std::optional<std::array<int64_t, 2>>
+transposed_window_output(InferContext &context, const WindowAttributes &attributes,
+                         const std::array<int64_t, 2> &output_padding);
+
 /// Whether an element of this type can hold the value: an integer type holds whole numbers of its
 /// range, f32 no finite number beyond its largest.
 bool fits(double value, DType dtype);

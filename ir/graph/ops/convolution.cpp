@@ -90,6 +90,34 @@ InferredTypes Conv2d::infer(InferContext &context) const {
   return one_result(context, context.operand(0), {input[0], filter[0], (*output)[0], (*output)[1]});
 }
 
+InferredTypes ConvTranspose2d::infer(InferContext &context) const {
+  if (!context.require_f32() || !context.require_rank(0, 4, "[n, ic, h, w]") ||
+      !context.require_rank(1, 4, "[ic, oc / groups, kh, kw]") ||
+      !require_static(context, 1, "the filter"))
+    return std::nullopt;
+  const std::vector<int64_t> &input = context.shape(0), &filter = context.shape(1);
+  if (groups < 1 || input[1] % groups != 0)
+    return context.error_at_attribute(
+        "groups", groups < 1 ? fmt::format("'groups' must be at least 1, but is {}", groups)
+                             : fmt::format("{} groups do not divide the {} input channels of {}",
+                                           groups, input[1], to_string(context.operand(0))));
+  if (filter[0] != input[1])
+    return context.error_at_operand(
+        1, fmt::format("the filter {} is for {} input channels (its dimension 0), but the input {} "
+                       "has {}",
+                       to_string(context.operand(1)), filter[0], to_string(context.operand(0)),
+                       input[1]));
+  int64_t channels = checked_mul(filter[1], groups).value_or(largest_dim + 1);
+  if (context.has(2) &&
+      !require_shape(context, 2, {channels}, "the bias, one number per output channel"))
+    return std::nullopt;
+  std::optional<std::array<int64_t, 2>> output = transposed_window_output(
+      context, {{filter[2], filter[3]}, stride, pad, dilation}, output_padding);
+  if (!output)
+    return std::nullopt;
+  return one_result(context, context.operand(0), {input[0], channels, (*output)[0], (*output)[1]});
+}
+
 InferredTypes Local2d::infer(InferContext &context) const {
   if (!context.require_f32() || !context.require_rank(0, 4, "[n, ic, h, w]") ||
       !context.require_rank(1, 6, "[oh, ow, oc, ic, kh, kw]") ||

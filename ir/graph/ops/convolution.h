@@ -18,14 +18,39 @@ struct Conv2d {
   std::array<int64_t, 4> pad = {}; // top, left, bottom, right
   std::array<int64_t, 2> dilation = {1, 1};
   int64_t groups = 1;
-  /// m > 0: compute with Winograd's F(m x m, 3x3), for 3x3 windows of stride 1. The same convolution
-  /// with fewer multiplications and more rounding; choose_algorithms sets it. -1: never.
+  /// m > 0: compute with Winograd's F(m x m, 3x3), for 3x3 windows of stride 1. The same
+  /// convolution with fewer multiplications and more rounding; choose_algorithms sets it. -1:
+  /// never.
   int64_t winograd = 0;
   static constexpr auto attributes() {
     return std::tuple{Attribute{"stride", &Conv2d::stride}, Attribute{"pad", &Conv2d::pad},
                       Attribute{"dilation", &Conv2d::dilation},
                       Attribute{"groups", &Conv2d::groups},
                       Attribute{"winograd", &Conv2d::winograd}};
+  }
+  InferredTypes infer(InferContext &) const;
+};
+
+/// Transposed convolution, as in ONNX: conv2d run backwards. Input [n, ic, h, w], filter [ic, oc /
+/// groups, kh, kw], bias [oc]. Input element i and filter element k add their product to output
+/// element i * stride + k * dilation - pad. Output [n, oc, oh, ow] with oh = (h - 1) * stride +
+/// dilation * (kh - 1) + 1 - pads + output_padding.
+struct ConvTranspose2d {
+  static constexpr std::string_view name = "conv_transpose2d";
+  static constexpr std::string_view operands = "input, filter, bias?";
+  static constexpr std::string_view summary =
+      "conv2d backwards: input [n, ic, h, w], filter [ic, oc / groups, kh, kw], bias [oc]";
+  std::array<int64_t, 2> stride = {1, 1};
+  std::array<int64_t, 4> pad = {}; // top, left, bottom, right: cut off the output
+  std::array<int64_t, 2> dilation = {1, 1};
+  int64_t groups = 1;
+  std::array<int64_t, 2> output_padding = {}; // rows and columns more at the end
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"stride", &ConvTranspose2d::stride},
+                      Attribute{"pad", &ConvTranspose2d::pad},
+                      Attribute{"dilation", &ConvTranspose2d::dilation},
+                      Attribute{"groups", &ConvTranspose2d::groups},
+                      Attribute{"output_padding", &ConvTranspose2d::output_padding}};
   }
   InferredTypes infer(InferContext &) const;
 };

@@ -287,4 +287,51 @@ InferredTypes Transpose::infer(InferContext &context) const {
   return one_result(context, input, std::move(shape));
 }
 
+namespace {
+
+/// block * block, or an error at the attribute.
+std::optional<int64_t> require_block(InferContext &context, int64_t block) {
+  if (block >= 1 && block <= largest_dim)
+    if (std::optional<int64_t> area = checked_mul(block, block))
+      return area;
+  return context.error_at_attribute(
+      "block", fmt::format("a block of {} x {} pixels is not possible", block, block));
+}
+
+} // namespace
+
+InferredTypes DepthToSpace::infer(InferContext &context) const {
+  if (!context.require_rank(0, 4, "[n, c, h, w]"))
+    return std::nullopt;
+  const std::vector<int64_t> &input = context.shape(0);
+  std::optional<int64_t> area = require_block(context, block);
+  if (!area)
+    return std::nullopt;
+  if (input[1] % *area != 0)
+    return context.error_at_attribute(
+        "block", fmt::format("the {} channels of {} do not make blocks of {} x {} pixels", input[1],
+                             to_string(context.operand(0)), block, block));
+  auto times_block = [&](int64_t size) {
+    return checked_mul(size, block).value_or(largest_dim + 1);
+  };
+  return one_result(context, context.operand(0),
+                    {input[0], input[1] / *area, times_block(input[2]), times_block(input[3])});
+}
+
+InferredTypes SpaceToDepth::infer(InferContext &context) const {
+  if (!context.require_rank(0, 4, "[n, c, h, w]"))
+    return std::nullopt;
+  const std::vector<int64_t> &input = context.shape(0);
+  std::optional<int64_t> area = require_block(context, block);
+  if (!area)
+    return std::nullopt;
+  if (input[2] % block != 0 || input[3] % block != 0)
+    return context.error_at_attribute(
+        "block", fmt::format("the planes of {} cannot be cut into blocks of {} x {} pixels",
+                             to_string(context.operand(0)), block, block));
+  int64_t channels = checked_mul(input[1], *area).value_or(largest_dim + 1);
+  return one_result(context, context.operand(0),
+                    {input[0], channels, input[2] / block, input[3] / block});
+}
+
 } // namespace cnnc

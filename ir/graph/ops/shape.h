@@ -51,19 +51,19 @@ struct Slice {
   std::vector<Range> ranges(const std::vector<int64_t> &shape) const;
 };
 
-enum class PadMode { constant, reflect, edge };
+enum class PadMode { constant, reflect, edge, wrap };
 template <> struct Words<PadMode> {
-  static constexpr std::array<std::string_view, 3> words = {"constant", "reflect", "edge"};
+  static constexpr std::array<std::string_view, 4> words = {"constant", "reflect", "edge", "wrap"};
 };
 
 /// Widens every dimension: `before` and `after` have one entry per dimension (>= 0; use slice to
 /// crop). reflect mirrors without repeating the edge element and needs pads smaller than the
-/// dimension.
+/// dimension; wrap goes on at the other end, as often as it takes.
 struct Pad {
   static constexpr std::string_view name = "pad";
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary =
-      "a border of a constant, mirrored or repeated elements";
+      "a border of a constant, mirrored or repeated elements, or those of the other end";
   std::vector<int64_t> before, after;
   PadMode mode = PadMode::constant;
   double value = 0;
@@ -107,6 +107,43 @@ struct Transpose {
   std::vector<int64_t> permutation;
   static constexpr auto attributes() {
     return std::tuple{Attribute{"permutation", &Transpose::permutation, true}};
+  }
+  InferredTypes infer(InferContext &) const;
+};
+
+/// Where the channels that become one block of pixels stand: in dcr those of one pixel of the block
+/// follow each other (channel = (row * block + column) * c + result's channel), in crd those of one
+/// result's channel (channel = (result's channel * block + row) * block + column).
+enum class DepthOrder { dcr, crd };
+template <> struct Words<DepthOrder> {
+  static constexpr std::array<std::string_view, 2> words = {"dcr", "crd"};
+};
+
+/// Channels become pixels: [n, c * block * block, h, w] to [n, c, h * block, w * block].
+struct DepthToSpace {
+  static constexpr std::string_view name = "depth_to_space";
+  static constexpr std::string_view operands = "input";
+  static constexpr std::string_view summary =
+      "channels become pixels: [n, c * block * block, h, w] to [n, c, h * block, w * block]";
+  int64_t block = 1;
+  DepthOrder mode = DepthOrder::dcr;
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"block", &DepthToSpace::block, true},
+                      Attribute{"mode", &DepthToSpace::mode}};
+  }
+  InferredTypes infer(InferContext &) const;
+};
+
+/// Pixels become channels, in the order of dcr: [n, c, h * block, w * block] to [n, c * block *
+/// block, h, w].
+struct SpaceToDepth {
+  static constexpr std::string_view name = "space_to_depth";
+  static constexpr std::string_view operands = "input";
+  static constexpr std::string_view summary =
+      "pixels become channels: [n, c, h * block, w * block] to [n, block * block * c, h, w]";
+  int64_t block = 1;
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"block", &SpaceToDepth::block, true}};
   }
   InferredTypes infer(InferContext &) const;
 };
