@@ -139,7 +139,7 @@ public:
 
   Field operator()(const DepthToSpace &) const { return irregular(operand(0)); }
   Field operator()(const SpaceToDepth &op) const {
-    return slide(operand(0), {op.block, op.block}, {op.block, op.block}, {}, {1, 1});
+    return slide(operand(0), op.block, op.block, {}, {1, 1});
   }
 
   Field operator()(const Call &) const { return std::nullopt; }

@@ -218,48 +218,4 @@ bool lower(const Transpose &transpose, Lowering &lowering) {
   return true;
 }
 
-namespace {
-
-/// Pixel (rh, rw) of block (h, w) of a plane.
-Subscripts block_place(int64_t block) {
-  Subscripts place = variables({"n", "c", "h", "w"});
-  place[2] = place[2] * block + Index::variable("rh");
-  place[3] = place[3] * block + Index::variable("rw");
-  return place;
-}
-
-} // namespace
-
-bool lower(const DepthToSpace &op, Lowering &lowering) {
-  const std::vector<int64_t> &input = lowering.operand(0).shape;
-  const int64_t block = op.block, channels = lowering.result().shape[1];
-  Index in_block = Index::variable("rh") * block + Index::variable("rw");
-  Subscripts from = variables({"n", "c", "h", "w"});
-  from[1] = op.mode == DepthOrder::dcr ? in_block * channels + from[1]
-                                       : from[1] * (block * block) + in_block;
-  std::vector<Statement> body;
-  body.push_back(lowering.write(block_place(block), lowering.read(0, from)));
-  std::vector<int64_t> extents = loop_extents(lowering.result());
-  append_loops(lowering, {"n", "c", "h", "rh", "w", "rw"},
-               {extents[0], channels, input[2], block, input[3], block}, std::move(body));
-  extents[1] = channels;
-  append_zero_lanes(lowering, extents);
-  return true;
-}
-
-bool lower(const SpaceToDepth &op, Lowering &lowering) {
-  const std::vector<int64_t> &result = lowering.result().shape;
-  const int64_t block = op.block, channels = lowering.operand(0).shape[1];
-  Subscripts place = variables({"n", "c", "h", "w"});
-  place[1] = (Index::variable("rh") * block + Index::variable("rw")) * channels + place[1];
-  std::vector<Statement> body;
-  body.push_back(lowering.write(place, lowering.read(0, block_place(block))));
-  std::vector<int64_t> extents = loop_extents(lowering.result());
-  append_loops(lowering, {"n", "c", "h", "rh", "w", "rw"},
-               {extents[0], channels, result[2], block, result[3], block}, std::move(body));
-  extents[1] = result[1];
-  append_zero_lanes(lowering, extents);
-  return true;
-}
-
 } // namespace cnnc

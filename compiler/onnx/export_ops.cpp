@@ -422,15 +422,47 @@ bool NodeExport::add(const Transpose &op) {
   return true;
 }
 
+/// Blocks that are no squares are spelt as transposes of their six dimensions; a crop is a Slice.
 bool NodeExport::add(const DepthToSpace &op) {
-  onnx::NodeProto &shuffle = node("DepthToSpace");
-  set_attribute(shuffle, "blocksize", op.block);
-  set_attribute(shuffle, "mode", std::string(op.mode == DepthOrder::dcr ? "DCR" : "CRD"));
+  const bool cropped = op.crop != std::array<int64_t, 4>{};
+  const bool dcr = op.mode == DepthOrder::dcr;
+  const int64_t rows = op.block[0], columns = op.block[1], c = result_shape()[1];
+  const int64_t h = shape(0)[2], w = shape(0)[3];
+  const std::string whole = cropped ? builder_.fresh_name(derived("whole")) : outputs_[0];
+  if (rows == columns) {
+    onnx::NodeProto &shuffle = builder_.add("DepthToSpace", inputs_, {whole});
+    set_attribute(shuffle, "blocksize", rows);
+    set_attribute(shuffle, "mode", std::string(dcr ? "DCR" : "CRD"));
+  } else {
+    std::vector<int64_t> split = dcr ? std::vector<int64_t>{0, rows, columns, c, h, w}
+                                     : std::vector<int64_t>{0, c, rows, columns, h, w};
+    std::string parts = step("Reshape", {inputs_[0], integers("blocks", split)}, "parts");
+    parts = transposed(parts,
+                       dcr ? std::vector<int64_t>{0, 3, 4, 1, 5, 2}
+                           : std::vector<int64_t>{0, 1, 4, 2, 5, 3},
+                       "pixels");
+    builder_.add("Reshape", {parts, integers("planes", {0, c, h * rows, w * columns})}, {whole});
+  }
+  if (cropped)
+    builder_.add("Slice",
+                 {whole, integers("starts", {op.crop[0], op.crop[1]}),
+                  integers("ends", {h * rows - op.crop[2], w * columns - op.crop[3]}),
+                  integers("axes", {2, 3})},
+                 outputs_);
   return true;
 }
 
 bool NodeExport::add(const SpaceToDepth &op) {
-  set_attribute(node("SpaceToDepth"), "blocksize", op.block);
+  const int64_t rows = op.block[0], columns = op.block[1], c = shape(0)[1];
+  const int64_t h = result_shape()[2], w = result_shape()[3];
+  if (rows == columns) {
+    set_attribute(node("SpaceToDepth"), "blocksize", rows);
+    return true;
+  }
+  std::string parts =
+      step("Reshape", {inputs_[0], integers("blocks", {0, c, h, rows, w, columns})}, "parts");
+  parts = transposed(parts, {0, 3, 5, 1, 2, 4}, "pixels");
+  builder_.add("Reshape", {parts, integers("planes", {0, rows * columns * c, h, w})}, outputs_);
   return true;
 }
 

@@ -129,13 +129,14 @@ Tensors compute(const Transpose &op, const Operands &operands, const Types &type
 Tensors compute(const DepthToSpace &op, const Operands &operands, const Types &types) {
   Tensor result(types[0]);
   std::vector<int64_t> strides = row_major_strides(operands[0]->shape());
-  int64_t channels = result.shape()[1], block = op.block;
+  int64_t channels = result.shape()[1], rows = op.block[0], columns = op.block[1];
   ElementCopy copy(*operands[0], result);
   for_each_index(result.shape(), [&](const std::vector<int64_t> &index, int64_t position) {
-    int64_t in_block = index[2] % block * block + index[3] % block;
+    int64_t y = index[2] + op.crop[0], x = index[3] + op.crop[1];
+    int64_t in_block = y % rows * columns + x % columns;
     int64_t channel = op.mode == DepthOrder::dcr ? in_block * channels + index[1]
-                                                 : index[1] * block * block + in_block;
-    copy(dot({index[0], channel, index[2] / block, index[3] / block}, strides), position);
+                                                 : index[1] * rows * columns + in_block;
+    copy(dot({index[0], channel, y / rows, x / columns}, strides), position);
   });
   return {result};
 }
@@ -147,8 +148,8 @@ Tensors compute(const SpaceToDepth &op, const Operands &operands, const Types &t
   ElementCopy copy(*operands[0], result);
   for_each_index(result.shape(), [&](const std::vector<int64_t> &index, int64_t position) {
     int64_t in_block = index[1] / in[1];
-    copy(dot({index[0], index[1] % in[1], index[2] * op.block + in_block / op.block,
-              index[3] * op.block + in_block % op.block},
+    copy(dot({index[0], index[1] % in[1], index[2] * op.block[0] + in_block / op.block[1],
+              index[3] * op.block[1] + in_block % op.block[1]},
              strides),
          position);
   });

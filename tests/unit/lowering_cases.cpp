@@ -321,19 +321,27 @@ Case conv_transpose2d(Choices &r) {
 
 Case depth_to_space(Choices &r) {
   Layouts layouts(r);
-  int64_t block = r.between(1, 3), c = r.one_of({r.between(1, 9), int64_t(16)});
-  Shape x = {r.between(1, 2), c * block * block, r.between(1, 4), r.between(1, 4)};
+  Shape block = {r.between(1, 3), r.between(1, 3)}, crop(4);
+  int64_t c = r.one_of({r.between(1, 9), int64_t(16)});
+  Shape x = {r.between(1, 2), c * block[0] * block[1], r.between(1, 4), r.between(1, 4)};
+  Shape y = {x[0], c, x[2] * block[0], x[3] * block[1]};
+  for (size_t i = 0; i < 2; ++i) {
+    crop[i] = r.between(0, y[2 + i] - 1);
+    crop[2 + i] = r.between(0, y[2 + i] - 1 - crop[i]);
+    y[2 + i] -= crop[i] + crop[2 + i];
+  }
   return {"%x: " + f32(x, layouts.next()),
-          fmt::format("depth_to_space %x block={} mode={} : {}", block, r.one_of({"dcr", "crd"}),
-                      f32({x[0], c, x[2] * block, x[3] * block}, layouts.next()))};
+          fmt::format("depth_to_space %x block={} mode={} crop={} : {}", list(block),
+                      r.one_of({"dcr", "crd"}), list(crop), f32(y, layouts.next()))};
 }
 
 Case space_to_depth(Choices &r) {
   Layouts layouts(r);
-  int64_t block = r.between(1, 3), c = r.one_of({r.between(1, 9), int64_t(16)});
-  Shape y = {r.between(1, 2), c * block * block, r.between(1, 4), r.between(1, 4)};
-  return {"%x: " + f32({y[0], c, y[2] * block, y[3] * block}, layouts.next()),
-          fmt::format("space_to_depth %x block={} : {}", block, f32(y, layouts.next()))};
+  Shape block = {r.between(1, 3), r.between(1, 3)};
+  int64_t c = r.one_of({r.between(1, 9), int64_t(16)});
+  Shape y = {r.between(1, 2), c * block[0] * block[1], r.between(1, 4), r.between(1, 4)};
+  return {"%x: " + f32({y[0], c, y[2] * block[0], y[3] * block[1]}, layouts.next()),
+          fmt::format("space_to_depth %x block={} : {}", list(block), f32(y, layouts.next()))};
 }
 
 Case relayout(Choices &r) {

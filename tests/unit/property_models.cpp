@@ -319,29 +319,40 @@ std::string transpose(Choices &r) {
 }
 
 std::string depth_to_space(Choices &r) {
-  int64_t block = r.between(1, 4), c = r.one_of({r.between(1, 5), int64_t(16), int64_t(32)});
-  Shape shape = {r.between(1, 2), c * block * block, r.between(1, 5), r.between(1, 9)};
+  Shape block = {r.between(1, 4), r.between(1, 4)};
+  int64_t c = r.one_of({r.between(1, 5), int64_t(16), int64_t(24), int64_t(32)});
+  Shape shape = {r.between(1, 2), c * block[0] * block[1], r.between(1, 5), r.between(1, 9)};
   Writer writer;
   std::string x = writer.input(shape);
   if (r.flip()) // of blocks of channels
     x = writer.value(fmt::format("conv2d {}, {}", x, writer.normal({shape[1], shape[1], 1, 1})));
-  std::string y = writer.value(
-      fmt::format("depth_to_space {} block={} mode={}", x, block, r.one_of({"dcr", "crd"})));
-  if (r.flip())
-    y = writer.value(random_unary(r, y));
-  return writer.model({y});
+  std::string text =
+      fmt::format("depth_to_space {} block={} mode={}", x, list(block), r.one_of({"dcr", "crd"}));
+  if (r.flip()) {
+    Shape crop(4);
+    for (size_t i = 0; i < 2; ++i) {
+      int64_t size = shape[2 + i] * block[i];
+      crop[i] = r.between(0, std::min(size - 1, block[i]));
+      crop[2 + i] = r.between(0, std::min(size - 1 - crop[i], block[i]));
+    }
+    text += " crop=" + list(crop);
+  }
+  std::string y = writer.value(text);
+  return writer.model({r.flip() ? y : writer.value(random_unary(r, y))});
 }
 
 std::string space_to_depth(Choices &r) {
-  int64_t block = r.between(1, 4), c = r.one_of({r.between(1, 5), int64_t(16), int64_t(32)});
-  Shape shape = {r.between(1, 2), c, block * r.between(1, 5), block * r.between(1, 9)};
+  Shape block = {r.between(1, 4), r.between(1, 4)};
+  int64_t c = r.one_of({r.between(1, 5), int64_t(16), int64_t(24), int64_t(32)});
+  Shape shape = {r.between(1, 2), c, block[0] * r.between(1, 5), block[1] * r.between(1, 9)};
   Writer writer;
   std::string x = writer.input(shape);
   if (r.flip())
     x = writer.value(fmt::format("conv2d {}, {}", x, writer.normal({c, c, 1, 1})));
-  std::string y = writer.value(fmt::format("space_to_depth {} block={}", x, block));
+  std::string y = writer.value(fmt::format("space_to_depth {} block={}", x, list(block)));
   if (r.flip())
-    y = writer.value(fmt::format("conv2d {}, {}", y, writer.normal({16, c * block * block, 1, 1})));
+    y = writer.value(
+        fmt::format("conv2d {}, {}", y, writer.normal({16, c * block[0] * block[1], 1, 1})));
   return writer.model({y});
 }
 

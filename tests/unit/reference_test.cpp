@@ -269,11 +269,17 @@ TEST(Reference, ConvTranspose2dScattersTheFilter) {
 }
 
 TEST(Reference, DepthAndSpace) {
+  EXPECT_EQ(
+      run_op({counting({1, 6, 1, 1})}, "%y = depth_to_space %x0 block=[3, 1] crop=[1, 0, 0, 0]"),
+      (Floats{2, 4, 3, 5}));
+  EXPECT_EQ(run_op({counting({1, 1, 2, 3})}, "%y = space_to_depth %x0 block=[1, 3]"),
+            (Floats{0, 3, 1, 4, 2, 5}));
   Tensor x = counting({1, 8, 1, 1});
-  EXPECT_EQ(run_op({x}, "%y = depth_to_space %x0 block=2"), (Floats{0, 2, 4, 6, 1, 3, 5, 7}));
-  EXPECT_EQ(run_op({x}, "%y = depth_to_space %x0 block=2 mode=crd"), values_of(x));
-  EXPECT_EQ(run_op({x}, "%d = depth_to_space %x0 block=2\n%y = space_to_depth %d block=2"),
-            values_of(x));
+  EXPECT_EQ(run_op({x}, "%y = depth_to_space %x0 block=[2, 2]"), (Floats{0, 2, 4, 6, 1, 3, 5, 7}));
+  EXPECT_EQ(run_op({x}, "%y = depth_to_space %x0 block=[2, 2] mode=crd"), values_of(x));
+  EXPECT_EQ(
+      run_op({x}, "%d = depth_to_space %x0 block=[2, 2]\n%y = space_to_depth %d block=[2, 2]"),
+      values_of(x));
 }
 
 TEST(Reference, ReshapeFlattenTranspose) {

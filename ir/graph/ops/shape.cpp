@@ -289,13 +289,14 @@ InferredTypes Transpose::infer(InferContext &context) const {
 
 namespace {
 
-/// block * block, or an error at the attribute.
-std::optional<int64_t> require_block(InferContext &context, int64_t block) {
-  if (block >= 1 && block <= largest_dim)
-    if (std::optional<int64_t> area = checked_mul(block, block))
-      return area;
-  return context.error_at_attribute(
-      "block", fmt::format("a block of {} x {} pixels is not possible", block, block));
+/// Number of pixels of a block, or an error at the attribute.
+std::optional<int64_t> require_block(InferContext &context, const std::array<int64_t, 2> &block) {
+  constexpr int64_t largest_block = int64_t(1) << 24;
+  for (int64_t size : block)
+    if (size < 1 || size > largest_block)
+      return context.error_at_attribute(
+          "block", fmt::format("a block of {} x {} pixels is not possible", block[0], block[1]));
+  return block[0] * block[1];
 }
 
 } // namespace
@@ -310,12 +311,17 @@ InferredTypes DepthToSpace::infer(InferContext &context) const {
   if (input[1] % *area != 0)
     return context.error_at_attribute(
         "block", fmt::format("the {} channels of {} do not make blocks of {} x {} pixels", input[1],
-                             to_string(context.operand(0)), block, block));
-  auto times_block = [&](int64_t size) {
-    return checked_mul(size, block).value_or(largest_dim + 1);
-  };
-  return one_result(context, context.operand(0),
-                    {input[0], input[1] / *area, times_block(input[2]), times_block(input[3])});
+                             to_string(context.operand(0)), block[0], block[1]));
+  std::vector<int64_t> shape = {input[0], input[1] / *area};
+  for (size_t i = 0; i < 2; ++i) {
+    int64_t size = checked_mul(input[2 + i], block[i]).value_or(largest_dim + 1);
+    if (crop[i] < 0 || crop[2 + i] < 0 || crop[i] >= size || crop[2 + i] >= size - crop[i])
+      return context.error_at_attribute("crop", fmt::format("{} and {} cannot be cut off {} {}",
+                                                            crop[i], crop[2 + i], size,
+                                                            i == 0 ? "rows" : "columns"));
+    shape.push_back(size - crop[i] - crop[2 + i]);
+  }
+  return one_result(context, context.operand(0), std::move(shape));
 }
 
 InferredTypes SpaceToDepth::infer(InferContext &context) const {
@@ -325,13 +331,13 @@ InferredTypes SpaceToDepth::infer(InferContext &context) const {
   std::optional<int64_t> area = require_block(context, block);
   if (!area)
     return std::nullopt;
-  if (input[2] % block != 0 || input[3] % block != 0)
+  if (input[2] % block[0] != 0 || input[3] % block[1] != 0)
     return context.error_at_attribute(
         "block", fmt::format("the planes of {} cannot be cut into blocks of {} x {} pixels",
-                             to_string(context.operand(0)), block, block));
+                             to_string(context.operand(0)), block[0], block[1]));
   int64_t channels = checked_mul(input[1], *area).value_or(largest_dim + 1);
   return one_result(context, context.operand(0),
-                    {input[0], channels, input[2] / block, input[3] / block});
+                    {input[0], channels, input[2] / block[0], input[3] / block[1]});
 }
 
 } // namespace cnnc

@@ -112,36 +112,41 @@ struct Transpose {
 };
 
 /// Where the channels that become one block of pixels stand: in dcr those of one pixel of the block
-/// follow each other (channel = (row * block + column) * c + result's channel), in crd those of one
-/// result's channel (channel = (result's channel * block + row) * block + column).
+/// follow each other (channel = (row * columns + column) * c + result's channel), in crd those of
+/// one result's channel (channel = (result's channel * rows + row) * columns + column).
 enum class DepthOrder { dcr, crd };
 template <> struct Words<DepthOrder> {
   static constexpr std::array<std::string_view, 2> words = {"dcr", "crd"};
 };
 
-/// Channels become pixels: [n, c * block * block, h, w] to [n, c, h * block, w * block].
+/// Channels become pixels: [n, c * rows * columns, h, w] to [n, c, h * rows, w * columns], less
+/// what `crop` cuts off.
 struct DepthToSpace {
   static constexpr std::string_view name = "depth_to_space";
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary =
-      "channels become pixels: [n, c * block * block, h, w] to [n, c, h * block, w * block]";
-  int64_t block = 1;
+      "channels become blocks of pixels: [n, c * rows * columns, h, w] to [n, c, h * rows, w * "
+      "columns]";
+  std::array<int64_t, 2> block = {}; // rows, columns
   DepthOrder mode = DepthOrder::dcr;
+  std::array<int64_t, 4> crop = {}; // top, left, bottom, right: pixels cut off the result
   static constexpr auto attributes() {
     return std::tuple{Attribute{"block", &DepthToSpace::block, true},
-                      Attribute{"mode", &DepthToSpace::mode}};
+                      Attribute{"mode", &DepthToSpace::mode},
+                      Attribute{"crop", &DepthToSpace::crop}};
   }
   InferredTypes infer(InferContext &) const;
 };
 
-/// Pixels become channels, in the order of dcr: [n, c, h * block, w * block] to [n, c * block *
-/// block, h, w].
+/// Pixels become channels, in the order of dcr: [n, c, h * rows, w * columns] to [n, rows * columns
+/// * c, h, w].
 struct SpaceToDepth {
   static constexpr std::string_view name = "space_to_depth";
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary =
-      "pixels become channels: [n, c, h * block, w * block] to [n, block * block * c, h, w]";
-  int64_t block = 1;
+      "blocks of pixels become channels: [n, c, h * rows, w * columns] to [n, rows * columns * c, "
+      "h, w]";
+  std::array<int64_t, 2> block = {}; // rows, columns
   static constexpr auto attributes() {
     return std::tuple{Attribute{"block", &SpaceToDepth::block, true}};
   }
