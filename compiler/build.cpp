@@ -32,7 +32,7 @@ compile_fitting(Session &session, std::vector<loop::Kernel> &kernels) {
 std::optional<Build> build_model(Session &session) {
   Diagnostics &diagnostics = session.diagnostics();
   std::optional<Constants> constants =
-      Constants::open(session.model(), session.weights_path(), diagnostics);
+      session.open_constants();
   if (!constants)
     return std::nullopt;
   std::optional<ProgramLayout> layout =

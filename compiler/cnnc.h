@@ -124,10 +124,29 @@ struct Options {
   std::function<void(std::string_view step, std::chrono::nanoseconds)> timing;
 };
 
+/// How an ONNX file is read.
+struct LoadOptions {
+  /// Shapes of inputs, "NAME=1x3x640x640", or "1x3x640x640" for the only input. A name instead of
+  /// the first number, "nx3x640x640", is a batch whose size is given at each call.
+  std::vector<std::string> shapes;
+  /// Called with notes for the user.
+  std::function<void(const std::string &)> remark;
+};
+
 /// Reads a text. `file` is its name in diagnostics, and weights are looked for beside it.
 Result<Model> parse(std::string_view text, std::string_view file = "<memory>");
-/// Reads a file; "-" is standard input.
-Result<Model> load(const std::filesystem::path &file);
+/// Reads a text or an ONNX file (.onnx, or whose first byte says so); "-" is standard input. The
+/// model may keep the file mapped: replace it, but do not shorten it.
+Result<Model> load(const std::filesystem::path &file, const LoadOptions &options = {});
+/// Reads an ONNX file that lies in memory, of which it makes a copy. `file` is its name in
+/// diagnostics, and external data is looked for beside it.
+Result<Model> load_onnx(std::string_view bytes, std::string_view file = "<memory>",
+                        const LoadOptions &options = {});
+
+/// Writes what has been read from an ONNX file as text, and its weights beside it with the
+/// extension .safetensors. Compiling that text gives the same bits as compiling the model. Existing
+/// files are replaced only when all went well. An error for a model that is a text already.
+Result<void> write_ir(const Model &model, const std::filesystem::path &file);
 
 /// Everything that can be wrong with a model before code is generated: types, weights.
 Result<void> check(const Model &model, const Options &options = {});

@@ -35,9 +35,9 @@ std::vector<std::string_view> accepted_dtypes(DType dtype) {
   return {};
 }
 
-std::string suggestion(std::string_view key, const SafetensorsFile &file) {
+std::string suggestion(std::string_view key, const NamedTensors &file) {
   std::vector<std::string_view> names;
-  for (const SafetensorsTensor &tensor : file.tensors())
+  for (const SafetensorsTensor &tensor : file.tensors)
     names.push_back(tensor.name);
   std::string_view near = closest(key, names);
   return near.empty() ? std::string() : fmt::format("; did you mean {}?", quote(near));
@@ -76,31 +76,55 @@ std::filesystem::path resolve_weights_path(const Graph &graph,
   return std::filesystem::path(model_file).replace_extension(".safetensors");
 }
 
+namespace {
+
+const Node *first_weight(const Graph &graph) {
+  for (const Node &node : graph.nodes)
+    if (std::holds_alternative<Weight>(node.op))
+      return &node;
+  return nullptr;
+}
+
+} // namespace
+
 std::optional<Constants> Constants::open(const Graph &graph,
                                          const std::filesystem::path &weights_file,
                                          Diagnostics &diagnostics) {
-  Constants constants;
-  constants.path_ = weights_file;
-  bool ok = true;
-  for (const Node &node : graph.nodes) {
-    const Weight *weight = std::get_if<Weight>(&node.op);
-    if (!weight)
-      continue;
-    if (!constants.file_ && weights_file.empty()) {
-      diagnostics.error(name_range(node), "no weights file is given for this weight");
-      return std::nullopt;
-    }
-    if (!constants.file_ && !(constants.file_ = SafetensorsFile::open(weights_file, diagnostics))) {
-      diagnostics.note(name_range(node), "the file is needed for this weight");
-      return std::nullopt;
-    }
-    // A weight without a type is infer_shapes' to report.
-    if (const std::optional<TensorType> &type = graph.value(node.results[0]).type)
-      ok = constants.check(*weight, *type, node, diagnostics) && ok;
-  }
-  if (!ok)
+  const Node *weight = first_weight(graph);
+  if (!weight)
+    return Constants();
+  if (weights_file.empty()) {
+    diagnostics.error(name_range(*weight), "no weights file is given for this weight");
     return std::nullopt;
-  return constants;
+  }
+  std::optional<SafetensorsFile> opened = SafetensorsFile::open(weights_file, diagnostics);
+  if (!opened) {
+    diagnostics.note(name_range(*weight), "the file is needed for this weight");
+    return std::nullopt;
+  }
+  auto file = std::make_shared<const SafetensorsFile>(std::move(*opened));
+  auto tensors = std::make_shared<NamedTensors>();
+  *tensors = {weights_file.string(), file->tensors(), file};
+  return open(graph, std::move(tensors), diagnostics);
+}
+
+std::optional<Constants> Constants::open(const Graph &graph,
+                                         std::shared_ptr<const NamedTensors> tensors,
+                                         Diagnostics &diagnostics) {
+  Constants constants;
+  constants.tensors_ = std::move(tensors);
+  return constants.check_all(graph, diagnostics) ? std::optional(std::move(constants))
+                                                 : std::nullopt;
+}
+
+bool Constants::check_all(const Graph &graph, Diagnostics &diagnostics) const {
+  bool ok = true;
+  for (const Node &node : graph.nodes)
+    if (const Weight *weight = std::get_if<Weight>(&node.op))
+      // A weight without a type is infer_shapes' to report.
+      if (const std::optional<TensorType> &type = graph.value(node.results[0]).type)
+        ok = check(*weight, *type, node, diagnostics) && ok;
+  return ok;
 }
 
 bool Constants::check(const Weight &weight, const TensorType &type, const Node &node,
@@ -109,18 +133,19 @@ bool Constants::check(const Weight &weight, const TensorType &type, const Node &
     diagnostics.error(name_range(node), std::move(message));
     return false;
   };
-  const SafetensorsTensor *tensor = file_ ? file_->find(weight.key) : nullptr;
+  assert(tensors_ && "opened for a graph without weights");
+  const SafetensorsTensor *tensor = find_tensor(tensors_->tensors, weight.key);
   if (!tensor)
-    return error(fmt::format("there is no weight {} in {}{}", quote(weight.key), path_.string(),
-                             file_ ? suggestion(weight.key, *file_) : ""));
+    return error(fmt::format("there is no weight {} in {}{}", quote(weight.key), tensors_->file,
+                             suggestion(weight.key, *tensors_)));
   if (tensor->shape != type.shape)
     return error(fmt::format("weight {} has the shape {} in {}, not {}", quote(weight.key),
-                             to_string(tensor->shape), path_.string(),
+                             to_string(tensor->shape), tensors_->file,
                              to_string(type.shape, type.batch_name)));
   std::vector<std::string_view> accepted = accepted_dtypes(type.dtype);
   if (std::find(accepted.begin(), accepted.end(), tensor->dtype) == accepted.end())
     return error(fmt::format("weight {} has elements of type {} in {}, which do not convert to {}",
-                             quote(weight.key), tensor->dtype, path_.string(),
+                             quote(weight.key), tensor->dtype, tensors_->file,
                              name_of(type.dtype)));
   return true;
 }
@@ -129,7 +154,7 @@ std::optional<Tensor> Constants::load(const Weight &weight, const TensorType &ty
                                       const Node &node, Diagnostics &diagnostics) const {
   if (!check(weight, type, node, diagnostics))
     return std::nullopt;
-  const SafetensorsTensor &stored = *file_->find(weight.key);
+  const SafetensorsTensor &stored = *find_tensor(tensors_->tensors, weight.key);
   bool same_type = stored.dtype == accepted_dtypes(type.dtype).front();
   auto address = reinterpret_cast<uintptr_t>(stored.data.data());
   if (same_type && address % static_cast<uintptr_t>(size_of(type.dtype)) == 0)

@@ -18,6 +18,13 @@ std::filesystem::path resolve_weights_path(const Graph &graph,
                                            const std::filesystem::path &model_file,
                                            const std::filesystem::path &option);
 
+/// What the weights of a model are taken from: a .safetensors file, or an imported model.
+struct NamedTensors {
+  std::string file;                       // its name in messages
+  std::vector<SafetensorsTensor> tensors; // sorted by name
+  std::shared_ptr<const void> owner;      // of their elements
+};
+
 /// Evaluates constants one at a time; nothing is kept between calls, so that a large model never
 /// has all its weights in memory as copies. May be used from several threads.
 class Constants {
@@ -27,23 +34,26 @@ public:
   /// types take only their own.
   static std::optional<Constants>
   open(const Graph &graph, const std::filesystem::path &weights_file, Diagnostics &diagnostics);
+  /// The same with tensors that are in memory already.
+  static std::optional<Constants>
+  open(const Graph &graph, std::shared_ptr<const NamedTensors> tensors, Diagnostics &diagnostics);
 
   /// The value of a constant (Graph::constant_values()) of the graph that was opened, or of one
   /// that passes have made of it: sorted and with types. A plain weight comes as a view of the
-  /// mapped file where type and alignment allow, hence does not outlive this object.
+  /// tensors where type and alignment allow, hence does not outlive this object.
   std::optional<Tensor> value(const Graph &graph, ValueId id, Diagnostics &diagnostics) const;
 
   /// value() for interpret(). Both must outlive it.
   ValueProvider provider(const Graph &graph) const;
 
 private:
+  bool check_all(const Graph &graph, Diagnostics &diagnostics) const;
   bool check(const Weight &weight, const TensorType &type, const Node &node,
              Diagnostics &diagnostics) const;
   std::optional<Tensor> load(const Weight &weight, const TensorType &type, const Node &node,
                              Diagnostics &diagnostics) const;
 
-  std::filesystem::path path_;
-  std::optional<SafetensorsFile> file_; // empty when the graph has no weights
+  std::shared_ptr<const NamedTensors> tensors_; // null when the graph has no weights
 };
 
 } // namespace cnnc

@@ -1,7 +1,5 @@
 #include "compiler/session.h"
 
-#include "compiler/constants.h"
-
 #include <algorithm>
 #include <fmt/format.h>
 #include <set>
@@ -9,7 +7,7 @@
 namespace cnnc {
 
 Session::Session(const Model &model, const Options &options)
-    : options_(options), file_(model.content().file), module_(model.content().module) {}
+    : options_(options), model_(model), module_(model.content().module) {}
 
 bool Session::resolve_target() {
   std::optional<codegen::Target> target =
@@ -143,8 +141,16 @@ bool Session::run(std::span<const Pass *const> default_passes,
                     });
 }
 
-std::filesystem::path Session::weights_path() const {
-  return resolve_weights_path(module_.models.front(), file_, options_.weights);
+std::optional<Constants> Session::open_constants() {
+  return cnnc::open_constants(model_.content(), model(), options_, diagnostics_);
+}
+
+std::optional<Constants> open_constants(const Model::Content &content, const Graph &graph,
+                                        const Options &options, Diagnostics &diagnostics) {
+  if (content.tensors && options.weights.empty())
+    return Constants::open(graph, content.tensors, diagnostics);
+  return Constants::open(graph, resolve_weights_path(graph, content.file, options.weights),
+                         diagnostics);
 }
 
 void Session::report_warnings() const {

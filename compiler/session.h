@@ -3,6 +3,7 @@
 
 #include "compiler/cnnc.h"
 #include "compiler/codegen/target.h"
+#include "compiler/constants.h"
 #include "compiler/pipeline.h"
 
 #include <map>
@@ -13,7 +14,13 @@ namespace cnnc {
 struct Model::Content {
   Module module;
   std::filesystem::path file; // for weights beside it; empty or "-" when there is none
+  std::shared_ptr<const NamedTensors> tensors; // of an imported model; null for a text
 };
+
+/// The constants of one of the model's graphs: from the file that the options name, from the
+/// imported model, or from the file that resolve_weights_path() gives.
+std::optional<Constants> open_constants(const Model::Content &content, const Graph &graph,
+                                        const Options &options, Diagnostics &diagnostics);
 
 class Session {
 public:
@@ -35,7 +42,8 @@ public:
   const codegen::Target &target() const { return target_; }
   const Options &options() const { return options_; }
   Diagnostics &diagnostics() { return diagnostics_; }
-  std::filesystem::path weights_path() const;
+  /// open_constants() of the model that select_model() has chosen.
+  std::optional<Constants> open_constants();
   bool has_errors() const { return diagnostics_.has_errors(); }
   Error error() const { return {diagnostics_.to_string()}; }
 
@@ -62,7 +70,7 @@ private:
   void remember_uncut(const Pass &pass);
 
   const Options &options_;
-  const std::filesystem::path file_;
+  const Model model_;
   Diagnostics diagnostics_;
   Module module_;
   codegen::Target target_;

@@ -208,7 +208,7 @@ bool Verifier::compile() {
   if (!original_.select_model() || !infer_shapes(original_.model(), context))
     return false;
   written_constants_ =
-      Constants::open(original_.model(), original_.weights_path(), original_.diagnostics());
+      original_.open_constants();
   if (!written_constants_)
     return false;
   if (!session_.resolve_target() || !session_.select_model())

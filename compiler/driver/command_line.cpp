@@ -11,14 +11,19 @@ namespace {
 constexpr const char *description =
     "cnnc compiles convolutional networks to native code for CPUs.\n"
     "\n"
-    "It reads a network as text (or kernels of loops, or a mixture of both, which is what it "
-    "prints),\n"
-    "and writes a library without dependencies, any of the texts in between, or runs the network "
-    "here.";
+    "It reads a network as an ONNX file or as text (or kernels of loops, or a mixture of both, "
+    "which "
+    "is\n"
+    "what it prints), and writes a library without dependencies, any of the texts in between, or "
+    "runs\n"
+    "the network here.";
 
 constexpr const char *examples = R"(
 Examples:
   cnnc lenet.ir -o lenet.so              a shared library, and lenet.h to call it
+  cnnc model.onnx -o model.so            the same for an ONNX file
+  cnnc model.onnx -o model.ir            as text, with model.safetensors beside it
+  cnnc model.onnx --shape 1x3x640x640 -o model.so       dimensions that the file leaves open
   cnnc lenet.ir -o lenet.o               to link statically; lenet.a likewise
   cnnc lenet.ir --summary                layers, shapes, parameters, multiplications
   cnnc lenet.ir --check                  only say what is wrong with it
@@ -51,11 +56,12 @@ struct Flags {
 };
 
 void add_output_options(CLI::App &app, CommandLine &line, Flags &flags) {
-  app.add_option("model", line.input, "The text: a file, or - for standard input")
-      ->type_name("model.ir");
+  app.add_option("model", line.input, "The text or the ONNX file; - for standard input")
+      ->type_name("model.ir|model.onnx");
   app.add_option("-o,--output", line.output,
-                 "model.so, model.o or model.a (with a header model.h beside it), the file for "
-                 "--emit or the .npy file for --run; - for standard output")
+                 "model.so, model.o or model.a (with a header model.h beside it), model.ir for an "
+                 "ONNX file as text (with model.safetensors beside it), the file for --emit or the "
+                 ".npy file for --run; - for standard output")
       ->type_name("FILE");
   app.add_option("--emit", flags.emit,
                  "Print one stage instead: graph, loops, llvm, asm, obj, "
@@ -77,6 +83,12 @@ void add_compile_options(CLI::App &app, CommandLine &line, Flags &flags) {
   const char *group = "Compiling";
   app.add_option("--model", line.options.model, "Which model, when the text holds several")
       ->type_name("NAME")
+      ->group(group);
+  app.add_option("--shape", line.load.shapes,
+                 "Shape of an input of an ONNX file: NAME=1x3x640x640, or 1x3x640x640 for the only "
+                 "input; n as first dimension: a batch of any size; repeatable")
+      ->type_name("SHAPE")
+      ->allow_extra_args(false)
       ->group(group);
   app.add_option("--weights", line.options.weights,
                  "The weights; default: what the model says, or model.safetensors beside it")
@@ -196,11 +208,11 @@ std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
 std::optional<int> check_output(const CommandLine &line) {
   std::string extension = std::filesystem::path(line.output).extension().string();
   if (line.action == Action::compile && extension != ".so" && extension != ".o" &&
-      extension != ".a")
-    return mistake(
-        fmt::format("the name of the output '{}' does not say what it is: .so, .o or .a; "
-                    "for a text add --emit=graph, loops, llvm, asm, obj, header, dot or onnx",
-                    line.output));
+      extension != ".a" && extension != ".ir")
+    return mistake(fmt::format(
+        "the name of the output '{}' does not say what it is: .so, .o or .a, .ir for "
+        "an ONNX file; for a text add --emit=graph, loops, llvm, asm, obj, header, dot or onnx",
+        line.output));
   bool writes = line.action == Action::compile || line.action == Action::emit ||
                 line.action == Action::run || line.action == Action::list_ops ||
                 line.action == Action::list_passes;
@@ -230,7 +242,7 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags) {
     return code;
   bool lists = line.action == Action::list_ops || line.action == Action::list_passes;
   if (line.input.empty() && !lists)
-    return mistake("no model given; a text file, or - for standard input");
+    return mistake("no model given; a text file, an ONNX file, or - for standard input");
   if (line.markdown && !lists)
     return mistake("--markdown goes with --list-ops or --list-passes");
   if (std::optional<int> code = check_output(line))

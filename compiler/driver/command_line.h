@@ -25,6 +25,7 @@ struct CommandLine {
   std::string input; // "-" is standard input
   std::string output;
   Stage stage = Stage::loops; // of Action::emit
+  LoadOptions load;
   Options options;
   bool markdown = false;
   bool time = false;

@@ -64,6 +64,10 @@ std::string spell_size(uint64_t bytes) {
 
 int compile(const CommandLine &line, const Model &model) {
   std::filesystem::path file = line.output;
+  if (file.extension() == ".ir") {
+    Result<void> written = write_ir(model, file);
+    return written ? exit_fine : fail(written.error());
+  }
   auto write = file.extension() == ".so"  ? write_shared_library
                : file.extension() == ".o" ? write_object
                                           : write_archive;
@@ -199,7 +203,8 @@ int main(int argc, char **argv) {
     const char *comment = pass == "emit_llvm" ? ";" : "//";
     std::cout << comment << " after " << pass << "\n" << text << "\n" << std::flush;
   };
-  Result<Model> model = load(line.input);
+  line.load.remark = line.options.remark;
+  Result<Model> model = load(line.input, line.load);
   int code = model ? perform(line, *model) : fail(model.error());
   if (line.time)
     times.print();

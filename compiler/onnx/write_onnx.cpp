@@ -58,7 +58,7 @@ Result<void> with_export(const Model &model, const Options &options, Write write
   if (!prepare(session))
     return session.error();
   std::optional<Constants> constants =
-      Constants::open(session.model(), session.weights_path(), session.diagnostics());
+      session.open_constants();
   if (!constants)
     return session.error();
   std::optional<OnnxExport> onnx =

@@ -112,6 +112,11 @@ std::string Diagnostics::to_string() const {
       result += fmt::format("cnnc: {}: {}\n", severity, diagnostic.message);
       continue;
     }
+    if (const Source &source = *diagnostic.range.source; !source.is_text) {
+      result += fmt::format("{}: {}: {}{}{}\n", source.name, severity, source.part,
+                            source.part.empty() ? "" : ": ", diagnostic.message);
+      continue;
+    }
     LineColumn at = line_column(*diagnostic.range.source, diagnostic.range.begin);
     result += fmt::format("{}:{}:{}: {}: {}\n{}", diagnostic.range.source->name, at.line, at.column,
                           severity, diagnostic.message, excerpt(diagnostic.range));

@@ -9,10 +9,13 @@
 
 namespace cnnc {
 
-/// A text with the name under which errors mention it ("model.ir", "<stdin>").
+/// A text with the name under which errors mention it ("model.ir", "<stdin>"), or a part of a file
+/// that is no text: then errors name the part instead of a line.
 struct Source {
   std::string name;
   std::string text;
+  std::string part = {}; // "node 'conv1' (Conv)"; may be empty for the file as a whole
+  bool is_text = true;
 };
 
 /// Bytes [begin, end) of a source. A default-constructed range means "no position".
@@ -52,7 +55,8 @@ public:
   /// passes. A note stays behind its diagnostic.
   void sort_by_position();
 
-  /// All of them as text: `file:line:column: error: message`, the line, and carets under the range.
+  /// All of them as text: `file:line:column: error: message`, the line, and carets under the range;
+  /// for what is not in a text `file: error: part: message`.
   std::string to_string() const;
 
 private:

@@ -7,18 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <limits>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <system_error>
 #include <tuple>
-#include <unistd.h>
-#include <utility>
 
 namespace cnnc {
 namespace {
@@ -127,37 +120,6 @@ std::optional<std::string_view> find_header(std::span<const std::byte> bytes,
   return std::string_view(reinterpret_cast<const char *>(bytes.data()) + sizeof length, length);
 }
 
-/// The whole file in memory; errors begin with `file`.
-std::optional<std::span<const std::byte>> map_file(const std::filesystem::path &path,
-                                                   Diagnostics &diagnostics) {
-  auto fail = [&](std::string_view what) {
-    diagnostics.error(fmt::format("{}: {}", path.string(), what));
-    return std::nullopt;
-  };
-  auto reason = [] { return std::generic_category().message(errno); };
-  // O_NONBLOCK: a pipe without a writer is to be refused, not waited for.
-  int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0)
-    return fail("cannot open: " + reason());
-  struct stat status {};
-  void *address = MAP_FAILED;
-  std::string problem;
-  if (::fstat(descriptor, &status) != 0)
-    problem = "cannot read: " + reason();
-  else if (!S_ISREG(status.st_mode))
-    problem = "not a regular file";
-  else if (status.st_size == 0)
-    problem = "the file is empty";
-  else if (address = ::mmap(nullptr, static_cast<size_t>(status.st_size), PROT_READ, MAP_PRIVATE,
-                            descriptor, 0);
-           address == MAP_FAILED)
-    problem = "cannot map into memory: " + reason();
-  ::close(descriptor);
-  if (!problem.empty())
-    return fail(problem);
-  return std::span(static_cast<const std::byte *>(address), static_cast<size_t>(status.st_size));
-}
-
 } // namespace
 
 std::optional<uint64_t> safetensors_dtype_size(std::string_view dtype) {
@@ -207,36 +169,21 @@ std::optional<std::vector<SafetensorsTensor>> parse_safetensors(std::span<const 
   return tensors;
 }
 
+const SafetensorsTensor *find_tensor(std::span<const SafetensorsTensor> tensors,
+                                     std::string_view name) {
+  auto found = std::ranges::lower_bound(tensors, name, {}, &SafetensorsTensor::name);
+  return found != tensors.end() && found->name == name ? &*found : nullptr;
+}
+
 std::optional<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path &path,
                                                      Diagnostics &diagnostics) {
-  auto mapping = map_file(path, diagnostics);
+  std::optional<MappedFile> mapping = MappedFile::open(path, diagnostics);
   if (!mapping)
     return std::nullopt;
-  SafetensorsFile file(*mapping);
-  auto tensors = parse_safetensors(*mapping, path.string(), diagnostics);
+  auto tensors = parse_safetensors(mapping->bytes(), path.string(), diagnostics);
   if (!tensors)
     return std::nullopt;
-  file.tensors_ = std::move(*tensors);
-  return file;
-}
-
-SafetensorsFile::~SafetensorsFile() {
-  if (!mapping_.empty())
-    ::munmap(const_cast<std::byte *>(mapping_.data()), mapping_.size());
-}
-
-SafetensorsFile::SafetensorsFile(SafetensorsFile &&other) noexcept
-    : mapping_(std::exchange(other.mapping_, {})), tensors_(std::exchange(other.tensors_, {})) {}
-
-SafetensorsFile &SafetensorsFile::operator=(SafetensorsFile &&other) noexcept {
-  std::swap(mapping_, other.mapping_);
-  std::swap(tensors_, other.tensors_);
-  return *this;
-}
-
-const SafetensorsTensor *SafetensorsFile::find(std::string_view name) const {
-  auto found = std::ranges::lower_bound(tensors_, name, {}, &SafetensorsTensor::name);
-  return found != tensors_.end() && found->name == name ? &*found : nullptr;
+  return SafetensorsFile(std::move(*mapping), std::move(*tensors));
 }
 
 } // namespace cnnc

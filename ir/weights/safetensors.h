@@ -7,7 +7,7 @@
 // Method: https://github.com/huggingface/safetensors#format
 #pragma once
 
-#include "ir/text/diagnostics.h"
+#include "ir/text/mapped_file.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -38,25 +38,25 @@ std::optional<std::vector<SafetensorsTensor>> parse_safetensors(std::span<const 
                                                                 const std::string &name,
                                                                 Diagnostics &diagnostics);
 
-/// A mapped file. Its tensors live as long as it does. The file must not be shortened meanwhile
-/// (replacing it is fine).
+/// Among tensors sorted by name; null when there is no such tensor.
+const SafetensorsTensor *find_tensor(std::span<const SafetensorsTensor> tensors,
+                                     std::string_view name);
+
+/// A mapped file. Its tensors live as long as it does. See MappedFile.
 class SafetensorsFile {
 public:
   static std::optional<SafetensorsFile> open(const std::filesystem::path &path,
                                              Diagnostics &diagnostics);
-  ~SafetensorsFile();
-  SafetensorsFile(SafetensorsFile &&other) noexcept;
-  SafetensorsFile &operator=(SafetensorsFile &&other) noexcept;
-
   /// Null when there is no such tensor.
-  const SafetensorsTensor *find(std::string_view name) const;
+  const SafetensorsTensor *find(std::string_view name) const { return find_tensor(tensors_, name); }
   /// Sorted by name.
   const std::vector<SafetensorsTensor> &tensors() const { return tensors_; }
 
 private:
-  explicit SafetensorsFile(std::span<const std::byte> mapping) : mapping_(mapping) {}
+  SafetensorsFile(MappedFile mapping, std::vector<SafetensorsTensor> tensors)
+      : mapping_(std::move(mapping)), tensors_(std::move(tensors)) {}
 
-  std::span<const std::byte> mapping_;
+  MappedFile mapping_;
   std::vector<SafetensorsTensor> tensors_;
 };
 

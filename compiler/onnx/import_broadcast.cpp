@@ -1,0 +1,151 @@
+// Tensors whose elements are repeated or chosen: Expand, Tile, ConstantOfShape, Where.
+#include "compiler/onnx/import_fold.h"
+#include "compiler/onnx/import_ops.h"
+#include "compiler/onnx/import_reshape.h"
+#include "compiler/reference/tensor.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <onnx/onnx_pb.h>
+
+namespace cnnc {
+
+namespace {
+
+/// The shape that Expand is given; the batch may be in it.
+bool import_expand(OnnxNode &node) {
+  if (!node.require_inputs(2, 2))
+    return false;
+  const FixedTensor *known = node.known(1, "the shape");
+  if (!known || known->is_float())
+    return known && node.fail("the shape must be integers");
+  std::vector<int64_t> wanted = known->ints();
+  std::replace(wanted.begin(), wanted.end(), batch_marker, symbolic_dim);
+  std::optional<std::vector<int64_t>> shape = broadcast(node.shape(0), wanted);
+  if (!shape)
+    return node.fail(
+        fmt::format("{} does not broadcast to {}", to_string(node.type(0)), to_string(wanted)));
+  if (*shape == node.shape(0))
+    return node.pass_through(0);
+  if (node.foldable() && !node.type(0).has_symbolic_batch() && element_count(*shape) <= 64)
+    return node.result(picked(*node.fixed(0), *shape, broadcast_positions(node.shape(0), *shape)));
+  if (!shape->empty() && (*shape)[0] == symbolic_dim && !node.type(0).has_symbolic_batch())
+    return node.fail(fmt::format("it repeats a value for each image of a symbolic batch: {}",
+                                 node.importer().advice_to_fix_batch()));
+  std::replace(shape->begin(), shape->end(), symbolic_dim, int64_t(1));
+  return node.result(node.emit("expand", {node.operand(0)}, {{"shape", *shape}}));
+}
+
+/// Each dimension repeated as a whole: a dimension of 1 in front of each, expanded, joined again.
+bool import_tile(OnnxNode &node) {
+  if (!node.require_inputs(2, node.opset() < 6 ? 3 : 2))
+    return false;
+  if (node.opset() < 6)
+    return node.fail("Tile before opset 6 is not supported");
+  std::optional<std::vector<int64_t>> repeats = node.known_integers(1, "the repeats");
+  if (!repeats)
+    return false;
+  const std::vector<int64_t> shape = node.shape(0);
+  if (repeats->size() != shape.size())
+    return node.fail(
+        fmt::format("{} repeats do not fit {}", repeats->size(), to_string(node.type(0))));
+  std::vector<int64_t> split, expanded, tiled;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    int64_t repeat = (*repeats)[i];
+    if (repeat < 1 || repeat > largest_dim)
+      return node.fail(fmt::format("a dimension cannot be repeated {} times", repeat));
+    if (repeat != 1 && shape[i] == symbolic_dim)
+      return node.fail(
+          fmt::format("it repeats the symbolic batch: {}", node.importer().advice_to_fix_batch()));
+    std::optional<int64_t> size =
+        shape[i] == symbolic_dim ? symbolic_dim : checked_mul(shape[i], repeat);
+    if (!size)
+      return node.fail("its size overflows");
+    if (repeat != 1) {
+      split.push_back(1);
+      expanded.push_back(repeat);
+    }
+    split.push_back(shape[i]);
+    expanded.push_back(shape[i] == symbolic_dim ? 1 : shape[i]);
+    tiled.push_back(*size);
+  }
+  if (tiled == shape)
+    return node.pass_through(0);
+  ValueId result = reshaped(node, node.operand(0), split);
+  result = node.emit("expand", {result}, {{"shape", expanded}});
+  return node.result(reshaped(node, result, tiled));
+}
+
+bool import_constant_of_shape(OnnxNode &node) {
+  if (!node.require_inputs(1, 1))
+    return false;
+  const FixedTensor *known = node.known(0, "the shape");
+  if (!known || known->is_float())
+    return known && node.fail("the shape must be integers");
+  if (known->has_marker())
+    return node.fail(fmt::format("it has the size of the batch, which is symbolic: {}",
+                                 node.importer().advice_to_fix_batch()));
+  FixedTensor value{DType::f32, {1}, std::vector<float>{0}};
+  if (const onnx::TensorProto *tensor = node.tensor("value")) {
+    OnnxValue read = node.importer().constant(*tensor, node.range());
+    if (read.failed)
+      return false;
+    const FixedTensor *fixed = node.importer().fixed(read, 1);
+    if (!fixed || fixed->count() != 1)
+      return node.fail("'value' must have one element");
+    value = *fixed;
+  }
+  const std::vector<int64_t> shape = known->ints();
+  std::optional<int64_t> count = folded_count(node, shape);
+  if (!count)
+    return false;
+  if (value.is_float() && *count > 8)
+    return node.result(node.splat(shortest_double(value.floats()[0]), shape));
+  return node.result(picked(value, shape, std::vector<int64_t>(static_cast<size_t>(*count), 0)));
+}
+
+/// Known elements of either operand; those of the batch may be among them.
+bool fold_where(OnnxNode &node) {
+  std::optional<std::vector<int64_t>> shape = broadcast(node.shape(0), node.shape(1));
+  shape = shape ? broadcast(*shape, node.shape(2)) : std::nullopt;
+  if (!shape || node.type(1).dtype != node.type(2).dtype)
+    return node.fail(fmt::format("{}, {} and {} do not fit each other", to_string(node.type(0)),
+                                 to_string(node.type(1)), to_string(node.type(2))));
+  if (!folded_count(node, *shape))
+    return false;
+  auto spread = [&](size_t input) {
+    return picked(*node.fixed(input), *shape, broadcast_positions(node.shape(input), *shape));
+  };
+  FixedTensor condition = spread(0), a = spread(1), result = spread(2);
+  for (size_t i = 0; i < condition.count(); ++i) {
+    if (condition.ints()[i] == 0)
+      continue;
+    if (result.is_float())
+      result.floats()[i] = a.floats()[i];
+    else
+      result.ints()[i] = a.ints()[i];
+  }
+  return node.result(std::move(result));
+}
+
+bool import_where(OnnxNode &node) {
+  if (!node.require_inputs(3, 3))
+    return false;
+  if (node.type(0).dtype != DType::boolean)
+    return node.fail(
+        fmt::format("the condition must be of type bool, but is {}", to_string(node.type(0))));
+  if (node.foldable())
+    return fold_where(node);
+  return node.result(node.emit("where", {node.operand(0), node.operand(1), node.operand(2)}));
+}
+
+constexpr ImportRow rows[] = {{"Expand", import_expand},
+                              {"Tile", import_tile},
+                              {"ConstantOfShape", import_constant_of_shape},
+                              {"Where", import_where}};
+
+} // namespace
+
+std::span<const ImportRow> broadcast_imports() { return rows; }
+
+} // namespace cnnc

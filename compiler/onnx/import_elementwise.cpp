@@ -1,0 +1,266 @@
+// Ops on single elements.
+#include "compiler/onnx/import_ops.h"
+#include "compiler/onnx/import_reshape.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <limits>
+#include <onnx/onnx_pb.h>
+
+namespace cnnc {
+
+namespace {
+
+struct UnaryImport {
+  std::string_view onnx, op;
+  std::vector<std::pair<std::string_view, double>> numbers = {}; // attributes and their defaults
+};
+
+const UnaryImport &unary_import(std::string_view onnx) {
+  static const std::vector<UnaryImport> table = {
+      {"Abs", "abs"},
+      {"Ceil", "ceil"},
+      {"Celu", "celu", {{"alpha", 1}}},
+      {"Elu", "elu", {{"alpha", 1}}},
+      {"Erf", "erf"},
+      {"Exp", "exp"},
+      {"Floor", "floor"},
+      {"HardSigmoid", "hard_sigmoid", {{"alpha", 0.2}, {"beta", 0.5}}},
+      {"HardSwish", "hard_swish"},
+      {"LeakyRelu", "leaky_relu", {{"alpha", 0.01}}},
+      {"Log", "log"},
+      {"Mish", "mish"},
+      {"Neg", "neg"},
+      {"Not", "not"},
+      {"Reciprocal", "reciprocal"},
+      {"Relu", "relu"},
+      {"Round", "round"},
+      {"Selu",
+       "selu",
+       {{"alpha", 1.67326319217681884765625}, {"gamma", 1.05070102214813232421875}}},
+      {"Sigmoid", "sigmoid"},
+      {"Sign", "sign"},
+      {"Softplus", "softplus"},
+      {"Softsign", "softsign"},
+      {"Sqrt", "sqrt"},
+      {"Tanh", "tanh"},
+      {"ThresholdedRelu", "thresholded_relu", {{"alpha", 1}}},
+  };
+  return *std::ranges::find(table, onnx, &UnaryImport::onnx);
+}
+
+bool import_unary(OnnxNode &node) {
+  if (!node.require_inputs(1, 1))
+    return false;
+  const UnaryImport &row = unary_import(node.op());
+  Attributes attributes;
+  for (const auto &[name, default_value] : row.numbers)
+    attributes.emplace_back(name, node.number(name, default_value));
+  node.ignore("consumed_inputs"); // of opset 1
+  return node.result(node.emit(row.op, {node.operand(0)}, attributes));
+}
+
+/// Until opset 6 broadcasting was asked for by an attribute, and `axis` said where the dimensions
+/// of the second operand begin in those of the first.
+ValueId second_operand(OnnxNode &node) {
+  ValueId value = node.operand(1);
+  if (node.opset() >= 7)
+    return value;
+  node.ignore("consumed_inputs");
+  bool broadcasts = node.integer("broadcast", 0) != 0;
+  size_t rank = node.rank(0), own = node.rank(1);
+  int64_t axis = node.integer("axis", static_cast<int64_t>(rank) - static_cast<int64_t>(own));
+  if (!broadcasts && node.shape(0) != node.shape(1)) {
+    node.fail(fmt::format("its operands are {} and {}, which opset {} allows only with "
+                          "'broadcast' = 1",
+                          to_string(node.type(0)), to_string(node.type(1)), node.opset()));
+    return no_id;
+  }
+  if (!broadcasts || own == 0)
+    return value;
+  std::optional<size_t> first = read_axis(node, axis, rank);
+  if (!first || *first + own > rank) {
+    if (first)
+      node.fail(fmt::format("the second operand does not fit behind axis {} of the first", axis));
+    return no_id;
+  }
+  std::vector<int64_t> shape = node.shape(1);
+  shape.resize(rank - *first, 1);
+  return reshaped(node, value, std::move(shape));
+}
+
+bool import_binary(OnnxNode &node) {
+  static const std::vector<std::pair<std::string_view, std::string_view>> table = {
+      {"Add", "add"},         {"Sub", "sub"},
+      {"Mul", "mul"},         {"Div", "div"},
+      {"Pow", "pow"},         {"Equal", "equal"},
+      {"Less", "less"},       {"LessOrEqual", "less_or_equal"},
+      {"Greater", "greater"}, {"GreaterOrEqual", "greater_or_equal"},
+      {"And", "and"},         {"Or", "or"},
+      {"Xor", "xor"}};
+  if (!node.require_inputs(2, 2))
+    return false;
+  auto row =
+      std::ranges::find(table, node.op(), &std::pair<std::string_view, std::string_view>::first);
+  return node.result(node.emit(row->second, {node.operand(0), second_operand(node)}));
+}
+
+/// Of any number of operands: Sum, Mean, Max, Min.
+bool import_variadic(OnnxNode &node) {
+  size_t count = node.input_count();
+  if (!node.require_inputs(1, count))
+    return false;
+  node.ignore("consumed_inputs");
+  std::string_view op = node.op() == "Max" ? "max" : node.op() == "Min" ? "min" : "add";
+  if (count == 1)
+    return node.pass_through(0);
+  ValueId result = node.operand(0);
+  for (size_t i = 1; i < count; ++i)
+    result = node.emit(op, {result, node.operand(i)});
+  if (node.op() == "Mean")
+    result = node.emit("div", {result, node.splat(static_cast<double>(count))});
+  return node.result(result);
+}
+
+/// The slope of old files has one number per channel, whatever the rank of the input.
+bool import_prelu(OnnxNode &node) {
+  if (!node.require_inputs(2, 2))
+    return false;
+  node.ignore("consumed_inputs");
+  ValueId slope = node.operand(1);
+  size_t rank = node.rank(0);
+  if (node.rank(1) == 1 && rank > 2 && node.shape(1)[0] != 1 &&
+      (node.opset() < 7 || node.shape(1)[0] != node.shape(0).back())) {
+    std::vector<int64_t> shape(rank - 1, 1);
+    shape[0] = node.shape(1)[0];
+    slope = reshaped(node, slope, shape);
+  }
+  return node.result(node.emit("prelu", {node.operand(0), slope}));
+}
+
+/// Bounds as attributes until opset 10, then as inputs, which may be left out or be computed.
+bool import_clip(OnnxNode &node) {
+  bool attributes = node.opset() < 11;
+  if (!node.require_inputs(1, attributes ? 1 : 3))
+    return false;
+  node.ignore("consumed_inputs");
+  Attributes bounds;
+  ValueId value = node.operand(0);
+  for (size_t i = 1; i <= 2; ++i) {
+    std::string_view name = i == 1 ? "min" : "max";
+    if (attributes && node.has_attribute(name)) {
+      // The defaults of old versions stand for no bound.
+      double bound = node.number(name, 0);
+      if (std::abs(bound) < static_cast<double>(std::numeric_limits<float>::max()))
+        bounds.emplace_back(name, bound);
+    } else if (!attributes && node.has(i)) {
+      const FixedTensor *known = node.fixed(i);
+      if (known && known->count() == 1)
+        bounds.emplace_back(name, known->is_float() ? shortest_double(known->floats()[0])
+                                                    : known->number(0));
+      else // the lower bound first, as the upper one wins
+        value = node.emit(i == 1 ? "max" : "min", {value, node.operand(i)});
+    }
+  }
+  if (bounds.empty())
+    return node.result(value);
+  bool crossed =
+      bounds.size() == 2 && std::get<double>(bounds[0].second) > std::get<double>(bounds[1].second);
+  if (crossed) // everything is the upper bound
+    bounds[0].second = bounds[1].second;
+  return node.result(node.emit("clip", {value}, bounds));
+}
+
+bool import_gelu(OnnxNode &node) {
+  if (!node.require_inputs(1, 1))
+    return false;
+  bool tanh = node.word("approximate", "none") == "tanh";
+  return node.result(node.emit(tanh ? "gelu_tanh" : "gelu", {node.operand(0)}));
+}
+
+bool import_cast(OnnxNode &node) {
+  if (!node.require_inputs(1, 1))
+    return false;
+  node.integer("saturate", 1); // of 8-bit floats
+  std::optional<DType> to = read_cast_type(node);
+  if (!to)
+    return false;
+  if (*to == node.type(0).dtype)
+    return node.pass_through(0);
+  return node.result(
+      node.emit("cast", {node.operand(0)}, {{"to", Word{std::string(name_of(*to))}}}));
+}
+
+constexpr ImportRow rows[] = {{"Cast", import_cast},
+                              {"Clip", import_clip},
+                              {"PRelu", import_prelu},
+                              {"Gelu", import_gelu},
+                              {"Abs", import_unary},
+                              {"Ceil", import_unary},
+                              {"Celu", import_unary},
+                              {"Elu", import_unary},
+                              {"Erf", import_unary},
+                              {"Exp", import_unary},
+                              {"Floor", import_unary},
+                              {"HardSigmoid", import_unary},
+                              {"HardSwish", import_unary},
+                              {"LeakyRelu", import_unary},
+                              {"Log", import_unary},
+                              {"Mish", import_unary},
+                              {"Neg", import_unary},
+                              {"Not", import_unary},
+                              {"Reciprocal", import_unary},
+                              {"Relu", import_unary},
+                              {"Round", import_unary},
+                              {"Selu", import_unary},
+                              {"Sigmoid", import_unary},
+                              {"Sign", import_unary},
+                              {"Softplus", import_unary},
+                              {"Softsign", import_unary},
+                              {"Sqrt", import_unary},
+                              {"Tanh", import_unary},
+                              {"ThresholdedRelu", import_unary},
+                              {"Add", import_binary},
+                              {"Sub", import_binary},
+                              {"Mul", import_binary},
+                              {"Div", import_binary},
+                              {"Pow", import_binary},
+                              {"Equal", import_binary},
+                              {"Less", import_binary},
+                              {"LessOrEqual", import_binary},
+                              {"Greater", import_binary},
+                              {"GreaterOrEqual", import_binary},
+                              {"And", import_binary},
+                              {"Or", import_binary},
+                              {"Xor", import_binary},
+                              {"Sum", import_variadic},
+                              {"Mean", import_variadic},
+                              {"Max", import_variadic},
+                              {"Min", import_variadic}};
+
+} // namespace
+
+/// A number since opset 6, before that a name.
+std::optional<DType> read_cast_type(OnnxNode &node) {
+  int64_t type = onnx::TensorProto::UNDEFINED;
+  if (node.opset() >= 6) {
+    type = node.integer("to", type);
+  } else {
+    onnx::TensorProto::DataType named = onnx::TensorProto::UNDEFINED;
+    onnx::TensorProto::DataType_Parse(node.word("to", ""), &named);
+    type = named;
+  }
+  std::optional<DType> result =
+      type > 0 && type < 1000 ? dtype_of(static_cast<int32_t>(type)) : std::nullopt;
+  if (!result && !node.has_wrong_attribute())
+    node.fail(
+        fmt::format("a cast to {} is not supported, only to FLOAT (FLOAT16, BFLOAT16 and "
+                    "DOUBLE stay f32), INT32, INT64, UINT8 and BOOL",
+                    onnx_type_name(static_cast<int32_t>(std::clamp<int64_t>(type, 0, 1000)))));
+  return result;
+}
+
+std::span<const ImportRow> elementwise_imports() { return rows; }
+
+} // namespace cnnc

@@ -1,0 +1,219 @@
+// Pools over windows and over whole maps.
+#include "compiler/onnx/import_ops.h"
+#include "compiler/onnx/import_reshape.h"
+#include "compiler/onnx/import_volume.h"
+#include "compiler/onnx/import_window.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <numeric>
+
+namespace cnnc {
+
+namespace {
+
+bool check_rank(OnnxNode &node) {
+  size_t rank = node.rank(0);
+  return (rank >= 3 && rank <= 5) ||
+         node.fail(fmt::format("its input is {}; pools over 1, 2 and 3 dimensions are supported, "
+                               "of [n, c, ...]",
+                               to_string(node.type(0))));
+}
+
+/// A pool over 1 to 3 dimensions; `attributes` are those besides the window's.
+ValueId pooled(OnnxNode &node, std::string_view op, ValueId input, const Windows &windows,
+               Attributes attributes) {
+  if (windows.rank() == 3)
+    return pool_volume(node, op, input, windows, attributes);
+  attributes.emplace_back("kernel", two(windows.kernel, 1));
+  attributes.emplace_back("stride", two(windows.stride, 1));
+  attributes.emplace_back("pad", pads_of_two(windows));
+  if (op == "max_pool2d")
+    attributes.emplace_back("dilation", two(windows.dilation, 1));
+  return from_rows(node, node.emit(op, {as_rows(node, input)}, attributes), windows.rank());
+}
+
+bool max_pool_with_indices(OnnxNode &node, const Windows &windows, Attributes attributes,
+                           bool column_major) {
+  if (windows.rank() == 3)
+    return node.fail("indices are supported over one and two dimensions only");
+  if (node.type(0).has_symbolic_batch())
+    return node.fail(fmt::format("its indices count through the whole batch, which must be known: "
+                                 "{}",
+                                 node.importer().advice_to_fix_batch()));
+  attributes.emplace_back("kernel", two(windows.kernel, 1));
+  attributes.emplace_back("stride", two(windows.stride, 1));
+  attributes.emplace_back("pad", pads_of_two(windows));
+  attributes.emplace_back("dilation", two(windows.dilation, 1));
+  attributes.emplace_back("column_major", column_major);
+  std::vector<ValueId> results =
+      node.emit_several("max_pool2d_indices", {as_rows(node, node.operand(0))}, attributes);
+  if (results.size() != 2)
+    return false;
+  return node.result(from_rows(node, results[0], windows.rank()), 0) &&
+         node.result(from_rows(node, results[1], windows.rank()), 1);
+}
+
+bool import_max_pool(OnnxNode &node) {
+  if (!node.require_inputs(1, 1) || !check_rank(node))
+    return false;
+  bool ceil_mode = node.integer("ceil_mode", 0) != 0;
+  bool column_major = node.integer("storage_order", 0) != 0;
+  std::optional<Windows> windows = read_windows(node, node.shape(0), {});
+  if (!windows)
+    return false;
+  if (node.wants(1))
+    return max_pool_with_indices(node, *windows, {{"ceil_mode", ceil_mode}}, column_major);
+  return node.result(
+      pooled(node, "max_pool2d", node.operand(0), *windows, {{"ceil_mode", ceil_mode}}));
+}
+
+bool without_gaps(OnnxNode &node, const Windows &windows) {
+  return std::ranges::all_of(windows.dilation, [](int64_t dilation) { return dilation == 1; }) ||
+         node.fail("windows with gaps ('dilations') are supported in MaxPool and Conv only; a Conv "
+                   "with one group per channel and equal weights computes a mean");
+}
+
+bool import_average_pool(OnnxNode &node) {
+  if (!node.require_inputs(1, 1) || !check_rank(node))
+    return false;
+  bool ceil_mode = node.integer("ceil_mode", 0) != 0;
+  bool count_padding = node.integer("count_include_pad", 0) != 0;
+  std::optional<Windows> windows = read_windows(node, node.shape(0), {});
+  if (!windows || !without_gaps(node, *windows))
+    return false;
+  return node.result(pooled(node, "avg_pool2d", node.operand(0), *windows,
+                            {{"ceil_mode", ceil_mode}, {"count_padding", count_padding}}));
+}
+
+std::vector<int64_t> spatial_axes(OnnxNode &node) {
+  std::vector<int64_t> axes(node.rank(0) - 2);
+  std::iota(axes.begin(), axes.end(), int64_t(2));
+  return axes;
+}
+
+bool import_global_average_pool(OnnxNode &node) {
+  if (!node.require_inputs(1, 1) || !check_rank(node))
+    return false;
+  if (node.rank(0) == 4)
+    return node.result(node.emit("global_avg_pool2d", {node.operand(0)}));
+  return node.result(node.emit("reduce_mean", {node.operand(0)}, {{"axes", spatial_axes(node)}}));
+}
+
+bool import_global_max_pool(OnnxNode &node) {
+  if (!node.require_inputs(1, 1) || !check_rank(node))
+    return false;
+  return node.result(node.emit("reduce_max", {node.operand(0)}, {{"axes", spatial_axes(node)}}));
+}
+
+/// |x| to the power p.
+ValueId power(OnnxNode &node, ValueId value, double p) {
+  if (p == 2)
+    return node.emit("mul", {value, value});
+  ValueId size = node.emit("abs", {value});
+  return p == 1 ? size : node.emit("pow", {size, node.splat(p)});
+}
+
+ValueId root(OnnxNode &node, ValueId value, double p) {
+  if (p == 2)
+    return node.emit("sqrt", {value});
+  return p == 1 ? value : node.emit("pow", {value, node.splat(1 / p)});
+}
+
+/// p is an integer since opset 2.
+std::optional<double> read_power(OnnxNode &node) {
+  double p = node.opset() < 2 ? node.number("p", 2) : static_cast<double>(node.integer("p", 2));
+  if (p >= 1)
+    return p;
+  node.fail(fmt::format("p = {} must be at least 1", p));
+  return std::nullopt;
+}
+
+/// The p-norm of windows: means times the size of windows are sums.
+bool import_lp_pool(OnnxNode &node) {
+  if (!node.require_inputs(1, 1) || !check_rank(node))
+    return false;
+  std::optional<double> p = read_power(node);
+  if (node.integer("ceil_mode", 0) != 0)
+    return node.fail("'ceil_mode' is not supported; pad the input instead");
+  std::optional<Windows> windows = read_windows(node, node.shape(0), {});
+  if (!p || !windows || !without_gaps(node, *windows))
+    return false;
+  double size = 1;
+  for (int64_t side : windows->kernel)
+    size *= static_cast<double>(side);
+  ValueId means = pooled(node, "avg_pool2d", power(node, node.operand(0), *p), *windows,
+                         {{"count_padding", true}});
+  return node.result(root(node, node.emit("mul", {means, node.splat(size)}), *p));
+}
+
+bool import_global_lp_pool(OnnxNode &node) {
+  if (!node.require_inputs(1, 1) || !check_rank(node))
+    return false;
+  std::optional<double> p = read_power(node);
+  if (!p)
+    return false;
+  ValueId sums =
+      node.emit("reduce_sum", {power(node, node.operand(0), *p)}, {{"axes", spatial_axes(node)}});
+  return node.result(root(node, sums, *p));
+}
+
+/// Indices count through the tensor that the windows came from; output_shape widens that with
+/// zeros.
+bool import_max_unpool(OnnxNode &node) {
+  if (!node.require_inputs(2, 3))
+    return false;
+  size_t rank = node.rank(0);
+  if (rank != 3 && rank != 4)
+    return node.fail(fmt::format("its input is {}; only maps of one or two dimensions are "
+                                 "supported",
+                                 to_string(node.type(0))));
+  std::optional<Windows> windows = read_windows(node, node.shape(0), {});
+  if (!windows)
+    return false;
+  if (node.type(0).has_symbolic_batch())
+    return node.fail(fmt::format("its indices count through the whole batch, which must be known: "
+                                 "{}",
+                                 node.importer().advice_to_fix_batch()));
+  std::vector<int64_t> shape = node.shape(0);
+  for (size_t i = 0; i < windows->rank(); ++i)
+    shape[i + 2] = (shape[i + 2] - 1) * windows->stride[i] - windows->before[i] -
+                   windows->after[i] + windows->kernel[i];
+  std::vector<int64_t> wide = shape;
+  if (node.has(2)) {
+    std::optional<std::vector<int64_t>> given = node.known_integers(2, "the shape of the output");
+    if (!given || given->size() != rank)
+      return given && node.fail("the shape of the output must have as many dimensions as the "
+                                "input");
+    wide = *given;
+  }
+  std::vector<int64_t> before(rank, 0), after(rank, 0);
+  for (size_t i = 0; i < rank; ++i)
+    if ((after[i] = wide[i] - shape[i]) < 0)
+      return node.fail(
+          fmt::format("the shape of the output must be at least {}", to_string(shape)));
+  std::vector<int64_t> maps = shape;
+  if (rank == 3)
+    maps.insert(maps.begin() + 2, 1);
+  ValueId result =
+      node.emit("max_unpool2d", {as_rows(node, node.operand(0)), as_rows(node, node.operand(1))},
+                {{"shape", maps}});
+  result = from_rows(node, result, rank - 2);
+  if (wide != shape)
+    result = node.emit("pad", {result}, {{"before", before}, {"after", after}});
+  return node.result(result);
+}
+
+constexpr ImportRow rows[] = {{"MaxPool", import_max_pool},
+                              {"AveragePool", import_average_pool},
+                              {"GlobalAveragePool", import_global_average_pool},
+                              {"GlobalMaxPool", import_global_max_pool},
+                              {"LpPool", import_lp_pool},
+                              {"GlobalLpPool", import_global_lp_pool},
+                              {"MaxUnpool", import_max_unpool}};
+
+} // namespace
+
+std::span<const ImportRow> pool_imports() { return rows; }
+
+} // namespace cnnc

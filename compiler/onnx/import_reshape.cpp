@@ -1,0 +1,63 @@
+#include "compiler/onnx/import_reshape.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <numeric>
+
+namespace cnnc {
+
+ValueId reshaped(OnnxNode &node, ValueId value, std::vector<int64_t> shape) {
+  if (value == no_id || node.type_of(value).shape == shape)
+    return value;
+  std::replace(shape.begin(), shape.end(), symbolic_dim, int64_t(0));
+  return node.emit("reshape", {value}, {{"shape", shape}});
+}
+
+ValueId transposed(OnnxNode &node, ValueId value, std::vector<int64_t> permutation) {
+  if (value == no_id || std::is_sorted(permutation.begin(), permutation.end()))
+    return value;
+  return node.emit("transpose", {value}, {{"permutation", permutation}});
+}
+
+std::optional<size_t> read_axis(OnnxNode &node, int64_t axis, size_t rank) {
+  auto dims = static_cast<int64_t>(rank);
+  if (axis >= -dims && axis < dims)
+    return static_cast<size_t>(axis < 0 ? axis + dims : axis);
+  node.fail(fmt::format("the axis {} is not one of the {} dimensions", axis, rank));
+  return std::nullopt;
+}
+
+std::optional<std::vector<int64_t>> read_axes(OnnxNode &node, const std::vector<int64_t> &axes,
+                                              size_t rank) {
+  std::vector<int64_t> result;
+  for (int64_t axis : axes) {
+    std::optional<size_t> read = read_axis(node, axis, rank);
+    if (!read)
+      return std::nullopt;
+    result.push_back(static_cast<int64_t>(*read));
+  }
+  std::sort(result.begin(), result.end());
+  if (std::adjacent_find(result.begin(), result.end()) == result.end())
+    return result;
+  node.fail("an axis is given twice");
+  return std::nullopt;
+}
+
+std::optional<int64_t> product(OnnxNode &node, const std::vector<int64_t> &shape, size_t first,
+                               size_t last) {
+  if (first == 0 && last > 0 && shape[0] == symbolic_dim) {
+    if (last == 1)
+      return symbolic_dim;
+    node.fail(fmt::format("it would join the symbolic batch with other dimensions: {}",
+                          node.importer().advice_to_fix_batch()));
+    return std::nullopt;
+  }
+  std::vector<int64_t> part(shape.begin() + static_cast<ptrdiff_t>(first),
+                            shape.begin() + static_cast<ptrdiff_t>(last));
+  std::optional<int64_t> count = element_count(part);
+  if (!count)
+    node.fail("its size overflows");
+  return count;
+}
+
+} // namespace cnnc

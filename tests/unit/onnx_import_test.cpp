@@ -1,0 +1,446 @@
+// How exporters write networks: where constants are, what was an attribute and became an input,
+// names, shapes that are computed. Every model is built here as the exporter would.
+#include "onnx_models.h"
+
+namespace cnnc {
+namespace {
+
+using Floats = std::vector<float>;
+using Ints = std::vector<int64_t>;
+
+Tensor ramp(std::vector<int64_t> shape) {
+  Floats values(static_cast<size_t>(*element_count(shape)));
+  std::iota(values.begin(), values.end(), 1.0F);
+  return tensor_of(std::move(shape), values);
+}
+
+/// x + w, with w from wherever the test puts it.
+OnnxBuilder adding(int64_t opset = 17) {
+  OnnxBuilder builder(opset);
+  builder.input("x", {1, 4});
+  builder.node("Add", {"x", "w"}, {"y"});
+  builder.output("y");
+  return builder;
+}
+
+Floats run_adding(OnnxBuilder &builder) {
+  return numbers(run_imported(builder.bytes(), {ramp({1, 4})}));
+}
+
+TEST(OnnxConstants, InitializersListedAsInputs) {
+  OnnxBuilder builder = adding();
+  builder.input("w", {4});
+  builder.weight("w", {4}, {10, 20, 30, 40});
+  EXPECT_EQ(run_adding(builder), Floats({11, 22, 33, 44}));
+  EXPECT_NE(imported_text(builder.bytes()).find("(%x: f32[1, 4]) {"), std::string::npos);
+}
+
+TEST(OnnxConstants, TypedData) {
+  OnnxBuilder builder = adding();
+  onnx::TensorProto &tensor = *builder.graph().add_initializer();
+  tensor.set_name("w");
+  tensor.set_data_type(onnx::TensorProto::FLOAT);
+  tensor.add_dims(4);
+  for (float value : {1, 2, 3, 4})
+    tensor.add_float_data(value);
+  EXPECT_EQ(run_adding(builder), Floats({2, 4, 6, 8}));
+}
+
+TEST(OnnxConstants, HalvesAndDoubles) {
+  for (auto type : {onnx::TensorProto::FLOAT16, onnx::TensorProto::BFLOAT16}) {
+    OnnxBuilder builder = adding();
+    onnx::TensorProto &tensor = *builder.graph().add_initializer();
+    tensor.set_name("w");
+    tensor.set_data_type(type);
+    tensor.add_dims(4);
+    bool half = type == onnx::TensorProto::FLOAT16;
+    for (int bits : half ? std::vector<int>{0x3c00, 0x4000, 0xc000, 0x3800}
+                         : std::vector<int>{0x3f80, 0x4000, 0xc000, 0x3f00})
+      tensor.add_int32_data(bits); // 1, 2, -2, 0.5
+    EXPECT_EQ(run_adding(builder), Floats({2, 4, 1, 4.5}));
+  }
+  OnnxBuilder builder = adding();
+  onnx::TensorProto &tensor = *builder.graph().add_initializer();
+  tensor.set_name("w");
+  tensor.set_data_type(onnx::TensorProto::DOUBLE);
+  tensor.add_dims(4);
+  for (double value : {0.1, 0.2, 0.3, 0.4})
+    tensor.add_double_data(value);
+  std::vector<std::string> remarks;
+  LoadOptions options;
+  options.remark = [&](const std::string &text) { remarks.push_back(text); };
+  EXPECT_EQ(numbers(run_imported(builder.bytes(), {ramp({1, 4})}, options)),
+            Floats({1.1F, 2.2F, 3.3F, 4.4F}));
+  ASSERT_EQ(remarks.size(), 1u);
+  EXPECT_NE(remarks[0].find("constants of type DOUBLE are rounded to f32"), std::string::npos);
+}
+
+TEST(OnnxConstants, InConstantNodes) {
+  OnnxBuilder builder = adding();
+  onnx::NodeProto &node = *builder.graph().mutable_node()->Add();
+  node.set_op_type("Constant");
+  node.add_output("w"); // behind its user: the order is not ONNX's, but files like it exist
+  OnnxBuilder::fill(*attribute(node, "value", onnx::AttributeProto::TENSOR).mutable_t(), "", {4},
+                    {1, 1, 2, 2});
+  EXPECT_EQ(run_adding(builder), Floats({2, 3, 5, 6}));
+  node.clear_attribute();
+  set(node, "value_floats", Floats{4, 3, 2, 1});
+  EXPECT_EQ(run_adding(builder), Floats({5, 5, 5, 5}));
+  node.clear_attribute();
+  set(node, "value_float", 0.5F);
+  EXPECT_EQ(run_adding(builder), Floats({1.5, 2.5, 3.5, 4.5}));
+  node.clear_attribute();
+  attribute(node, "sparse_value", onnx::AttributeProto::SPARSE_TENSOR);
+  EXPECT_NE(
+      import_error(builder.bytes()).find("node 'w' (Constant): only constants given as value"),
+      std::string::npos);
+}
+
+/// Weights that protobuf never sees, in all the fields that can hold them.
+TEST(OnnxConstants, LargeOnesStayInTheFile) {
+  Floats values(1000);
+  std::iota(values.begin(), values.end(), 0.5F);
+  for (int variant = 0; variant < 3; ++variant) {
+    OnnxBuilder builder;
+    builder.input("x", {1, 1000});
+    builder.node("Add", {"x", "w"}, {"y"});
+    builder.output("y");
+    onnx::TensorProto &tensor = builder.weight("w", {1000}, values);
+    tensor.set_doc_string("9 0 4000");
+    if (variant == 1) {
+      tensor.clear_raw_data();
+      tensor.mutable_float_data()->Add(values.begin(), values.end());
+    } else if (variant == 2) {
+      tensor.clear_raw_data();
+      tensor.set_data_type(onnx::TensorProto::DOUBLE);
+      tensor.mutable_double_data()->Add(values.begin(), values.end());
+    }
+    Tensor zeros(TensorType{DType::f32, {1, 1000}});
+    EXPECT_EQ(numbers(run_imported(builder.bytes(), {zeros})), values);
+  }
+}
+
+TEST(OnnxNames, SlashesColonsAndControlCharacters) {
+  OnnxBuilder builder;
+  builder.input("image:0", {1, 4});
+  builder.weight("block/w\n", {4}, {1, 2, 3, 4});
+  builder.node("Add", {"image:0", "block/w\n"}, {"block/conv:0"});
+  builder.node("Relu", {"block/conv:0"}, {"out.put"});
+  builder.output("out.put");
+  std::string text = imported_text(builder.bytes());
+  EXPECT_NE(text.find("%\"block/w_\" = weight \"block/w_\""), std::string::npos) << text;
+  EXPECT_NE(text.find("%\"block/conv:0\" = add %\"image:0\""), std::string::npos) << text;
+  EXPECT_NE(text.find("return %out.put"), std::string::npos) << text;
+}
+
+/// A node of several ops: the last is called like the output, the others after it, and none like
+/// another value of the file.
+TEST(OnnxNames, OfDecomposedNodes) {
+  OnnxBuilder builder(12);
+  builder.input("x", {2, 3, 4});
+  builder.node("Softmax", {"x"}, {"y"});
+  builder.node("Relu", {"y"}, {"y.reshape"});
+  builder.output("y.reshape");
+  std::string text = imported_text(builder.bytes());
+  EXPECT_NE(text.find("%y.reshape.1 = reshape %x"), std::string::npos) << text;
+  EXPECT_NE(text.find("%y = reshape %y.softmax"), std::string::npos) << text;
+  EXPECT_NE(text.find("%y.reshape = relu %y"), std::string::npos) << text;
+}
+
+TEST(OnnxNames, OutputsThatNoOpComputes) {
+  OnnxBuilder builder;
+  builder.input("x", {1, 4});
+  builder.node("Relu", {"x"}, {"inner"});
+  builder.node("Identity", {"inner"}, {"y"});
+  builder.node("Dropout", {"x"}, {"z", ""});
+  builder.output("y");
+  builder.output("z");
+  std::string text = imported_text(builder.bytes());
+  EXPECT_NE(text.find("%y = relu %x"), std::string::npos) << text;
+  EXPECT_NE(text.find("return %y, %x"), std::string::npos) << text;
+}
+
+TEST(OnnxGraphs, UnusedNodesAreNotLookedAt) {
+  OnnxBuilder builder;
+  builder.input("x", {1, 4});
+  builder.node("NoSuchOp", {"x"}, {"unused"});
+  builder.node("Relu", {"x"}, {"y"});
+  builder.output("y");
+  EXPECT_EQ(imported_text(builder.bytes()),
+            "model @test(%x: f32[1, 4]) {\n  %y = relu %x : f32[1, 4]\n  return %y\n}\n");
+}
+
+TEST(OnnxVersions, BroadcastByAttribute) {
+  OnnxBuilder builder(6);
+  builder.input("x", {1, 2, 2, 1});
+  builder.weight("w", {2}, {10, 20});
+  onnx::NodeProto &node = builder.node("Add", {"x", "w"}, {"y"});
+  builder.output("y");
+  EXPECT_NE(import_error(builder.bytes()).find("which opset 6 allows only with 'broadcast' = 1"),
+            std::string::npos);
+  set(node, "broadcast", 1);
+  set(node, "axis", 1);
+  EXPECT_EQ(numbers(run_imported(builder.bytes(), {ramp({1, 2, 2, 1})})), Floats({11, 12, 23, 24}));
+}
+
+TEST(OnnxVersions, ClipBounds) {
+  for (int64_t opset : {6, 10, 11, 13}) {
+    OnnxBuilder builder(opset);
+    builder.input("x", {1, 4});
+    onnx::NodeProto &node = builder.node("Clip", {"x"}, {"y"});
+    builder.output("y");
+    if (opset < 11) {
+      set(node, "max", 3.0F);
+    } else {
+      node.add_input("");
+      node.add_input("most");
+      builder.weight("most", {}, {3});
+    }
+    EXPECT_EQ(numbers(run_imported(builder.bytes(), {ramp({1, 4})})), Floats({1, 2, 3, 3}));
+  }
+}
+
+TEST(OnnxVersions, SqueezeAndUnsqueezeAxes) {
+  for (int64_t opset : {11, 13}) {
+    OnnxBuilder builder(opset);
+    builder.input("x", {1, 4, 1});
+    onnx::NodeProto &squeeze = builder.node("Squeeze", {"x"}, {"flat"});
+    onnx::NodeProto &unsqueeze = builder.node("Unsqueeze", {"flat"}, {"y"});
+    builder.output("y");
+    builder.integers("two", {2});
+    builder.integers("zero", {0});
+    if (opset < 13) {
+      set(squeeze, "axes", Ints{2});
+      set(unsqueeze, "axes", Ints{0});
+    } else {
+      squeeze.add_input("two");
+      unsqueeze.add_input("zero");
+    }
+    EXPECT_NE(imported_text(builder.bytes()).find("%y = reshape %flat shape=[1, 1, 4]"),
+              std::string::npos);
+  }
+}
+
+TEST(OnnxVersions, SliceBounds) {
+  for (int64_t opset : {9, 13}) {
+    OnnxBuilder builder(opset);
+    builder.input("x", {1, 4});
+    onnx::NodeProto &node = builder.node("Slice", {"x"}, {"y"});
+    builder.output("y");
+    if (opset < 10) {
+      set(node, "starts", Ints{1});
+      set(node, "ends", Ints{INT64_MAX});
+      set(node, "axes", Ints{1});
+    } else {
+      for (const char *name : {"starts", "ends", "axes"})
+        node.add_input(name);
+      builder.integers("starts", {-3});
+      builder.integers("ends", {INT64_MAX});
+      builder.integers("axes", {-1});
+    }
+    EXPECT_EQ(numbers(run_imported(builder.bytes(), {ramp({1, 4})})), Floats({2, 3, 4}));
+  }
+}
+
+TEST(OnnxVersions, SplitSizes) {
+  for (int64_t opset : {11, 13, 18}) {
+    OnnxBuilder builder(opset);
+    builder.input("x", {1, 5});
+    onnx::NodeProto &node = builder.node("Split", {"x"}, {"a", "b"});
+    set(node, "axis", 1);
+    builder.output("b");
+    builder.integers("sizes", {3, 2});
+    if (opset == 11)
+      set(node, "split", Ints{3, 2});
+    else if (opset == 13)
+      node.add_input("sizes");
+    else
+      set(node, "num_outputs", 2); // 3 and 2: the last one is smaller
+    EXPECT_EQ(numbers(run_imported(builder.bytes(), {ramp({1, 5})})), Floats({4, 5}));
+  }
+}
+
+TEST(OnnxVersions, PadsAndTheirValue) {
+  for (int64_t opset : {2, 11, 18}) {
+    OnnxBuilder builder(opset, 3);
+    builder.input("x", {1, 2});
+    onnx::NodeProto &node = builder.node("Pad", {"x"}, {"y"});
+    builder.output("y");
+    builder.integers("pads", opset == 18 ? Ints{1, 2} : Ints{0, 1, 0, 2});
+    builder.integers("axes", {1});
+    builder.weight("value", {}, {7});
+    if (opset == 2) {
+      set(node, "pads", Ints{0, 1, 0, 2});
+      set(node, "value", 7.0F);
+    } else {
+      node.add_input("pads");
+      node.add_input("value");
+    }
+    if (opset == 18)
+      node.add_input("axes");
+    EXPECT_EQ(numbers(run_imported(builder.bytes(), {ramp({1, 2})})), Floats({7, 1, 2, 7, 7}));
+  }
+}
+
+/// Before opset 13 over everything from the axis on.
+TEST(OnnxVersions, SoftmaxOverSeveralAxes) {
+  OnnxBuilder builder(12);
+  builder.input("x", {1, 2, 2});
+  builder.node("Softmax", {"x"}, {"y"});
+  builder.output("y");
+  Tensor alike = tensor_of({1, 2, 2}, {3, 3, 3, 3});
+  EXPECT_EQ(numbers(run_imported(builder.bytes(), {alike})), Floats({0.25, 0.25, 0.25, 0.25}));
+  OnnxBuilder newer(13);
+  newer.model.mutable_graph()->CopyFrom(builder.graph());
+  EXPECT_EQ(numbers(run_imported(newer.bytes(), {alike})), Floats({0.5, 0.5, 0.5, 0.5}));
+}
+
+TEST(OnnxVersions, GemmOfOldFiles) {
+  OnnxBuilder builder(6);
+  builder.input("x", {1, 2, 1});
+  builder.weight("b", {2, 3}, {1, 2, 3, 4, 5, 6});
+  builder.weight("c", {1}, {100});
+  onnx::NodeProto &node = builder.node("Gemm", {"x", "b", "c"}, {"y"});
+  set(node, "broadcast", 1);
+  set(node, "alpha", 2.0F);
+  builder.output("y");
+  EXPECT_EQ(numbers(run_imported(builder.bytes(), {ramp({1, 2, 1})})), Floats({118, 124, 130}));
+}
+
+TEST(OnnxWindows, AutomaticPads) {
+  for (auto [mode, expected] : {std::pair<const char *, Floats>{"SAME_UPPER", {3, 5, 3}},
+                                {"SAME_LOWER", {1, 3, 5}},
+                                {"VALID", {3, 5}}}) {
+    OnnxBuilder builder;
+    builder.input("x", {1, 1, 3});
+    builder.weight("w", {1, 1, 2}, {1, 1});
+    set(builder.node("Conv", {"x", "w"}, {"y"}), "auto_pad", std::string(mode));
+    builder.output("y");
+    EXPECT_EQ(numbers(run_imported(builder.bytes(), {ramp({1, 1, 3})})), expected) << mode;
+  }
+}
+
+/// A window that would begin in the padding behind the input is none.
+TEST(OnnxWindows, CeilMode) {
+  OnnxBuilder builder;
+  builder.input("x", {1, 1, 1, 5});
+  onnx::NodeProto &node = builder.node("MaxPool", {"x"}, {"y"});
+  set(node, "kernel_shape", Ints{1, 2});
+  set(node, "strides", Ints{1, 2});
+  set(node, "ceil_mode", 1);
+  builder.output("y");
+  EXPECT_EQ(numbers(run_imported(builder.bytes(), {ramp({1, 1, 1, 5})})), Floats({2, 4, 5}));
+  set(node, "pads", Ints{0, 1, 0, 1});
+  EXPECT_EQ(numbers(run_imported(builder.bytes(), {ramp({1, 1, 1, 5})})), Floats({1, 3, 5}));
+}
+
+/// Each slice by slice: a cube of ones sums its neighbourhood.
+TEST(OnnxWindows, ThreeDimensions) {
+  OnnxBuilder builder;
+  builder.input("x", {1, 2, 2, 2, 2});
+  builder.weight("w", {2, 1, 2, 2, 2}, Floats(16, 1));
+  builder.weight("b", {2}, {0.5, -0.5});
+  set(builder.node("Conv", {"x", "w", "b"}, {"y"}), "group", 2);
+  builder.output("y");
+  EXPECT_EQ(numbers(run_imported(builder.bytes(), {ramp({1, 2, 2, 2, 2})})), Floats({36.5, 99.5}));
+  OnnxBuilder pools;
+  pools.input("x", {1, 1, 2, 2, 2});
+  for (const char *op : {"MaxPool", "AveragePool"}) {
+    set(pools.node(op, {"x"}, {op}), "kernel_shape", Ints{2, 2, 2});
+    pools.output(op);
+  }
+  std::vector<Tensor> outputs = run_imported(pools.bytes(), {ramp({1, 1, 2, 2, 2})});
+  ASSERT_EQ(outputs.size(), 2u);
+  EXPECT_EQ(outputs[0].floats()[0], 8);
+  EXPECT_EQ(outputs[1].floats()[0], 4.5);
+}
+
+/// What PyTorch writes for x.view(x.size(0), -1): the batch goes through as it is.
+TEST(OnnxShapes, SymbolicBatchThroughShapeArithmetic) {
+  OnnxBuilder builder;
+  builder.input("x", {-1, 2, 3});
+  builder.integers("zero", {0});
+  builder.integers("rest", {-1});
+  builder.node("Shape", {"x"}, {"shape"});
+  builder.node("Gather", {"shape", "zero"}, {"batch"});
+  builder.node("Concat", {"batch", "rest"}, {"wanted"});
+  set(builder.graph().mutable_node()->at(2), "axis", 0);
+  builder.node("Reshape", {"x", "wanted"}, {"y"});
+  builder.output("y");
+  EXPECT_EQ(imported_text(builder.bytes()),
+            "model @test(%x: f32[batch, 2, 3]) {\n"
+            "  %y = reshape %x shape=[0, 6] : f32[batch, 6]\n  return %y\n}\n");
+  LoadOptions fixed;
+  fixed.shapes = {"5x2x3"};
+  EXPECT_NE(imported_text(builder.bytes(), fixed).find("shape=[5, 6]"), std::string::npos);
+  fixed.shapes = {"x=kx2x3"};
+  EXPECT_NE(imported_text(builder.bytes(), fixed).find("f32[k, 6]"), std::string::npos);
+}
+
+TEST(OnnxShapes, ArithmeticOnTheBatchNeedsANumber) {
+  OnnxBuilder builder;
+  builder.input("x", {-1, 2, 3});
+  builder.integers("zero", {0});
+  builder.integers("two", {2});
+  builder.integers("rest", {-1});
+  builder.node("Shape", {"x"}, {"shape"});
+  builder.node("Gather", {"shape", "zero"}, {"batch"});
+  builder.node("Mul", {"batch", "two"}, {"twice"});
+  set(builder.node("Concat", {"twice", "rest"}, {"wanted"}), "axis", 0);
+  builder.node("Reshape", {"x", "wanted"}, {"y"});
+  builder.output("y");
+  EXPECT_EQ(import_error(builder.bytes()),
+            "model.onnx: error: node 'Mul_3' (Mul): it computes with the size of the batch, which "
+            "is symbolic: fix it with --shape x=1x2x3\n");
+  LoadOptions fixed;
+  fixed.shapes = {"x=5x2x3"};
+  EXPECT_NE(imported_text(builder.bytes(), fixed).find("f32[10, 3]"), std::string::npos);
+}
+
+TEST(OnnxShapes, OtherDimensionsMustBeKnown) {
+  OnnxBuilder builder;
+  builder.input("x", {-1, 3, -2, -2});
+  builder.node("Relu", {"x"}, {"y"});
+  builder.output("y");
+  EXPECT_EQ(import_error(builder.bytes()),
+            "model.onnx: error: input 'x': its shape is [batch, 3, ?, ?], and only the first "
+            "dimension may be unknown: say them with --shape 1x3x224x224 (or whatever size it "
+            "has)\n");
+  LoadOptions options;
+  options.shapes = {"nx3x6x8"};
+  EXPECT_NE(imported_text(builder.bytes(), options).find("f32[n, 3, 6, 8]"), std::string::npos);
+  for (const char *wrong : {"1x3x-6x8", "1x3xhx8", "", "1xx3", "1x4x6x8", "z=1x3x6x8", "1x3"}) {
+    options.shapes = {wrong};
+    EXPECT_NE(import_error(builder.bytes(), options).find("--shape"), std::string::npos) << wrong;
+  }
+}
+
+/// Where, Equal, Range, Cast and float arithmetic on sizes, as exporters write them.
+TEST(OnnxShapes, FoldedArithmetic) {
+  OnnxBuilder builder;
+  builder.input("x", {1, 2, 4, 6});
+  builder.integers("minus_one", {-1});
+  builder.integers("wanted", {1, -1, 4, 6});
+  builder.weight("half", {}, {0.5});
+  builder.node("Equal", {"wanted", "minus_one"}, {"is_open"});
+  builder.node("Shape", {"x"}, {"shape"});
+  builder.node("Where", {"is_open", "shape", "wanted"}, {"closed"});
+  builder.node("Cast", {"closed"}, {"floats"});
+  set(builder.graph().mutable_node()->at(3), "to", 1);
+  builder.node("Mul", {"floats", "half"}, {"halves"});
+  builder.node("Floor", {"halves"}, {"floors"});
+  set(builder.node("Cast", {"floors"}, {"sizes"}), "to", 7);
+  builder.integers("from", {2});
+  builder.integers("to", {4});
+  builder.node("Slice", {"sizes", "from", "to"}, {"hw"}); // [2, 3]
+  builder.node("ReduceProd", {"hw"}, {"product"});        // 6
+  builder.integers("eight", {8});
+  set(builder.node("Concat", {"eight", "product"}, {"final"}), "axis", 0);
+  builder.node("Reshape", {"x", "final"}, {"y"});
+  builder.output("y");
+  EXPECT_NE(imported_text(builder.bytes()).find("%y = reshape %x shape=[8, 6] : f32[8, 6]"),
+            std::string::npos);
+}
+
+} // namespace
+} // namespace cnnc
