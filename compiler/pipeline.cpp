@@ -36,6 +36,8 @@ const std::vector<Pass> &table() {
       graph("infer_shapes", infer_shapes, "computes the type of every value and checks every op"),
       // One spelling for equal things, so that the passes below see fewer cases.
       graph("canonicalize", canonicalize, "rewrites ops into their simplest equal form"),
+      // On one spelling, and before constants are folded, which its patterns look for.
+      graph("recognize_ops", recognize_ops, "finds ops that are spelt with several others"),
       // Before constants are folded: it makes new constant arithmetic.
       graph("fold_batch_norm", fold_batch_norm,
             "turns batch_norm after a convolution or dense into its filter and bias"),

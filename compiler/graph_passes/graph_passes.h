@@ -9,6 +9,7 @@ namespace cnnc {
 
 bool infer_shapes(Graph &graph, PassContext &context);
 bool canonicalize(Graph &graph, PassContext &context);
+bool recognize_ops(Graph &graph, PassContext &context);
 bool fold_constants(Graph &graph, PassContext &context);
 bool fold_batch_norm(Graph &graph, PassContext &context);
 bool widen_groups(Graph &graph, PassContext &context);

@@ -199,12 +199,14 @@ bool import_depth_to_space(OnnxNode &node) {
   if (block < 1)
     return node.fail("'blocksize' must be at least 1");
   if (node.op() == "SpaceToDepth")
-    return node.result(node.emit("space_to_depth", {node.operand(0)}, {{"block", block}}));
+    return node.result(node.emit("space_to_depth", {node.operand(0)},
+                                 {{"block", std::vector<int64_t>{block, block}}}));
   std::string mode = node.word("mode", "DCR");
   if (mode != "DCR" && mode != "CRD")
     return node.fail(fmt::format("the mode '{}' is neither DCR nor CRD", printable(mode)));
   return node.result(node.emit("depth_to_space", {node.operand(0)},
-                               {{"block", block}, {"mode", Word{mode == "DCR" ? "dcr" : "crd"}}}));
+                               {{"block", std::vector<int64_t>{block, block}},
+                                {"mode", Word{mode == "DCR" ? "dcr" : "crd"}}}));
 }
 
 /// Identity, and Dropout at inference.
