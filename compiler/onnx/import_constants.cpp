@@ -121,14 +121,14 @@ ValueId Importer::add_weight(SafetensorsTensor stored, const TensorType &type,
   return add_constant(Weight{name}, type, name, range);
 }
 
-ValueId Importer::tensor(OnnxValue &value, const std::string &onnx_name, const SourceRange &range) {
+ValueId Importer::tensor(OnnxValue &value, const SourceRange &range) {
   if (value.failed || value.id != no_id)
     return value.id;
-  const std::string &name = names_.of(onnx_name);
+  const std::string &name = names_.of(value.name);
   if (fixed(value, longest_literal) && value.fixed->has_marker()) {
     diagnostics_.error(range, fmt::format("'{}' holds the size of the batch, which is not known: "
                                           "{}",
-                                          onnx_name, advice_to_fix_batch()));
+                                          printable(value.name), advice_to_fix_batch()));
     return no_id;
   }
   bool small =

@@ -76,9 +76,7 @@ bool OnnxNode::require_rank(size_t input, size_t wanted, std::string_view meanin
                           printable(input_name(input)), wanted, meaning, to_string(type(input))));
 }
 
-ValueId OnnxNode::operand(size_t input) {
-  return importer_.tensor(value(input), input_name(input), range_);
-}
+ValueId OnnxNode::operand(size_t input) { return importer_.tensor(value(input), range_); }
 
 const FixedTensor *OnnxNode::fixed(size_t input) {
   return importer_.fixed(value(input), most_fixed);
@@ -237,6 +235,12 @@ const std::string &OnnxNode::main_output() const {
     if (!output.empty())
       return output;
   return no_name;
+}
+
+bool OnnxNode::pass_through(size_t input) {
+  value(input); // reads it when it is an initializer
+  importer_.define_alias(output_name(0), input_name(input));
+  return true;
 }
 
 bool OnnxNode::result(ValueId id, size_t output) {

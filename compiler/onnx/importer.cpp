@@ -128,16 +128,22 @@ bool Importer::read_inputs(const onnx::GraphProto &graph) {
 
 OnnxValue *Importer::find(const std::string &name) {
   if (auto known = values_.find(name); known != values_.end())
-    return &known->second;
+    return known->second.get();
   auto initializer = initializers_.find(name);
   if (initializer == initializers_.end())
     return nullptr;
   define(name, constant(*initializer->second, part("")));
-  return &values_.at(name);
+  return values_.at(name).get();
 }
 
 void Importer::define(const std::string &name, OnnxValue value) {
-  values_.insert_or_assign(name, std::move(value));
+  if (value.name.empty())
+    value.name = name;
+  values_.insert_or_assign(name, std::make_shared<OnnxValue>(std::move(value)));
+}
+
+void Importer::define_alias(const std::string &name, const std::string &of) {
+  values_.insert_or_assign(name, values_.at(of));
 }
 
 void Importer::import_nodes(const onnx::GraphProto &graph) {
@@ -160,7 +166,7 @@ void Importer::read_outputs(const onnx::GraphProto &graph) {
     if (value->failed)
       continue;
     SourceRange range = part(fmt::format("output '{}'", output.name()));
-    ValueId id = tensor(*value, output.name(), range);
+    ValueId id = tensor(*value, range);
     if (id == no_id)
       continue;
     // A value that a node has under another name (Identity) is called like the output.

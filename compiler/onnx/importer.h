@@ -20,11 +20,12 @@ namespace cnnc {
 
 /// A value of the ONNX file. At least one of `id`, `fixed` and `stored` is set, unless `failed`.
 struct OnnxValue {
-  TensorType type;
+  std::string name = {}; // the first that it has in the file; others are aliases (Identity)
+  TensorType type = {};
   ValueId id = no_id; // in the graph; constants get one when an op needs them as a tensor
-  std::shared_ptr<const FixedTensor> fixed; // elements that are known now, if few
-  SafetensorsTensor stored;                 // a constant of the file; no dtype: none
-  bool failed = false;                      // could not be imported, which has been reported
+  std::shared_ptr<const FixedTensor> fixed = {}; // elements that are known now, if few
+  SafetensorsTensor stored = {};                 // a constant of the file; no dtype: none
+  bool failed = false;                           // could not be imported, which has been reported
 };
 
 using Attributes = std::vector<std::pair<std::string_view, AttributeValue>>;
@@ -61,10 +62,12 @@ public:
   /// The value of this name; null when nothing defines it.
   OnnxValue *find(const std::string &name);
   void define(const std::string &name, OnnxValue value);
+  /// Lets another name stand for a value that is defined.
+  void define_alias(const std::string &name, const std::string &of);
   /// Elements that are known now: of at most `most` elements. Null when they are not.
   const FixedTensor *fixed(OnnxValue &value, size_t most);
   /// The value as a tensor of the graph; a constant gets the name that it has in the file.
-  ValueId tensor(OnnxValue &value, const std::string &onnx_name, const SourceRange &range);
+  ValueId tensor(OnnxValue &value, const SourceRange &range);
   /// A constant of the file; failed after an error.
   OnnxValue constant(const onnx::TensorProto &tensor, const SourceRange &range);
 
@@ -94,7 +97,7 @@ private:
   int64_t opset_ = 0;
   bool told_of_doubles_ = false;
   std::unordered_map<std::string, const onnx::TensorProto *> initializers_;
-  std::unordered_map<std::string, OnnxValue> values_;
+  std::unordered_map<std::string, std::shared_ptr<OnnxValue>> values_;
   std::unordered_map<std::string, SafetensorsTensor> weights_; // of the graph, by name
   std::deque<std::vector<std::byte>> made_; // elements of weights that the import computed
 };
