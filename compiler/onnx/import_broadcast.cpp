@@ -16,15 +16,14 @@ namespace {
 bool import_expand(OnnxNode &node) {
   if (!node.require_inputs(2, 2))
     return false;
-  const FixedTensor *known = node.known(1, "the shape");
-  if (!known || known->is_float())
-    return known && node.fail("the shape must be integers");
-  std::vector<int64_t> wanted = known->ints();
-  std::replace(wanted.begin(), wanted.end(), batch_marker, symbolic_dim);
-  std::optional<std::vector<int64_t>> shape = broadcast(node.shape(0), wanted);
+  std::optional<std::vector<int64_t>> wanted = node.known_shape(1, "the shape");
+  if (!wanted)
+    return false;
+  std::replace(wanted->begin(), wanted->end(), batch_marker, symbolic_dim);
+  std::optional<std::vector<int64_t>> shape = broadcast(node.shape(0), *wanted);
   if (!shape)
     return node.fail(
-        fmt::format("{} does not broadcast to {}", to_string(node.type(0)), to_string(wanted)));
+        fmt::format("{} does not broadcast to {}", to_string(node.type(0)), to_string(*wanted)));
   if (*shape == node.shape(0))
     return node.pass_through(0);
   if (node.foldable() && !node.type(0).has_symbolic_batch() && element_count(*shape) <= 64)
@@ -79,12 +78,9 @@ bool import_tile(OnnxNode &node) {
 bool import_constant_of_shape(OnnxNode &node) {
   if (!node.require_inputs(1, 1))
     return false;
-  const FixedTensor *known = node.known(0, "the shape");
-  if (!known || known->is_float())
-    return known && node.fail("the shape must be integers");
-  if (known->has_marker())
-    return node.fail(fmt::format("it has the size of the batch, which is symbolic: {}",
-                                 node.importer().advice_to_fix_batch()));
+  std::optional<std::vector<int64_t>> shape = node.known_integers(0, "the shape");
+  if (!shape)
+    return false;
   FixedTensor value{DType::f32, {1}, std::vector<float>{0}};
   if (const onnx::TensorProto *tensor = node.tensor("value")) {
     OnnxValue read = node.importer().constant(*tensor, node.range());
@@ -95,13 +91,12 @@ bool import_constant_of_shape(OnnxNode &node) {
       return node.fail("'value' must have one element");
     value = *fixed;
   }
-  const std::vector<int64_t> shape = known->ints();
-  std::optional<int64_t> count = folded_count(node, shape);
+  std::optional<int64_t> count = folded_count(node, *shape);
   if (!count)
     return false;
   if (value.is_float() && *count > 8)
-    return node.result(node.splat(shortest_double(value.floats()[0]), shape));
-  return node.result(picked(value, shape, std::vector<int64_t>(static_cast<size_t>(*count), 0)));
+    return node.result(node.splat(shortest_double(value.floats()[0]), *shape));
+  return node.result(picked(value, *shape, std::vector<int64_t>(static_cast<size_t>(*count), 0)));
 }
 
 /// Known elements of either operand; those of the batch may be among them.

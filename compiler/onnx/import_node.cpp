@@ -116,21 +116,24 @@ const FixedTensor *OnnxNode::known(size_t input, std::string_view meaning) {
   return known;
 }
 
-std::optional<std::vector<int64_t>> OnnxNode::known_integers(size_t input,
-                                                             std::string_view meaning) {
+std::optional<std::vector<int64_t>> OnnxNode::known_shape(size_t input, std::string_view meaning) {
   const FixedTensor *elements = known(input, meaning);
   if (!elements)
     return std::nullopt;
-  if (elements->is_float()) {
-    fail(fmt::format("{} ('{}') must be integers", meaning, printable(input_name(input))));
-    return std::nullopt;
-  }
-  if (elements->has_marker()) {
-    fail(fmt::format("{} ('{}') depends on the size of the batch: {}", meaning,
-                     printable(input_name(input)), importer_.advice_to_fix_batch()));
-    return std::nullopt;
-  }
-  return elements->ints();
+  if (!elements->is_float())
+    return elements->ints();
+  fail(fmt::format("{} ('{}') must be integers", meaning, printable(input_name(input))));
+  return std::nullopt;
+}
+
+std::optional<std::vector<int64_t>> OnnxNode::known_integers(size_t input,
+                                                             std::string_view meaning) {
+  std::optional<std::vector<int64_t>> elements = known_shape(input, meaning);
+  if (!elements || std::find(elements->begin(), elements->end(), batch_marker) == elements->end())
+    return elements;
+  fail(fmt::format("{} ('{}') depends on the size of the batch: {}", meaning,
+                   printable(input_name(input)), importer_.advice_to_fix_batch()));
+  return std::nullopt;
 }
 
 std::optional<std::vector<double>> OnnxNode::known_numbers(size_t input, std::string_view meaning) {

@@ -52,6 +52,8 @@ public:
   /// The input's elements, which must be known integers without a symbolic batch; reports
   /// otherwise.
   std::optional<std::vector<int64_t>> known_integers(size_t input, std::string_view meaning);
+  /// The same where the size of a symbolic batch may be among them, as batch_marker.
+  std::optional<std::vector<int64_t>> known_shape(size_t input, std::string_view meaning);
   std::optional<std::vector<double>> known_numbers(size_t input, std::string_view meaning);
 
   bool has_attribute(std::string_view name) const;

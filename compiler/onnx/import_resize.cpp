@@ -91,11 +91,11 @@ std::optional<Resizing> read_resizing(OnnxNode &node) {
       (with_region && !read_numbers(1, "the region", resizing.region)))
     return std::nullopt;
   if (with_region && node.has(3)) {
-    const FixedTensor *sizes = node.known(3, "the sizes");
-    if (!sizes || sizes->is_float())
+    std::optional<std::vector<int64_t>> sizes = node.known_shape(3, "the sizes");
+    if (!sizes)
       return std::nullopt;
     // The batch keeps its size: what is known of it is a marker.
-    resizing.sizes = sizes->ints();
+    resizing.sizes = *sizes;
     std::replace(resizing.sizes.begin(), resizing.sizes.end(), batch_marker, int64_t(1));
   }
   if (!resizing.sizes.empty())

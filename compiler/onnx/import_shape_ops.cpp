@@ -33,10 +33,7 @@ std::optional<std::vector<int64_t>> wanted_shape(OnnxNode &node) {
       node.fail("it has no 'shape'");
     return shape;
   }
-  const FixedTensor *shape = node.known(1, "the shape");
-  if (!shape || shape->is_float())
-    return std::nullopt;
-  return shape->ints();
+  return node.known_shape(1, "the shape");
 }
 
 std::string misfit(OnnxNode &node, const std::vector<int64_t> &shape) {

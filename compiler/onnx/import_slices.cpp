@@ -42,10 +42,10 @@ std::optional<Slice> read_slice(OnnxNode &node) {
     return std::nullopt;
   }
   for (int64_t &axis : slice.axes) {
-    std::optional<size_t> read = read_axis(node, axis, rank);
-    if (!read)
+    std::optional<size_t> counted = read_axis(node, axis, rank);
+    if (!counted)
       return std::nullopt;
-    axis = static_cast<int64_t>(*read);
+    axis = static_cast<int64_t>(*counted);
   }
   for (std::vector<int64_t> *list : {&slice.starts, &slice.ends, &slice.steps})
     for (int64_t &number : *list)
@@ -206,8 +206,9 @@ bool import_concat(OnnxNode &node) {
   for (size_t i = 0; i < count; ++i)
     if (element_count(node.shape(i)) != 0) // what is empty adds nothing
       operands.push_back(node.operand(i));
-  if (operands.empty())
-    return node.fail("all of its inputs are empty");
+  if (operands.empty()) // so is the result
+    for (size_t i = 0; i < count; ++i)
+      operands.push_back(node.operand(i));
   if (operands.size() == 1)
     return node.result(operands[0]);
   return node.result(node.emit("concat", operands, {{"axis", static_cast<int64_t>(*axis)}}));

@@ -58,6 +58,8 @@ bool Importer::run() {
   read_outputs(graph);
   if (diagnostics_.error_count() != errors)
     return false;
+  assert(graph_.outputs.size() == static_cast<size_t>(graph.output_size()) &&
+         "every output that failed has been reported");
   remove_unused();
   return true;
 }
