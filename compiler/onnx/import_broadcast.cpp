@@ -131,7 +131,10 @@ bool import_where(OnnxNode &node) {
         fmt::format("the condition must be of type bool, but is {}", to_string(node.type(0))));
   if (node.foldable())
     return fold_where(node);
-  return node.result(node.emit("where", {node.operand(0), node.operand(1), node.operand(2)}));
+  ValueId a = node.operand(1), b = node.operand(2);
+  DType dtype = node.type(1).dtype;
+  ValueId chosen = node.emit("where", {node.operand(0), node.as_floats(a), node.as_floats(b)});
+  return node.result(node.converted(chosen, dtype));
 }
 
 constexpr ImportRow rows[] = {{"Expand", import_expand},

@@ -58,7 +58,9 @@ bool import_unary(OnnxNode &node) {
   for (const auto &[name, default_value] : row.numbers)
     attributes.emplace_back(name, node.number(name, default_value));
   node.ignore("consumed_inputs"); // of opset 1
-  return node.result(node.emit(row.op, {node.operand(0)}, attributes));
+  if (row.op == "not")
+    return node.result(node.emit(row.op, {node.operand(0)}));
+  return node.result(node.emit_arithmetic(row.op, {node.operand(0)}, attributes));
 }
 
 /// Until opset 6 broadcasting was asked for by an attribute, and `axis` said where the dimensions
@@ -103,7 +105,13 @@ bool import_binary(OnnxNode &node) {
     return false;
   auto row =
       std::ranges::find(table, node.op(), &std::pair<std::string_view, std::string_view>::first);
-  return node.result(node.emit(row->second, {node.operand(0), second_operand(node)}));
+  ValueId a = node.operand(0), b = second_operand(node);
+  bool logic = row->first == "And" || row->first == "Or" || row->first == "Xor";
+  bool comparison = !logic && row - table.begin() >= 5;
+  if (comparison) // of integers and truth values, too
+    return node.result(node.emit(row->second, {node.as_floats(a), node.as_floats(b)}));
+  return node.result(logic ? node.emit(row->second, {a, b})
+                           : node.emit_arithmetic(row->second, {a, b}));
 }
 
 /// Of any number of operands: Sum, Mean, Max, Min.
@@ -117,7 +125,7 @@ bool import_variadic(OnnxNode &node) {
     return node.pass_through(0);
   ValueId result = node.operand(0);
   for (size_t i = 1; i < count; ++i)
-    result = node.emit(op, {result, node.operand(i)});
+    result = node.emit_arithmetic(op, {result, node.operand(i)});
   if (node.op() == "Mean")
     result = node.emit("div", {result, node.splat(static_cast<double>(count))});
   return node.result(result);
@@ -160,7 +168,7 @@ bool import_clip(OnnxNode &node) {
         bounds.emplace_back(name, known->is_float() ? shortest_double(known->floats()[0])
                                                     : known->number(0));
       else // the lower bound first, as the upper one wins
-        value = node.emit(i == 1 ? "max" : "min", {value, node.operand(i)});
+        value = node.emit_arithmetic(i == 1 ? "max" : "min", {value, node.operand(i)});
     }
   }
   if (bounds.empty())
@@ -169,7 +177,7 @@ bool import_clip(OnnxNode &node) {
       bounds.size() == 2 && std::get<double>(bounds[0].second) > std::get<double>(bounds[1].second);
   if (crossed) // everything is the upper bound
     bounds[0].second = bounds[1].second;
-  return node.result(node.emit("clip", {value}, bounds));
+  return node.result(node.emit_arithmetic("clip", {value}, bounds));
 }
 
 bool import_gelu(OnnxNode &node) {

@@ -44,7 +44,9 @@ const std::string &OnnxNode::output_name(size_t output) const {
 }
 
 bool OnnxNode::has(size_t input) const { return !input_name(input).empty(); }
-bool OnnxNode::wants(size_t output) const { return !output_name(output).empty(); }
+bool OnnxNode::wants(size_t output) const {
+  return !output_name(output).empty() && importer_.is_read(output_name(output));
+}
 
 OnnxValue &OnnxNode::value(size_t input) {
   OnnxValue *value = importer_.find(input_name(input));
@@ -225,6 +227,22 @@ std::vector<ValueId> OnnxNode::emit_several(std::string_view op, std::vector<Val
 ValueId OnnxNode::emit(std::string_view op, std::vector<ValueId> operands, Attributes attributes) {
   std::vector<ValueId> results = emit_several(op, std::move(operands), std::move(attributes));
   return results.empty() ? no_id : results.front();
+}
+
+ValueId OnnxNode::converted(ValueId value, DType dtype) {
+  if (value == no_id || type_of(value).dtype == dtype)
+    return value;
+  return emit("cast", {value}, {{"to", Word{std::string(name_of(dtype))}}});
+}
+
+ValueId OnnxNode::emit_arithmetic(std::string_view op, std::vector<ValueId> operands,
+                                  Attributes attributes, size_t with_type_of) {
+  if (std::find(operands.begin(), operands.end(), no_id) != operands.end())
+    return no_id;
+  DType dtype = type_of(operands[with_type_of]).dtype;
+  for (ValueId &operand : operands)
+    operand = as_floats(operand);
+  return converted(emit(op, std::move(operands), std::move(attributes)), dtype);
 }
 
 ValueId OnnxNode::splat(double value, std::vector<int64_t> shape, DType dtype) {

@@ -26,8 +26,9 @@ public:
 
   size_t input_count() const;
   size_t output_count() const;
-  /// Inputs and outputs may be left out at the end or have an empty name.
+  /// Inputs may be left out at the end or have an empty name.
   bool has(size_t input) const;
+  /// Does anybody read this output?
   bool wants(size_t output) const;
   const TensorType &type(size_t input) { return value(input).type; }
   const std::vector<int64_t> &shape(size_t input) { return type(input).shape; }
@@ -76,6 +77,13 @@ public:
   ValueId emit(std::string_view op, std::vector<ValueId> operands, Attributes attributes = {});
   std::vector<ValueId> emit_several(std::string_view op, std::vector<ValueId> operands,
                                     Attributes attributes);
+  /// The same for ops that compute with f32 only: operands of integers are converted, and so is the
+  /// result, back to the type of the first operand `with_type_of`. Exact up to 2^24.
+  ValueId emit_arithmetic(std::string_view op, std::vector<ValueId> operands,
+                          Attributes attributes = {}, size_t with_type_of = 0);
+  /// The value as f32, and as another type.
+  ValueId as_floats(ValueId value) { return converted(value, DType::f32); }
+  ValueId converted(ValueId value, DType dtype);
   /// A constant of one number, a scalar that broadcasts.
   ValueId splat(double value, std::vector<int64_t> shape = {}, DType dtype = DType::f32);
   const TensorType &type_of(ValueId id) { return importer_.graph().type(id); }

@@ -66,7 +66,7 @@ bool import_reduction(OnnxNode &node) {
   for (std::string_view op : row.before)
     value = apply(node, op, value);
   if (!does_nothing && !axes->empty())
-    value = node.emit(row.op, {value}, {{"axes", *axes}, {"keep_dims", keep}});
+    value = node.emit_arithmetic(row.op, {value}, {{"axes", *axes}, {"keep_dims", keep}});
   for (std::string_view op : row.after)
     value = apply(node, op, value);
   return node.result(value);

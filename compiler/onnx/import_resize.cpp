@@ -166,14 +166,21 @@ bool check_words(OnnxNode &node, const Attributes &attributes) {
   return true;
 }
 
-std::vector<int64_t> resized(const Resizing &resizing, const std::vector<int64_t> &shape) {
-  std::vector<int64_t> sizes;
-  for (size_t i = 2; i < shape.size(); ++i)
-    sizes.push_back(resizing.sizes.empty()
-                        ? static_cast<int64_t>(std::floor(
-                              static_cast<double>(shape[i]) *
-                              static_cast<double>(static_cast<float>(resizing.scales[i]))))
-                        : resizing.sizes[i]);
+/// Rounded down in f32, as ONNX's definition has it; of a region only its part counts.
+int64_t scaled_size(int64_t size, double scale, double part) {
+  return static_cast<int64_t>(
+      std::floor(static_cast<float>(size) * static_cast<float>(part) * static_cast<float>(scale)));
+}
+
+std::vector<int64_t> resized(const Resizing &resizing, const std::vector<int64_t> &shape,
+                             bool crops) {
+  std::vector<int64_t> sizes(resizing.sizes.begin() + (resizing.sizes.empty() ? 0 : 2),
+                             resizing.sizes.end());
+  size_t rank = shape.size();
+  for (size_t i = 2; resizing.sizes.empty() && i < rank; ++i) {
+    double part = crops ? resizing.region[rank + i] - resizing.region[i] : 1;
+    sizes.push_back(scaled_size(shape[i], resizing.scales[i], part));
+  }
   return sizes;
 }
 
@@ -195,13 +202,13 @@ bool resize(OnnxNode &node, const Resizing &resizing) {
   if (!check_words(node, attributes))
     return false;
   size_t rank = node.rank(0), maps = rank - 2;
-  std::vector<int64_t> sizes = resized(resizing, node.shape(0));
-  attributes.emplace_back("sizes", two(sizes, 1));
+  bool crops = std::get<Word>(attributes[1].second).text == "tf_crop_and_resize";
+  if (crops && resizing.region.size() != 2 * rank)
+    return node.fail("'tf_crop_and_resize' needs a region (roi) of 2 numbers per dimension");
+  attributes.emplace_back("sizes", two(resized(resizing, node.shape(0), crops), 1));
   if (!resizing.scales.empty())
     attributes.emplace_back("scales", of_maps(resizing.scales, 2, 1));
-  if (std::get<Word>(attributes[1].second).text == "tf_crop_and_resize") {
-    if (resizing.region.size() != 2 * rank)
-      return node.fail("'tf_crop_and_resize' needs a region (roi) of 2 numbers per dimension");
+  if (crops) {
     std::vector<double> starts(resizing.region.begin() + 2,
                                resizing.region.begin() + static_cast<ptrdiff_t>(rank));
     std::vector<double> region = of_maps(starts, 0, 0);

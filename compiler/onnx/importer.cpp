@@ -98,9 +98,13 @@ bool Importer::read_names(const onnx::GraphProto &graph) {
   }
   for (const onnx::ValueInfoProto &input : graph.input())
     names_.reserve(input.name());
-  for (const onnx::NodeProto &node : graph.node())
+  for (const onnx::NodeProto &node : graph.node()) {
     for (const std::string &output : node.output())
       names_.reserve(output);
+    read_.insert(node.input().begin(), node.input().end());
+  }
+  for (const onnx::ValueInfoProto &output : graph.output())
+    read_.insert(output.name());
   return ok;
 }
 

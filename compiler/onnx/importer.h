@@ -9,6 +9,7 @@
 #include "ir/graph/graph.h"
 
 #include <unordered_map>
+#include <unordered_set>
 
 namespace onnx {
 class GraphProto;
@@ -78,6 +79,8 @@ public:
   ValueId add_constant(Op op, const TensorType &type, const std::string &name,
                        const SourceRange &range);
   Names &names() { return names_; }
+  /// Does any node or output read the value of this name?
+  bool is_read(const std::string &name) const { return read_.contains(name); }
 
 private:
   bool read_model();
@@ -98,6 +101,7 @@ private:
   bool told_of_doubles_ = false;
   std::unordered_map<std::string, const onnx::TensorProto *> initializers_;
   std::unordered_map<std::string, std::shared_ptr<OnnxValue>> values_;
+  std::unordered_set<std::string> read_; // names of inputs of nodes, and of outputs of the model
   std::unordered_map<std::string, SafetensorsTensor> weights_; // of the graph, by name
   std::deque<std::vector<std::byte>> made_; // elements of weights that the import computed
 };

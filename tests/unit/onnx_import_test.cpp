@@ -170,6 +170,31 @@ TEST(OnnxGraphs, UnusedNodesAreNotLookedAt) {
             "model @test(%x: f32[1, 4]) {\n  %y = relu %x : f32[1, 4]\n  return %y\n}\n");
 }
 
+/// Old exporters name outputs of training that nobody reads.
+TEST(OnnxGraphs, OutputsThatNobodyReads) {
+  OnnxBuilder builder(11);
+  builder.input("x", {-1, 2, 4, 4});
+  for (const char *name : {"a", "b", "c", "d"})
+    builder.weight(name, {2}, {1, 1});
+  builder.node("BatchNormalization", {"x", "a", "b", "c", "d"}, {"n", "m1", "v1", "m2", "v2"});
+  builder.node("Dropout", {"n"}, {"p", "mask"});
+  onnx::NodeProto &pool = builder.node("MaxPool", {"p"}, {"y", "indices"});
+  set(pool, "kernel_shape", Ints{2, 2});
+  builder.output("y");
+  EXPECT_NE(imported_text(builder.bytes()).find("%y = max_pool2d %n"), std::string::npos);
+}
+
+/// Arithmetic on integers that are computed at run time goes through f32.
+TEST(OnnxGraphs, IntegersAtRunTime) {
+  OnnxBuilder builder;
+  builder.input("x", {1, 4}, onnx::TensorProto::INT64);
+  builder.integers("w", {2, 2, 2, 2});
+  builder.node("Div", {"x", "w"}, {"y"});
+  builder.output("y", onnx::TensorProto::INT64);
+  std::string text = imported_text(builder.bytes());
+  EXPECT_NE(text.find("%y = cast %y.div to=i64 : i64[1, 4]"), std::string::npos) << text;
+}
+
 TEST(OnnxVersions, BroadcastByAttribute) {
   OnnxBuilder builder(6);
   builder.input("x", {1, 2, 2, 1});

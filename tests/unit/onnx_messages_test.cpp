@@ -34,6 +34,7 @@ public:
   }
   One &output() {
     node_->add_output("also");
+    builder_.output("also");
     return *this;
   }
   template <class T> One &with(const std::string &name, const T &value) {
