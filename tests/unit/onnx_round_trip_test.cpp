@@ -1,0 +1,75 @@
+// Every model of the tests as an ONNX file and back: the same outputs in the reference interpreter.
+#include "compiler/onnx/export.h"
+#include "ir/weights/random.h"
+#include "onnx_files.h"
+#include "onnx_models.h"
+
+namespace cnnc {
+namespace {
+
+std::string exported_bytes(const Graph &graph) {
+  Diagnostics diagnostics;
+  std::string bytes;
+  auto append = [&](std::string_view more) {
+    bytes += more;
+    return true;
+  };
+  std::optional<Constants> constants = Constants::open(graph, {}, diagnostics);
+  std::optional<OnnxExport> onnx =
+      constants ? OnnxExport::create(graph, *constants, diagnostics) : std::nullopt;
+  EXPECT_TRUE(onnx && onnx->write_inside(append, diagnostics)) << diagnostics.to_string();
+  return bytes;
+}
+
+std::vector<Tensor> inputs_of(const Graph &graph) {
+  std::vector<Tensor> inputs;
+  for (ValueId id : graph.inputs) {
+    Tensor tensor(with_batch(graph.type(id), 2));
+    if (graph.type(id).dtype == DType::f32)
+      fill_random_he(tensor.mutable_floats(), 2, inputs.size() + 1);
+    inputs.push_back(std::move(tensor));
+  }
+  return inputs;
+}
+
+void expect_near(const Tensor &a, const Tensor &b) {
+  ASSERT_EQ(a.type().shape, b.type().shape);
+  ASSERT_EQ(a.type().dtype, b.type().dtype);
+  if (a.type().dtype != DType::f32) {
+    EXPECT_TRUE(std::equal(a.bytes().begin(), a.bytes().end(), b.bytes().begin()));
+    return;
+  }
+  for (size_t i = 0; i < a.floats().size(); ++i) {
+    float x = a.floats()[i], y = b.floats()[i];
+    if (x != y && !(std::isnan(x) && std::isnan(y)))
+      ASSERT_NEAR(x, y, 1e-5 * std::max(1.0F, std::abs(x))) << "element " << i;
+  }
+}
+
+TEST(OnnxRoundTrip, GivesTheSameOutputs) {
+  size_t checked = 0;
+  for (const char *folder : {"tests/ops", "tests/onnx/Inputs"})
+    for (const fs::path &file : model_files(folder))
+      for (const std::string &text : models_of(file)) {
+        SCOPED_TRACE(file.string());
+        std::optional<Graph> graph = model_of(text);
+        if (!graph || !exportable(*graph))
+          continue;
+        Result<Model> model = load_onnx(exported_bytes(*graph));
+        EXPECT_TRUE(model) << model.error();
+        if (!model)
+          continue;
+        std::vector<Tensor> inputs = inputs_of(*graph), actual = run_imported(*model, inputs);
+        Diagnostics diagnostics;
+        std::optional<std::vector<Tensor>> expected = run_model(*graph, inputs, diagnostics);
+        ASSERT_TRUE(expected) << diagnostics.to_string();
+        ASSERT_EQ(actual.size(), expected->size());
+        for (size_t i = 0; i < actual.size(); ++i)
+          expect_near(actual[i], (*expected)[i]);
+        ++checked;
+      }
+  EXPECT_GE(checked, 80u);
+}
+
+} // namespace
+} // namespace cnnc
