@@ -105,12 +105,12 @@ std::optional<Constants> Constants::open(const Graph &graph,
   auto file = std::make_shared<const SafetensorsFile>(std::move(*opened));
   auto tensors = std::make_shared<NamedTensors>();
   *tensors = {weights_file.string(), file->tensors(), file};
-  return open(graph, std::move(tensors), diagnostics);
+  return from_tensors(graph, std::move(tensors), diagnostics);
 }
 
-std::optional<Constants> Constants::open(const Graph &graph,
-                                         std::shared_ptr<const NamedTensors> tensors,
-                                         Diagnostics &diagnostics) {
+std::optional<Constants> Constants::from_tensors(const Graph &graph,
+                                                 std::shared_ptr<const NamedTensors> tensors,
+                                                 Diagnostics &diagnostics) {
   Constants constants;
   constants.tensors_ = std::move(tensors);
   return constants.check_all(graph, diagnostics) ? std::optional(std::move(constants))

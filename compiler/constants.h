@@ -35,8 +35,9 @@ public:
   static std::optional<Constants>
   open(const Graph &graph, const std::filesystem::path &weights_file, Diagnostics &diagnostics);
   /// The same with tensors that are in memory already.
-  static std::optional<Constants>
-  open(const Graph &graph, std::shared_ptr<const NamedTensors> tensors, Diagnostics &diagnostics);
+  static std::optional<Constants> from_tensors(const Graph &graph,
+                                               std::shared_ptr<const NamedTensors> tensors,
+                                               Diagnostics &diagnostics);
 
   /// The value of a constant (Graph::constant_values()) of the graph that was opened, or of one
   /// that passes have made of it: sorted and with types. A plain weight comes as a view of the

@@ -148,7 +148,7 @@ std::optional<Constants> Session::open_constants() {
 std::optional<Constants> open_constants(const Model::Content &content, const Graph &graph,
                                         const Options &options, Diagnostics &diagnostics) {
   if (content.tensors && options.weights.empty())
-    return Constants::open(graph, content.tensors, diagnostics);
+    return Constants::from_tensors(graph, content.tensors, diagnostics);
   return Constants::open(graph, resolve_weights_path(graph, content.file, options.weights),
                          diagnostics);
 }
