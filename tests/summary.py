@@ -6,16 +6,20 @@ import sys
 import xml.etree.ElementTree as xml
 
 
-def cases(file):
-    """(name, passed) of every test that ran."""
+def elements(file):
+    """The elements <testcase> of a file, if there is one."""
     try:
-        root = xml.parse(file).getroot()
+        return list(xml.parse(file).getroot().iter("testcase"))
     except FileNotFoundError:
         return []
+
+
+def cases(file):
+    """(name, passed) of every test that ran."""
     return [((case.get("name") if case.get("classname") == case.get("name") else
               f"{case.get('classname')} {case.get('name')}"),
              case.find("failure") is None and case.get("status") not in ("fail", "notrun"))
-            for case in root.iter("testcase") if case.find("skipped") is None]
+            for case in elements(file) if case.find("skipped") is None]
 
 
 ctest, lit = cases(sys.argv[1]), cases(sys.argv[2])
@@ -27,6 +31,9 @@ failed = [name for name, passed in tests if not passed]
 if not all(passed for _, passed in lit_runs) and all(passed for _, passed in lit):
     failed.append("lit")
 print(f"\n{len(others)} tests of ctest (GoogleTest cases, install and others), {len(lit)} lit tests")
+for case in elements(sys.argv[1]):
+    if case.find("skipped") is not None:
+        print("SKIPPED:", case.get("name"))
 for name in failed:
     print("FAILED:", name)
 total = len(tests)

@@ -1,9 +1,10 @@
-# cnnc_add_model(<target> <model.ir> [WEIGHTS <file>] [CPU <name>] [FEATURES <list>] [MODEL <name>])
+# cnnc_add_model(<target> <model> [WEIGHTS <file>] [SHAPES <shape>...] [CPU <name>] [FEATURES <list>] [MODEL <name>])
 #
-# A static library with the compiled model; targets that link it can include <target>.h. It is compiled
-# again when the model, its weights (by default model.safetensors beside it) or the compiler change.
+# A static library with the compiled model; targets that link it can include <target>.h. The model is a text (.ir) or
+# an ONNX file (.onnx), whose inputs of unknown size get theirs by SHAPES, as in `SHAPES image=1x3x640x640`. It is
+# compiled again when the model, its weights (of a text, by default model.safetensors beside it) or the compiler change.
 function(cnnc_add_model target model)
-  cmake_parse_arguments(PARSE_ARGV 2 arg "" "WEIGHTS;CPU;FEATURES;MODEL" "")
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "WEIGHTS;CPU;FEATURES;MODEL" "SHAPES")
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "cnnc_add_model(${target}): unknown arguments ${arg_UNPARSED_ARGUMENTS}")
   endif()
@@ -22,7 +23,10 @@ function(cnnc_add_model target model)
       list(APPEND options "--${name}=${arg_${option}}")
     endif()
   endforeach()
-  if(NOT EXISTS "${weights_file}" AND NOT arg_WEIGHTS)
+  foreach(shape IN LISTS arg_SHAPES)
+    list(APPEND options "--shape=${shape}")
+  endforeach()
+  if(NOT arg_WEIGHTS AND (model_file MATCHES "\\.onnx$" OR NOT EXISTS "${weights_file}"))
     set(weights_file)
   endif()
 

@@ -13,3 +13,5 @@ vgg16 = {what: ok for what, _, _, ok in bars.bars_of("vgg16", result)}
 assert vgg16["memory of the compiler, bytes"] is False, vgg16
 result["ratios"] = {}
 assert "2 cores against 1" not in {what for what, *_ in bars.bars_of("resnet50", result)}
+assert {what: ok for what, _, _, ok in bars.bars_of("another", {**result, "ratios": {"onnxruntime_1": 0.99}})}[
+    "ONNX Runtime / cnnc, 1 thread"] is False

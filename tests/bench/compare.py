@@ -2,6 +2,7 @@
 import argparse
 import array
 import json
+import math
 import os
 import random
 import re
@@ -13,9 +14,9 @@ import time
 from pathlib import Path
 
 import bars
+import networks
 from servers import Server
 
-INPUT_SHAPE = (1, 3, 224, 224)  # of every network in examples/nets
 UNITS = {"bytes": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9}
 
 
@@ -39,19 +40,35 @@ def run_compiler(command):
 
 
 def compile_library(cnnc, network, library):
-    """To a .so; the second of two compilations counts: the file cache is warm."""
-    command = [cnnc, network, "-o", library]
+    """To a .so; the second of two compilations counts: the file cache is warm. Then how long checking takes, which
+    for an ONNX file is its import."""
+    command = [cnnc, network.source, *network.options, "-o", library]
     run_compiler(command)
     seconds, cpu, memory, text = run_compiler(command)
     number, unit = re.search(r"code ([0-9.]+) (bytes|KB|MB|GB)", text).groups()
+    check_seconds, _, check_memory, _ = run_compiler([cnnc, network.source, *network.options, "--check"])
     return {"seconds": seconds, "cpu_seconds": cpu, "peak_memory_bytes": memory,
-            "code_bytes": float(number) * UNITS[unit], "file_bytes": os.path.getsize(library)}
+            "code_bytes": float(number) * UNITS[unit], "file_bytes": os.path.getsize(library),
+            "check_seconds": check_seconds, "check_memory_bytes": check_memory}
 
 
-def write_input(file):
-    count = 1
-    for size in INPUT_SHAPE:
-        count *= size
+def other_form(cnnc, network, folder):
+    """The network as text for the JIT and as ONNX for the others: one is the source, the other made of it."""
+    text, onnx = (folder / f"{network.name}{suffix}" for suffix in (".ir", ".onnx"))
+    if network.is_onnx:
+        run_compiler([cnnc, network.source, *network.options, "-o", text])
+        return text, network.source
+    run_compiler([cnnc, network.source, "--emit=onnx", "-o", onnx])
+    return network.source, onnx
+
+
+def symbol_of(library):
+    """The name that the functions of a compiled network begin with, from its header."""
+    return re.search(r"const cnnc_model_v1 \*(\w+)_model\(void\);", library.with_suffix(".h").read_text())[1]
+
+
+def write_input(file, shape):
+    count = math.prod(shape)
     generator = random.Random(1)
     array.array("f", (generator.uniform(-1, 1) for _ in range(count))).tofile(open(file, "wb"))
 
@@ -146,19 +163,22 @@ def ratios_of(lanes):
     return both
 
 
-def start_servers(options, name, folder, network, library):
+def start_servers(options, network, folder, library):
     build, given = options.build / "tests" / "bench", folder / "input.raw"
+    text, onnx = other_form(options.cnnc, network, folder)
+    shape = networks.input_shape(text)
+    write_input(given, shape)
     servers = {}
     progress("  starting ONNX Runtime")
     servers["onnxruntime"] = Server(["node", options.root / "tests/bench/onnxruntime_server.js", options.onnxruntime,
-                                     folder / f"{name}.onnx", given, *options.threads])
+                                     onnx, given, ",".join(map(str, shape)), *options.threads])
     progress("  compiling in memory")
-    servers["jit"] = Server([build / "jit_server", network, given])
-    servers["library"] = Server([build / "library_server", library, name, given])
+    servers["jit"] = Server([build / "jit_server", text, given])
+    servers["library"] = Server([build / "library_server", library, symbol_of(library), given])
     if "avx512f" in servers["jit"].about["features"] and not options.no_avx2:
-        servers["avx2"] = Server([build / "jit_server", network, given, "haswell"])
-    if name in bars.STRICT_PERCENT:
-        servers["strict"] = Server([build / "jit_server", network, given, "native", "strict"])
+        servers["avx2"] = Server([build / "jit_server", text, given, "haswell"])
+    if network.name in bars.STRICT_PERCENT:
+        servers["strict"] = Server([build / "jit_server", text, given, "native", "strict"])
     return servers
 
 
@@ -171,14 +191,12 @@ def compare_outputs(servers, folder):
     return max(relative_error(files["onnxruntime"], files[name]) for name in files if name != "onnxruntime")
 
 
-def measure(options, name, folder):
-    network = options.root / "examples/nets" / f"{name}.ir"
-    cnnc = options.build / "compiler/driver/cnnc"
+def measure(options, network, folder):
+    name = network.name
     library = folder / f"{name}.so"
-    progress(f"{name}: compiling to {library.name} and .onnx")
-    compiled = compile_library(cnnc, network, library)
-    run_compiler([cnnc, network, "--emit=onnx", "-o", folder / f"{name}.onnx"])
-    servers = start_servers(options, name, folder, network, library)
+    progress(f"{name}: compiling to {library.name}, and to {'a text' if network.is_onnx else '.onnx'}")
+    compiled = compile_library(options.cnnc, network, library)
+    servers = start_servers(options, network, folder, library)
     about = servers["jit"].about
     lanes = make_lanes(servers, options.threads)
     take_turns(lanes, options.seconds)
@@ -248,8 +266,9 @@ def print_more(results):
               for lane in ("cnnc_1", "cnnc_2"))]
            for result in results])
     print("compiling and memory; seconds and MB")
-    table(["network", "compile", "its CPU", "JIT", "code", "weights", "workspace", "compiler memory", "run memory", "ORT memory"],
-          [[result["network"], f"{result['compiler']['seconds']:.2f}", f"{result['compiler']['cpu_seconds']:.2f}",
+    table(["network", "check", "its memory", "compile", "its CPU", "JIT", "code", "weights", "workspace", "compiler memory", "run memory", "ORT memory"],
+          [[result["network"], f"{result['compiler']['check_seconds']:.3f}", mega(result["compiler"]["check_memory_bytes"]),
+            f"{result['compiler']['seconds']:.2f}", f"{result['compiler']['cpu_seconds']:.2f}",
             f"{result['jit_seconds']:.2f}",
             *(mega(number) for number in (result["compiler"]["code_bytes"], result["weights_bytes"],
                                           result["workspace_bytes"], result["compiler"]["peak_memory_bytes"],
@@ -266,9 +285,10 @@ def print_bars(results):
 
 
 def parse_options():
-    everything = list(bars.FASTER)
     parser = argparse.ArgumentParser(prog="run.sh", description="Compares cnnc with ONNX Runtime, in turn in one run.")
-    parser.add_argument("networks", nargs="*", metavar="network", help=f"some of {', '.join(everything)}; default: all")
+    parser.add_argument("networks", nargs="*", metavar="network",
+                        help=f"some of {', '.join(networks.EXAMPLES)}, which are the default; of {', '.join(networks.REAL)}, "
+                        "or 'real' for all of these, ONNX files from npm; or FILE.onnx[@SHAPE]")
     parser.add_argument("--threads", default="1,2", help="numbers of threads to compare; default: 1,2")
     parser.add_argument("--seconds", type=float, default=20, help="of measuring per network; default: 20")
     parser.add_argument("--no-avx2", action="store_true", help="leave out AVX2 code")
@@ -277,10 +297,11 @@ def parse_options():
         parser.add_argument(f"--{name}", type=Path, required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.threads = [int(count) for count in options.threads.split(",")]
-    options.networks = [Path(network).stem for network in options.networks] or everything
-    for name in options.networks:
-        if name not in everything:
-            parser.error(f"there is no network '{name}': {', '.join(everything)}")
+    try:
+        options.networks = [network for word in options.networks or networks.EXAMPLES for network in networks.find(word)]
+    except ValueError as error:
+        parser.error(str(error))
+    options.cnnc = options.build / "compiler/driver/cnnc"
     options.json = options.json or options.build / "bench" / "run.json"
     return options
 
@@ -290,10 +311,9 @@ def main():
     start = time.monotonic()
     results = []
     with tempfile.TemporaryDirectory(prefix="cnnc-bench-") as folder:
-        write_input(Path(folder) / "input.raw")
-        for name in options.networks:
-            results.append(measure(options, name, Path(folder)))
-            for file in Path(folder).glob(f"{name}.*"):
+        for network in options.networks:
+            results.append(measure(options, network, Path(folder)))
+            for file in Path(folder).iterdir():
                 file.unlink()
     print(f"ONNX Runtime {options.onnxruntime.name.rpartition('-')[2]} and cnnc, batch 1, f32, {results[0]['cpu']}; "
           f"load average {min(result['load'] for result in results):.1f} to {max(result['load'] for result in results):.1f}"

@@ -1,14 +1,14 @@
 // Runs an ONNX file with ONNX Runtime as run.sh commands: see server.h for the protocol.
 //
-//   node onnxruntime_server.js FOLDER-OF-NPM NETWORK.onnx INPUT THREADS...
+//   node onnxruntime_server.js FOLDER-OF-NPM NETWORK.onnx INPUT 1,3,224,224 THREADS...
 //
-// One session per number of threads, on the same input and output tensors, allocated once.
+// Dimensions of the input that the file leaves open are fixed when it is loaded, as in the compiled network. One session per number of threads, on the same input and output tensors, allocated once.
 'use strict';
 const fs = require('fs');
 const path = require('path');
 const readline = require('readline');
 
-const [folder, network, inputFile, ...threadCounts] = process.argv.slice(2);
+const [folder, network, inputFile, shapeText, ...threadCounts] = process.argv.slice(2);
 const ort = require(path.join(folder, 'node_modules', 'onnxruntime-node'));
 
 function floatsOf(file) {
@@ -17,8 +17,10 @@ function floatsOf(file) {
 }
 
 // ONNX Runtime at its best: all optimisations of the graph, threads that spin while it runs.
-function options(threads) {
+function options(threads, freeDimensionOverrides) {
   return {
+    freeDimensionOverrides,
+    logSeverityLevel: 3,
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     graphOptimizationLevel: 'all',
@@ -27,12 +29,23 @@ function options(threads) {
   };
 }
 
+async function openDimensions(shape) {
+  const session = await ort.InferenceSession.create(network, options(1, {}));
+  const open = {};
+  session.inputMetadata[0].shape.forEach((size, i) => {
+    if (typeof size === 'string') open[size] = shape[i];
+  });
+  await session.release();
+  return open;
+}
+
 async function main() {
+  const shape = shapeText.split(',').map(Number);
+  const dimensions = await openDimensions(shape);
   const sessions = {};
   for (const threads of threadCounts)
-    sessions[threads] = await ort.InferenceSession.create(network, options(Number(threads)));
+    sessions[threads] = await ort.InferenceSession.create(network, options(Number(threads), dimensions));
   const [session] = Object.values(sessions);
-  const shape = session.inputMetadata[0].shape.map((size) => (typeof size === 'number' ? size : 1));
   const feeds = {[session.inputNames[0]]: new ort.Tensor('float32', floatsOf(inputFile), shape)};
   const name = session.outputNames[0];
   const fetches = {[name]: (await session.run(feeds))[name]};

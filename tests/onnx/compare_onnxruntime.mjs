@@ -8,41 +8,18 @@
 // package is installed once, without scripts, into ${XDG_CACHE_HOME:-~/.cache}/cnnc.
 //
 // Exit codes: 0 all agree, 1 some do not, 77 there is no ONNX Runtime and no way to get it.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import {
+  dtypes, loadRuntime, outputFiles, readNpy, run, runtimePackage, runtimeVersion, writeNpy,
+} from './onnxruntime.mjs';
 
-const runtimePackage = 'onnxruntime-node';
-const runtimeVersion = '1.30.0';
 const tolerance = 2e-4; // of the largest value, or of 1
 const batch = 2;
-const skipped = 77;
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-
-/// Element types: name in ONNX Runtime, in .npy files, and the array that holds them.
-const dtypes = [
-  ['float32', '<f4', Float32Array], ['float64', '<f8', Float64Array], ['int32', '<i4', Int32Array],
-  ['int64', '<i8', BigInt64Array], ['uint8', '|u1', Uint8Array], ['bool', '|b1', Uint8Array],
-];
-
-function loadRuntime() {
-  const cache = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache');
-  const folder = path.join(cache, 'cnnc', `${runtimePackage}-${runtimeVersion}`);
-  if (!fs.existsSync(path.join(folder, 'node_modules', runtimePackage))) {
-    fs.mkdirSync(folder, { recursive: true });
-    const npm = spawnSync('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix',
-      folder, `${runtimePackage}@${runtimeVersion}`], { encoding: 'utf8', timeout: 300_000 });
-    if (npm.status !== 0) {
-      console.log(`skipped: npm could not install ${runtimePackage}@${runtimeVersion}: ` +
-        `${npm.error?.message ?? npm.stderr.split('\n').filter((line) => /^npm err/i.test(line)).join('; ')}`);
-      process.exit(skipped);
-    }
-  }
-  return createRequire(path.join(folder, 'package.json'))(runtimePackage);
-}
 
 /// The parts of a file of tests/ops that are models, or the file itself.
 function modelsOf(file, folder) {
@@ -83,27 +60,6 @@ function randomTensor(runtime, type, dims, random) {
   return new runtime.Tensor(type, values, dims);
 }
 
-function writeNpy(file, tensor) {
-  const descr = dtypes.find(([name]) => name === tensor.type)[1];
-  const shape = tensor.dims.map((dim) => `${dim},`).join(' ');
-  const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape}), }`;
-  const length = Buffer.alloc(2);
-  const padded = header.padEnd(Math.ceil((header.length + 11) / 64) * 64 - 11) + '\n';
-  length.writeUInt16LE(padded.length);
-  const { buffer, byteOffset, byteLength } = tensor.data;
-  fs.writeFileSync(file, Buffer.concat([Buffer.from('\x93NUMPY\x01\x00', 'latin1'), length,
-    Buffer.from(padded), Buffer.from(buffer, byteOffset, byteLength)]));
-}
-
-function readNpy(file) {
-  const bytes = fs.readFileSync(file);
-  const start = 10 + bytes.readUInt16LE(8);
-  const header = bytes.toString('latin1', 10, start);
-  const dims = /'shape': \(([^)]*)\)/.exec(header)[1].split(',').filter((s) => s.trim()).map(Number);
-  const Elements = dtypes.find(([, descr]) => header.includes(`'${descr}'`))[2];
-  return { dims, data: new Elements(Uint8Array.from(bytes.subarray(start)).buffer) };
-}
-
 /// Empty, or how two tensors differ.
 function difference(ours, theirs) {
   if (ours.dims.join() !== theirs.dims.join())
@@ -122,18 +78,6 @@ function difference(ours, theirs) {
     if (Math.abs(Number(value)) < Infinity)
       largest = Math.max(largest, Math.abs(Number(value)));
   return error <= tolerance * largest ? '' : `the error ${error} is too large for values up to ${largest}`;
-}
-
-const run = (cnnc, ...args) => execFileSync(cnnc, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-
-/// What cnnc wrote, in the order of the outputs. An output that no op computes has another name than in the
-/// export; the header tells which.
-function outputFiles(cnnc, model, folder, names) {
-  const file = (name) => path.join(folder, name.replaceAll('/', '_') + '.npy');
-  if (names.every((name) => fs.existsSync(file(name))))
-    return names.map(file);
-  const header = run(cnnc, model.file, '--emit=header');
-  return [...header.matchAll(/output '([^']+)'/g)].map(([, name]) => file(name));
 }
 
 async function compare(runtime, cnnc, model, folder, weights) {
