@@ -20,8 +20,8 @@ struct Map {
   float at(int x, int y) const { return values[size_t(y) * stride + x]; }
 };
 
-/// Takes the connected part (8 neighbours) around a pixel out of `open`. Returns the centres of the first and
-/// the last pixel of each of its rows and more: all that its convex hull can touch.
+/// Takes the connected part (8 neighbours) around a pixel out of `open`. Returns the centres of the
+/// first and the last pixel of each of its rows and more: all that its convex hull can touch.
 std::vector<Point> take_core(const Map &map, std::vector<char> &open, int first_x, int first_y) {
   std::vector<Point> points;
   std::vector<std::pair<int, int>> waiting = {{first_x, first_y}};
@@ -61,8 +61,8 @@ float mean_probability(const Map &map, const Rectangle &rectangle) {
 }
 
 void grow(Rectangle &rectangle) {
-  const float distance = rectangle.width * rectangle.height * grow_ratio /
-                         (2 * (rectangle.width + rectangle.height));
+  const float distance =
+      rectangle.width * rectangle.height * grow_ratio / (2 * (rectangle.width + rectangle.height));
   rectangle.width += 2 * distance;
   rectangle.height += 2 * distance;
 }
@@ -95,9 +95,10 @@ void sort_for_reading(std::vector<TextBox> &boxes) {
   std::ranges::sort(boxes, {}, [&](const TextBox &box) { return centre(box).y; });
   for (auto row = boxes.begin(); row != boxes.end();) {
     const float limit = centre(*row).y + row->rectangle.height / 4;
-    auto end = std::find_if(row, boxes.end(),
-                            [&](const TextBox &box) { return centre(box).y > limit; });
-    std::sort(row, end, [&](const TextBox &a, const TextBox &b) { return centre(a).x < centre(b).x; });
+    auto end =
+        std::find_if(row, boxes.end(), [&](const TextBox &box) { return centre(box).y > limit; });
+    std::sort(row, end,
+              [&](const TextBox &a, const TextBox &b) { return centre(a).x < centre(b).x; });
     row = end;
   }
 }
@@ -105,8 +106,8 @@ void sort_for_reading(std::vector<TextBox> &boxes) {
 } // namespace
 
 std::vector<TextBox> find_text(Network &network, const Image &image) {
-  const float zoom = std::min({float(network.width()) / image.width,
-                               float(network.height()) / image.height, largest_zoom});
+  const float zoom = std::min(
+      {float(network.width()) / image.width, float(network.height()) / image.height, largest_zoom});
   const int width = std::max(int(image.width * zoom), 1);
   const int height = std::max(int(image.height * zoom), 1);
   const Cut all = {{0, 0}, {float(image.width), 0}, {0, float(image.height)}};

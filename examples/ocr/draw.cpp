@@ -45,11 +45,12 @@ void draw_label(Image &image, Point place, std::string text) {
                                         int(corners.size() * sizeof(Corner)));
   const int left = std::max(int(place.x), 0);
   const int top = std::max(int(place.y) - label_height, 0);
-  fill(image, left, top, left + stb_easy_font_width(text.data()) + 1, top + label_height, label_colour);
+  fill(image, left, top, left + stb_easy_font_width(text.data()) + 1, top + label_height,
+       label_colour);
   for (int i = 0; i < count; ++i) {
     const Corner &first = corners[i * 4], &opposite = corners[i * 4 + 2];
-    fill(image, left + int(first.x), top + int(first.y), left + int(opposite.x), top + int(opposite.y),
-         text_colour);
+    fill(image, left + int(first.x), top + int(first.y), left + int(opposite.x),
+         top + int(opposite.y), text_colour);
   }
 }
 

@@ -1,5 +1,5 @@
-// Points and rectangles of any direction, in pixels: x to the right, y down. The centre of the first pixel
-// of an image is at (0.5, 0.5).
+// Points and rectangles of any direction, in pixels: x to the right, y down. The centre of the
+// first pixel of an image is at (0.5, 0.5).
 #pragma once
 
 #include <array>
@@ -20,7 +20,7 @@ float length(Point vector);
 
 struct Rectangle {
   Point centre;
-  Point right;             // unit vector along the width, at most 45 degrees from the x axis
+  Point right; // unit vector along the width, at most 45 degrees from the x axis
   float width, height;
 
   Point down() const { return {-right.y, right.x}; }
@@ -29,11 +29,12 @@ struct Rectangle {
   bool contains(Point point) const;
 };
 
-/// The smallest convex polygon around the points, counted in one direction (Andrew's monotone chain).
+/// The smallest convex polygon around the points, counted in one direction (Andrew's monotone
+/// chain).
 std::vector<Point> convex_hull(std::vector<Point> points);
 
-/// The rectangle of least area around a convex polygon of at least one point: one of its sides lies on a
-/// side of the polygon.
+/// The rectangle of least area around a convex polygon of at least one point: one of its sides lies
+/// on a side of the polygon.
 Rectangle least_rectangle(const std::vector<Point> &polygon);
 
 } // namespace ocr

@@ -25,13 +25,15 @@ Image read_image(const std::filesystem::path &file);
 /// Writes a PNG file. Throws std::runtime_error.
 void write_png(const std::filesystem::path &file, const Image &image);
 
-/// A parallelogram of an image: its top left corner, and the vectors along its upper and its left side.
+/// A parallelogram of an image: its top left corner, and the vectors along its upper and its left
+/// side.
 struct Cut {
   Point origin, right, down;
 };
 
-/// What the image shows in the cut, as width x height pixels. Linear between pixels, the mean of several
-/// places where pixels of the result are larger than pixels of the image, the nearest pixel outside.
+/// What the image shows in the cut, as width x height pixels. Linear between pixels, the mean of
+/// several places where pixels of the result are larger than pixels of the image, the nearest pixel
+/// outside.
 Image resample(const Image &image, const Cut &cut, int width, int height);
 
 } // namespace ocr

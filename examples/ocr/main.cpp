@@ -1,5 +1,5 @@
-// Reads the text in a photo: finds its lines, turns each upright, and reads it. Three networks of PP-OCR do the work,
-// compiled into this program by cnnc.
+// Reads the text in a photo: finds its lines, turns each upright, and reads it. Three networks of
+// PP-OCR do the work, compiled into this program by cnnc.
 #include "draw.h"
 #include "recognize.h"
 
@@ -43,13 +43,17 @@ void print_json(const std::vector<Line> &lines) {
     nlohmann::ordered_json box = nlohmann::ordered_json::array();
     for (Point corner : line.box.rectangle.corners())
       box.push_back({corner.x, corner.y});
-    all.push_back({{"text", line.text}, {"confidence", line.confidence}, {"detection", line.box.score}, {"box", box}});
+    all.push_back({{"text", line.text},
+                   {"confidence", line.confidence},
+                   {"detection", line.box.score},
+                   {"box", box}});
   }
   std::cout << all.dump(2) << "\n";
 }
 
 double milliseconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+      .count();
 }
 
 void read_photo(const Options &options) {

@@ -1,4 +1,5 @@
-// A compiled network that looks at a picture: the C interface of cnnc (cnnc_runtime.h) with memory around it.
+// A compiled network that looks at a picture: the C interface of cnnc (cnnc_runtime.h) with memory
+// around it.
 #pragma once
 
 #include "image.h"
@@ -12,15 +13,16 @@
 
 namespace ocr {
 
-/// What a network expects of colours: (value - mean) / deviation for values from 0 to 1. Channels are blue,
-/// green, red, as in all networks of PP-OCR.
+/// What a network expects of colours: (value - mean) / deviation for values from 0 to 1. Channels
+/// are blue, green, red, as in all networks of PP-OCR.
 struct Colours {
   float mean[3], deviation[3];
 };
 
 class Network {
 public:
-  /// Throws std::runtime_error unless the model takes f32[1, 3, height, width] and gives one f32 tensor.
+  /// Throws std::runtime_error unless the model takes f32[1, 3, height, width] and gives one f32
+  /// tensor.
   Network(const cnnc_model_v1 &model, uint32_t threads);
 
   int height() const { return int(model_.inputs[0].shape[2]); }
@@ -29,8 +31,9 @@ public:
     return {model_.outputs[0].shape, model_.outputs[0].rank};
   }
 
-  /// Shows an image of at most the network's size at its top left; the rest of the input is zero. Returns the
-  /// output, valid until the next call. Throws std::runtime_error when the network cannot run.
+  /// Shows an image of at most the network's size at its top left; the rest of the input is zero.
+  /// Returns the output, valid until the next call. Throws std::runtime_error when the network
+  /// cannot run.
   std::span<const float> run(const Image &image, const Colours &colours);
 
 private:

@@ -8,8 +8,8 @@ namespace ocr {
 namespace {
 
 constexpr Colours colours = {{0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}};
-constexpr float column_ratio = 1.5f;   // boxes higher than this times their width are read turned
-constexpr float sure_of_turn = 0.9f;   // probability at which a line is also read turned by half
+constexpr float column_ratio = 1.5f; // boxes higher than this times their width are read turned
+constexpr float sure_of_turn = 0.9f; // probability at which a line is also read turned by half
 
 /// The box as a cut that begins where its text does, if that runs to the right or down.
 Cut cut_of(const Rectangle &rectangle) {
@@ -57,7 +57,8 @@ Line Recogniser::read(const Image &image, const TextBox &box) {
   Line line = read_cut(image, cut, box);
   // The classifier alone is not to be trusted with long lines, which it sees squeezed.
   if (direction_.run(resample_for(direction_, image, cut), colours)[1] > sure_of_turn)
-    if (Line turned = read_cut(image, turned_by_half(cut), box); turned.confidence > line.confidence)
+    if (Line turned = read_cut(image, turned_by_half(cut), box);
+        turned.confidence > line.confidence)
       return turned;
   return line;
 }

@@ -2,7 +2,8 @@
 //
 //   photo_pixels PHOTO WIDTH HEIGHT [LEFT TOP COLUMNS ROWS] > pixels
 //
-// stretches the part to WIDTH x HEIGHT and writes red, green, blue of each pixel as bytes, row by row.
+// stretches the part to WIDTH x HEIGHT and writes red, green, blue of each pixel as bytes, row by
+// row.
 #include "examples/ocr/image.h"
 
 #include <cstdio>
@@ -22,7 +23,8 @@ int main(int argc, char **argv) {
     if (argc == 8)
       cut = {{number(4), number(5)}, {number(6), 0}, {0, number(7)}};
     const ocr::Image part = ocr::resample(photo, cut, std::atoi(argv[2]), std::atoi(argv[3]));
-    return std::fwrite(part.pixels.data(), 1, part.pixels.size(), stdout) == part.pixels.size() ? 0 : 1;
+    return std::fwrite(part.pixels.data(), 1, part.pixels.size(), stdout) == part.pixels.size() ? 0
+                                                                                                : 1;
   } catch (const std::exception &error) {
     std::cerr << "photo_pixels: error: " << error.what() << "\n";
     return 1;
