@@ -21,6 +21,7 @@ prefix, user = folder / "prefix", folder / "user"
 run("cmake", "--install", build, "--prefix", prefix)
 # The sources move away from the tree: nothing but the installed files can be found.
 shutil.copytree(source / "tests/install", user)
+run(prefix / "bin/cnnc", user / "small.ir", "--emit=onnx", "-o", user / "same.onnx")
 run("cmake", "-S", user, "-B", user / "build", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}",
     "-DCMAKE_BUILD_TYPE=Release", f"-DLENET_FOLDER={source / 'examples/lenet'}",
     f"-DJIT_EXAMPLE_FOLDER={source / 'examples/jit'}")

@@ -1,13 +1,14 @@
-/* Two compiled models in one program: runs both, and runs one again with threads for the same bits.
- */
+/* Compiled models in one program: runs them, one again with threads and once more from an ONNX file
+   for the same bits. */
 #include "digits.h"
+#include "same.h"
 #include "small.h"
 
 #include <stdio.h>
 #include <string.h>
 
 int main(void) {
-  static float image[3 * 9 * 9], small[8 * 9 * 9], again[8 * 9 * 9];
+  static float image[3 * 9 * 9], small[8 * 9 * 9], again[8 * 9 * 9], same[8 * 9 * 9];
   static float digit[28 * 28], probabilities[10];
   for (int i = 0; i < 3 * 9 * 9; ++i)
     image[i] = (float)(i % 7) - 3;
@@ -15,9 +16,10 @@ int main(void) {
   context.threads = 2;
   if (small_run(image, small, NULL, NULL) != CNNC_OK ||
       small_run(image, again, NULL, &context) != CNNC_OK ||
+      same_run(image, same, NULL, NULL) != CNNC_OK ||
       lenet_run(digit, probabilities, NULL, NULL) != CNNC_OK)
     return 1;
-  if (memcmp(small, again, sizeof small) != 0)
+  if (memcmp(small, again, sizeof small) != 0 || memcmp(small, same, sizeof small) != 0)
     return 2;
   float sum = 0;
   for (int i = 0; i < 10; ++i)
