@@ -6,7 +6,7 @@
 // and pads, become initializers. Tolerances are those of ONNX's backend tests, but for the absolute
 // one, which is 1e-6 instead of 1e-7: the outputs were computed in double.
 #include "compiler/cnnc.h"
-#include "test_files.h"
+#include "unit/test_files.h"
 
 #include <algorithm>
 #include <cmath>
