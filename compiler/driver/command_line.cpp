@@ -30,6 +30,7 @@ Examples:
   cnnc lenet.ir --run digit.npy          compile here, run, print the outputs
   cnnc lenet.ir --run -o out.npy         on random inputs, outputs to a file
   cnnc lenet.ir --verify                 every kernel against the reference interpreter
+  cnnc lenet.ir --compare digit.npy expected.npy         its output against another program's
   cnnc lenet.ir --emit=graph             the graph as it is after its passes
   cnnc lenet.ir --emit=loops             the loops of every kernel: edit and compile them again
   cnnc lenet.ir --passes=infer_shapes,fuse_kernels      exactly these passes, on any of the texts
@@ -52,7 +53,8 @@ const std::vector<std::pair<std::string, Stage>> &stages() {
 struct Flags {
   std::string emit, passes, onnx_weights;
   bool check = false, summary = false, verify = false, list_ops = false, list_passes = false;
-  const CLI::Option *run = nullptr, *passes_given = nullptr;
+  const CLI::Option *run = nullptr, *compare = nullptr, *passes_given = nullptr;
+  std::vector<std::string> compared;
 };
 
 void add_output_options(CLI::App &app, CommandLine &line, Flags &flags) {
@@ -139,6 +141,14 @@ void add_run_options(CLI::App &app, CommandLine &line, Flags &flags) {
          "Compare the output of every kernel with the reference interpreter; takes the inputs "
          "of --run, or random ones")
       ->group(group);
+  flags.compare =
+      app.add_option(
+             "--compare", flags.compared,
+             "Run the model on the .npy files of its inputs, and compare what it gives with "
+             "those of its outputs from elsewhere")
+          ->type_name("input.npy ... output.npy ...")
+          ->expected(1, 4096)
+          ->group(group);
   app.add_option("--outputs", line.output_folder, "Write every output to FOLDER/name.npy")
       ->type_name("FOLDER")
       ->group(group);
@@ -154,7 +164,9 @@ void add_run_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->type_name("N")
       ->group(group);
   app.add_option("--tolerance", line.tolerance,
-                 "Error that --verify allows, relative to the largest value; default: 1e-4")
+                 "Error that --verify allows, relative to the largest value; default: 1e-4. "
+                 "--compare allows this much of the largest value, or of 1, and 5 times as much of "
+                 "the element; default: 2e-4")
       ->type_name("X")
       ->check(CLI::PositiveNumber)
       ->group(group);
@@ -189,6 +201,7 @@ std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
   ask(!flags.emit.empty(), "--emit", Action::emit);
   ask(flags.verify, "--verify", Action::verify);
   ask(run && !flags.verify, "--run", Action::run);
+  ask(flags.compare->count() > 0, "--compare", Action::compare);
   if (asked.size() > 1)
     return mistake(fmt::format("{} and {} exclude each other", asked[0].first, asked[1].first));
   if (!asked.empty())
@@ -240,6 +253,13 @@ std::optional<int> interpret_onnx(CommandLine &line, const Flags &flags) {
 std::optional<int> interpret(CommandLine &line, const Flags &flags) {
   if (std::optional<int> code = choose_action(line, flags))
     return code;
+  if (line.action == Action::compare) {
+    line.tensors = flags.compared;
+    if (line.input.empty()) { // --compare model.onnx input.npy output.npy
+      line.input = line.tensors.front();
+      line.tensors.erase(line.tensors.begin());
+    }
+  }
   bool lists = line.action == Action::list_ops || line.action == Action::list_passes;
   if (line.input.empty() && !lists)
     return mistake("no model given; a text file, an ONNX file, or - for standard input");

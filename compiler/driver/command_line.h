@@ -3,6 +3,7 @@
 
 #include "compiler/cnnc.h"
 
+#include <optional>
 #include <variant>
 
 namespace cnnc::driver {
@@ -16,6 +17,7 @@ enum class Action {
   summary,
   run,
   verify,
+  compare,
   list_ops,
   list_passes
 };
@@ -30,14 +32,16 @@ struct CommandLine {
   bool markdown = false;
   bool time = false;
 
-  // Of Action::run and Action::verify.
-  std::vector<std::string> tensors; // .npy files; empty: random inputs
+  // Of Action::run, Action::verify and Action::compare.
+  std::vector<std::string> tensors; // .npy files; empty: random inputs (compare: inputs, outputs)
   std::string output_folder;
   uint32_t threads = 1;
   int64_t batch = 1;
   uint64_t seed = 1;
-  double tolerance = 1e-4;
+  std::optional<double> tolerance; // else one of those below
 };
+
+inline constexpr double verify_tolerance = 1e-4, compare_tolerance = 2e-4;
 
 inline constexpr int exit_fine = 0, exit_wrong_input = 1, exit_wrong_command_line = 2;
 

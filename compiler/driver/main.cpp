@@ -1,4 +1,5 @@
 // cnnc: options -> calls of cnnc.h.
+#include "compiler/driver/compare.h"
 #include "compiler/driver/tensors.h"
 #include "ir/text/files.h"
 
@@ -85,25 +86,13 @@ int run(const CommandLine &line, const Model &model) {
   Result<Program> program = jit(model, line.options);
   if (!program)
     return fail(program.error());
-  const cnnc_model_v1 &table = program->table();
-  Result<Inputs> inputs = make_inputs(line, table);
+  Result<Inputs> inputs = make_inputs(line, program->table());
   if (!inputs)
     return fail(inputs.error());
-  std::vector<const void *> input_pointers;
-  for (const Bytes &tensor : inputs->tensors)
-    input_pointers.push_back(tensor.data());
-  std::vector<Bytes> outputs;
-  std::vector<void *> output_pointers;
-  for (uint32_t i = 0; i < table.output_count; ++i)
-    outputs.emplace_back(tensor_size(table.outputs[i], inputs->batch));
-  for (Bytes &tensor : outputs)
-    output_pointers.push_back(tensor.data());
-  cnnc_context context = {};
-  context.threads = line.threads;
-  context.batch = inputs->batch;
-  if (Result<void> ran = program->run(input_pointers, output_pointers, &context); !ran)
-    return fail(ran.error());
-  Result<void> shown = show_outputs(line, table, outputs, inputs->batch);
+  Result<std::vector<Bytes>> outputs = run_once(*program, *inputs, line.threads);
+  if (!outputs)
+    return fail(outputs.error());
+  Result<void> shown = show_outputs(line, program->table(), *outputs, inputs->batch);
   return shown ? exit_fine : fail(shown.error());
 }
 
@@ -124,7 +113,8 @@ int verify(const CommandLine &line, const Model &model) {
       return Error{std::string(made.error())};
     return std::move(made->tensors);
   };
-  Result<Verification> result = cnnc::verify(model, inputs, line.tolerance, line.options);
+  Result<Verification> result =
+      cnnc::verify(model, inputs, line.tolerance.value_or(verify_tolerance), line.options);
   if (!result)
     return fail(result.error());
   print_values("kernel", result->values);
@@ -136,7 +126,8 @@ int verify(const CommandLine &line, const Model &model) {
       return fail(
           fmt::format("cnnc: error: the kernel @{} computes %{} wrong: the error {:.3g} is more "
                       "than {:g} of the largest value {:.4g}",
-                      value.kernel, value.value, value.error, line.tolerance, value.largest));
+                      value.kernel, value.value, value.error,
+                      line.tolerance.value_or(verify_tolerance), value.largest));
   return fail("cnnc: error: every kernel is right, but an output is not: a graph pass changed its "
               "meaning");
 }
@@ -176,6 +167,10 @@ int perform(const CommandLine &line, const Model &model) {
     return run(line, model);
   case Action::verify:
     return verify(line, model);
+  case Action::compare: {
+    Result<bool> same = compare(line, model);
+    return !same ? fail(same.error()) : *same ? exit_fine : exit_wrong_input;
+  }
   case Action::list_ops:
   case Action::list_passes:
     break; // need no model

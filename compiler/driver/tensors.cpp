@@ -84,8 +84,9 @@ Bytes random_tensor(const cnnc_tensor_v1 &tensor, int64_t batch, uint64_t seed) 
   return bytes;
 }
 
-/// Reads one file and checks it; the first symbolic batch decides for all.
-Result<Bytes> read_tensor(const std::string &file, const cnnc_tensor_v1 &tensor,
+/// Reads one file and checks it; the first symbolic batch decides for all. `role` is "input" or
+/// "output".
+Result<Bytes> read_tensor(const std::string &file, const char *role, const cnnc_tensor_v1 &tensor,
                           std::optional<int64_t> &batch) {
   Diagnostics diagnostics;
   std::optional<NpyArray> array = read_npy(file, diagnostics);
@@ -95,8 +96,8 @@ Result<Bytes> read_tensor(const std::string &file, const cnnc_tensor_v1 &tensor,
     batch = array->shape[0];
   std::vector<int64_t> shape = shape_of(tensor, batch.value_or(1));
   if (array->dtype != name_of(tensor.dtype) || array->shape != shape)
-    return Error{fmt::format("{}: error: this is {}, but the input %{} is {}", file,
-                             spell(array->dtype.c_str(), array->shape), tensor.name,
+    return Error{fmt::format("{}: error: this is {}, but the {} %{} is {}", file,
+                             spell(array->dtype.c_str(), array->shape), role, tensor.name,
                              spell(name_of(tensor.dtype), shape))};
   return std::move(array->data);
 }
@@ -105,23 +106,6 @@ template <class Element> std::vector<double> convert(const Bytes &bytes) {
   std::vector<Element> values(bytes.size() / sizeof(Element));
   std::memcpy(values.data(), bytes.data(), bytes.size());
   return {values.begin(), values.end()};
-}
-
-std::vector<double> as_numbers(const cnnc_tensor_v1 &tensor, const Bytes &bytes) {
-  switch (tensor.dtype) {
-  case CNNC_F32:
-    return convert<float>(bytes);
-  case CNNC_F64:
-    return convert<double>(bytes);
-  case CNNC_I32:
-    return convert<int32_t>(bytes);
-  case CNNC_I64:
-    return convert<int64_t>(bytes);
-  case CNNC_U8:
-  case CNNC_BOOL:
-    return convert<uint8_t>(bytes);
-  }
-  return {};
 }
 
 /// Per image the first elements and the largest one.
@@ -162,6 +146,23 @@ std::string file_name(std::string name) {
 
 } // namespace
 
+std::vector<double> as_numbers(const cnnc_tensor_v1 &tensor, const Bytes &bytes) {
+  switch (tensor.dtype) {
+  case CNNC_F32:
+    return convert<float>(bytes);
+  case CNNC_F64:
+    return convert<double>(bytes);
+  case CNNC_I32:
+    return convert<int32_t>(bytes);
+  case CNNC_I64:
+    return convert<int64_t>(bytes);
+  case CNNC_U8:
+  case CNNC_BOOL:
+    return convert<uint8_t>(bytes);
+  }
+  return {};
+}
+
 size_t tensor_size(const cnnc_tensor_v1 &tensor, int64_t batch) {
   return tensor.size * (is_symbolic(tensor) ? static_cast<size_t>(batch) : 1);
 }
@@ -178,15 +179,53 @@ Result<Inputs> make_inputs(const CommandLine &line, const cnnc_model_v1 &model) 
       inputs.tensors.push_back(random_tensor(model.inputs[i], line.batch, line.seed + i));
     return inputs;
   }
+  return read_inputs(line.tensors, model);
+}
+
+Result<Inputs> read_inputs(std::span<const std::string> files, const cnnc_model_v1 &model) {
+  Inputs inputs;
   std::optional<int64_t> batch;
   for (uint32_t i = 0; i < model.input_count; ++i) {
-    Result<Bytes> tensor = read_tensor(line.tensors[i], model.inputs[i], batch);
+    Result<Bytes> tensor = read_tensor(files[i], "input", model.inputs[i], batch);
     if (!tensor)
       return Error{std::string(tensor.error())};
     inputs.tensors.push_back(std::move(*tensor));
   }
   inputs.batch = batch.value_or(1);
   return inputs;
+}
+
+Result<std::vector<Bytes>> read_outputs(std::span<const std::string> files,
+                                        const cnnc_model_v1 &model, int64_t batch) {
+  std::vector<Bytes> outputs;
+  std::optional<int64_t> known_batch = batch;
+  for (uint32_t i = 0; i < model.output_count; ++i) {
+    Result<Bytes> tensor = read_tensor(files[i], "output", model.outputs[i], known_batch);
+    if (!tensor)
+      return Error{std::string(tensor.error())};
+    outputs.push_back(std::move(*tensor));
+  }
+  return outputs;
+}
+
+Result<std::vector<Bytes>> run_once(const Program &program, const Inputs &inputs,
+                                    uint32_t threads) {
+  const cnnc_model_v1 &table = program.table();
+  std::vector<const void *> input_pointers;
+  for (const Bytes &tensor : inputs.tensors)
+    input_pointers.push_back(tensor.data());
+  std::vector<Bytes> outputs;
+  std::vector<void *> output_pointers;
+  for (uint32_t i = 0; i < table.output_count; ++i)
+    outputs.emplace_back(tensor_size(table.outputs[i], inputs.batch));
+  for (Bytes &tensor : outputs)
+    output_pointers.push_back(tensor.data());
+  cnnc_context context = {};
+  context.threads = threads;
+  context.batch = inputs.batch;
+  if (Result<void> ran = program.run(input_pointers, output_pointers, &context); !ran)
+    return Error{std::string(ran.error())};
+  return outputs;
 }
 
 Result<void> show_outputs(const CommandLine &line, const cnnc_model_v1 &model,

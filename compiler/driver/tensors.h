@@ -14,9 +14,20 @@ struct Inputs {
 
 /// From the .npy files of the command line, or random ones, checked against the model's table.
 Result<Inputs> make_inputs(const CommandLine &line, const cnnc_model_v1 &model);
+/// From one .npy file per input.
+Result<Inputs> read_inputs(std::span<const std::string> files, const cnnc_model_v1 &model);
+/// From one .npy file per output, whose shapes have to be those of outputs for that batch.
+Result<std::vector<Bytes>> read_outputs(std::span<const std::string> files,
+                                        const cnnc_model_v1 &model, int64_t batch);
+
+/// Runs a compiled model and returns its outputs.
+Result<std::vector<Bytes>> run_once(const Program &program, const Inputs &inputs, uint32_t threads);
 
 /// Bytes of a tensor of a batch; the batch counts only where it is symbolic.
 size_t tensor_size(const cnnc_tensor_v1 &tensor, int64_t batch);
+
+/// The elements as numbers.
+std::vector<double> as_numbers(const cnnc_tensor_v1 &tensor, const Bytes &bytes);
 
 /// Writes to -o, to --outputs, or a short view of each tensor to standard output.
 Result<void> show_outputs(const CommandLine &line, const cnnc_model_v1 &model,

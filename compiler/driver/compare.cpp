@@ -1,0 +1,118 @@
+#include "compiler/driver/compare.h"
+
+#include "compiler/driver/tensors.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <iostream>
+
+namespace cnnc::driver {
+
+namespace {
+
+struct Difference {
+  double largest = 0; // of the reference
+  double error = 0;   // the largest one
+  size_t wrong = 0;   // elements beyond the tolerance
+  size_t first = 0;   // of these
+};
+
+Difference difference(const std::vector<double> &actual, const std::vector<double> &expected,
+                      double tolerance) {
+  Difference result;
+  for (double value : expected)
+    if (std::isfinite(value))
+      result.largest = std::max(result.largest, std::abs(value));
+  for (size_t i = 0; i < expected.size(); ++i) {
+    double a = actual[i], e = expected[i];
+    if (a == e || (std::isnan(a) && std::isnan(e)))
+      continue;
+    double error = std::abs(a - e);
+    double allowed = tolerance * std::max(1.0, result.largest) + 5 * tolerance * std::abs(e);
+    bool right = error <= allowed && std::isfinite(e);
+    if (!right && result.wrong++ == 0)
+      result.first = i;
+    result.error = std::max(result.error, std::isnan(error) ? INFINITY : error);
+  }
+  return result;
+}
+
+/// Prints a line per output; returns whether all agree.
+bool print_differences(const cnnc_model_v1 &table, const std::vector<Bytes> &actual,
+                       const std::vector<Bytes> &expected, double tolerance) {
+  bool same = true;
+  std::cout << fmt::format("{:<40} {:>12} {:>12} {:>12}\n", "output", "largest", "error",
+                           "relative");
+  for (uint32_t i = 0; i < table.output_count; ++i) {
+    std::vector<double> a = as_numbers(table.outputs[i], actual[i]);
+    std::vector<double> e = as_numbers(table.outputs[i], expected[i]);
+    Difference d = difference(a, e, tolerance);
+    std::cout << fmt::format("{:<40} {:>12.4g} {:>12.3g} {:>12.3g}",
+                             fmt::format("%{}", table.outputs[i].name), d.largest, d.error,
+                             d.largest > 0 ? d.error / d.largest : d.error);
+    if (d.wrong > 0)
+      std::cout << fmt::format(
+          "  DIFFERS in {} of {} elements; the first is [{}]: {:.6g}, expected "
+          "{:.6g}",
+          d.wrong, e.size(), d.first, a[d.first], e[d.first]);
+    std::cout << "\n";
+    same = same && d.wrong == 0;
+  }
+  return same;
+}
+
+/// Says where a difference comes from, as far as the reference interpreter can tell.
+Result<void> print_origin(const CommandLine &line, const Model &model, const Inputs &inputs) {
+  auto same_inputs = [&](const cnnc_model_v1 &) -> Result<std::vector<Bytes>> {
+    return inputs.tensors;
+  };
+  Result<Verification> verification =
+      cnnc::verify(model, same_inputs, verify_tolerance, line.options);
+  if (!verification)
+    return Error{std::string(verification.error())};
+  for (const VerifiedValue &value : verification->values)
+    if (value.wrong) {
+      std::cout << fmt::format(
+          "the first kernel that differs from the reference interpreter is @{} "
+          "-> %{}: error {:.3g}, largest value {:.4g}\n",
+          value.kernel, value.value, value.error, value.largest);
+      return {};
+    }
+  std::cout << "every kernel computes what the reference interpreter does: the other program ran "
+               "another network, other weights or another input\n";
+  return {};
+}
+
+} // namespace
+
+Result<bool> compare(const CommandLine &line, const Model &model) {
+  Result<Program> program = jit(model, line.options);
+  if (!program)
+    return Error{std::string(program.error())};
+  const cnnc_model_v1 &table = program->table();
+  if (line.tensors.size() != table.input_count + table.output_count)
+    return Error{fmt::format("cnnc: error: --compare takes a file for each of the {} inputs and {} "
+                             "outputs of @{}, in their order, but {} were given",
+                             table.input_count, table.output_count, table.name,
+                             line.tensors.size())};
+  std::span<const std::string> files = line.tensors;
+  Result<Inputs> inputs = read_inputs(files.first(table.input_count), table);
+  if (!inputs)
+    return Error{std::string(inputs.error())};
+  Result<std::vector<Bytes>> expected =
+      read_outputs(files.subspan(table.input_count), table, inputs->batch);
+  if (!expected)
+    return Error{std::string(expected.error())};
+  Result<std::vector<Bytes>> actual = run_once(*program, *inputs, line.threads);
+  if (!actual)
+    return Error{std::string(actual.error())};
+  if (print_differences(table, *actual, *expected, line.tolerance.value_or(compare_tolerance)))
+    return true;
+  if (inputs->batch == 1)
+    if (Result<void> told = print_origin(line, model, *inputs); !told)
+      return Error{std::string(told.error())};
+  return false;
+}
+
+} // namespace cnnc::driver
