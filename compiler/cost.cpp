@@ -38,8 +38,8 @@ int64_t multiplications(const Graph &graph, const Node &node) {
           },
           [&](const Dense &) { return saturating_mul(outputs, shape(1)[1]); },
           [](const OneOf<Weight, Splat, Literal, Random, MaxPool2d, AvgPool2d, GlobalAvgPool2d,
-                         Unary, Binary, BatchNorm, Softmax, ReduceMean, Concat, Split, Slice, Pad,
-                         Reshape, Flatten, Transpose, DepthToSpace, SpaceToDepth, Relayout,
+                         Unary, Binary, Where, Cast, BatchNorm, Softmax, ReduceMean, Concat, Split, Slice, Pad,
+                         Reshape, Flatten, Transpose, DepthToSpace, SpaceToDepth, Gather, Resize2d, Relayout,
                          Call> auto &) { return int64_t(0); }},
       node.op);
 }
@@ -58,9 +58,15 @@ std::vector<ValueId> parameter_operands(const Graph &graph, const Node &node,
           [](const Binary &) {
             return std::pair{0, 2};
           },
+          [](const Where &) {
+            return std::pair{1, 3};
+          },
+          [](const Gather &) {
+            return std::pair{0, 1};
+          },
           [](const OneOf<Weight, Splat, Literal, Random, MaxPool2d, AvgPool2d, GlobalAvgPool2d,
-                         Unary, Softmax, ReduceMean, Concat, Split, Slice, Pad, Reshape, Flatten,
-                         Transpose, DepthToSpace, SpaceToDepth, Relayout, Call> auto &) {
+                         Unary, Cast, Softmax, ReduceMean, Concat, Split, Slice, Pad, Reshape,
+                         Flatten, Transpose, DepthToSpace, SpaceToDepth, Resize2d, Relayout, Call> auto &) {
             return std::pair{0, 0};
           }},
       node.op);

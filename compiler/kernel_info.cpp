@@ -87,6 +87,9 @@ std::string algorithm_of(const Graph &graph, const Node &main) {
                                [](const GlobalAvgPool2d &) -> std::string { return "pool"; },
                                [](const Unary &) -> std::string { return "elementwise"; },
                                [](const Binary &) -> std::string { return "elementwise"; },
+                               [](const Where &) -> std::string { return "elementwise"; },
+                               [](const Cast &) -> std::string { return "elementwise"; },
+                               [](const Gather &) -> std::string { return "copy"; },
                                [](const Relayout &) -> std::string { return "copy"; },
                                [](const auto &) -> std::string { return "loops"; }},
                     main.op);

@@ -87,6 +87,27 @@ public:
   Field operator()(const BatchNorm &) const { return operand(0); }
   Field operator()(const Relayout &) const { return operand(0); }
   Field operator()(const Binary &) const { return joined(); }
+  Field operator()(const Where &) const { return joined(); }
+  Field operator()(const Cast &) const { return operand(0); }
+
+  /// Positions of the result do not follow a stride of whole numbers.
+  Field operator()(const Resize2d &resize) const {
+    Field field = operand(0);
+    int64_t taps = resize.mode == ResizeMode::nearest  ? 1
+                   : resize.mode == ResizeMode::linear ? 2
+                                                       : 4;
+    for (size_t i = 0; field && i < 2; ++i) {
+      AxisField &axis = (*field)[i];
+      std::optional<int64_t> more = checked_mul(axis.stride, taps - 1);
+      std::optional<int64_t> size = more ? checked_add(axis.size, *more) : std::nullopt;
+      if (!axis.whole && size)
+        axis.size = *size;
+    }
+    return irregular(field);
+  }
+
+  /// Any element along the axis may be the one that is taken.
+  Field operator()(const Gather &gather) const { return irregular(mixed({gather.axis})); }
 
   Field operator()(const Softmax &softmax) const { return mixed({softmax.axis}); }
 

@@ -242,8 +242,8 @@ private:
       return connect(operand, input_blocks(operand, blocks, 1), halo);
     }
     // A channel that is broadcast is read alone, wherever it lies.
-    bool broadcast = std::holds_alternative<Binary>(node.op) && shape(operand)[1] == 1 &&
-                     shape(operand) != shape(result);
+    bool broadcast =
+        broadcasts(node.op) && shape(operand)[1] == 1 && shape(operand) != shape(result);
     return connect(operand, broadcast ? type(operand).layout.blocks : blocks, {});
   }
 

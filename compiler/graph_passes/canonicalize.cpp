@@ -99,6 +99,14 @@ private:
     return unary.parameters[0] == 0 && become(Unary{UnaryKind::relu}, {operand()});
   }
 
+  /// A square is a product.
+  bool simplify(const Binary &binary) {
+    const Node *exponent = producer_of(graph_, node().operands[1]);
+    const Splat *splat = exponent ? std::get_if<Splat>(&exponent->op) : nullptr;
+    return binary.kind == BinaryKind::pow && splat && splat->value == 2 &&
+           become(Binary{BinaryKind::mul}, {operand(), operand()});
+  }
+
   bool simplify(const Reshape &) { return simplify_reshape(); }
   bool simplify(const Flatten &) { return simplify_reshape(); }
   bool simplify_reshape() {

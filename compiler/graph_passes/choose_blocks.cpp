@@ -26,8 +26,11 @@ public:
                               [&](const MaxPool2d &) { return blocks_pool(first); },
                               [&](const AvgPool2d &) { return blocks_pool(first); },
                               [&](const GlobalAvgPool2d &) { return blocks_pool(first); },
+                              [&](const Resize2d &) { return blocks_pool(first); },
                               [&](const Unary &) { return blocks_elementwise(members); },
                               [&](const Binary &) { return blocks_elementwise(members); },
+                              [&](const Where &) { return blocks_elementwise(members); },
+                              [&](const Cast &) { return blocks_elementwise(members); },
                               [](const auto &) { return false; }},
                    first.op);
     return blocked && finite_in_padding(members) ? std::vector<Block>{{1, lanes_}}
@@ -79,8 +82,9 @@ private:
       const Op &op = graph_.nodes[member].op;
       const auto *binary = std::get_if<Binary>(&op);
       const auto *unary = std::get_if<Unary>(&op);
-      return (binary && binary->kind == BinaryKind::div) ||
-             (unary && unary->kind == UnaryKind::exp);
+      return (binary && (binary->kind == BinaryKind::div || binary->kind == BinaryKind::pow)) ||
+             (unary && (unary->kind == UnaryKind::exp || unary->kind == UnaryKind::log ||
+                        unary->kind == UnaryKind::sqrt || unary->kind == UnaryKind::reciprocal));
     });
   }
 

@@ -49,6 +49,10 @@ public:
                           [&](const GlobalAvgPool2d &) { global_pool(schedule, result); },
                           [&](const Unary &) { elementwise(schedule, result); },
                           [&](const Binary &) { elementwise(schedule, result); },
+                          [&](const Where &) { elementwise(schedule, result); },
+                          [&](const Cast &) { elementwise(schedule, result); },
+                          [&](const Resize2d &) { elementwise(schedule, result); },
+                          [&](const Gather &op) { gather(schedule, anchor, op); },
                           [&](const Concat &) { elementwise(schedule, result); },
                           [&](const Relayout &) { relayout(schedule, anchor); },
                           [&](const Softmax &op) { reduction(schedule, {op.axis}, members); },
@@ -325,6 +329,16 @@ private:
       schedule.vector = {{names.back(), lanes_}};
     }
     schedule.parallel.assign(names.begin(), names.end() - 1);
+  }
+
+  /// Lanes along the last dimension where they lie side by side in the input, too.
+  void gather(Schedule &schedule, const Node &node, const Gather &op) {
+    const TensorType &input = graph_.type(node.operands[0]);
+    elementwise(schedule, graph_.type(node.results[0]));
+    if (*normalized_axis(op.axis, input.rank()) + 1 == input.rank()) {
+      schedule.tile.clear();
+      schedule.vector.clear();
+    }
   }
 
   void reduction(Schedule &schedule, const std::vector<int64_t> &axes,

@@ -101,7 +101,7 @@ private:
   /// An element-wise op on splats of any size, computed for one element.
   bool compute_splat(NodeId id) {
     const Node &node = graph_.nodes[id];
-    if (!is<Unary, Binary>(node.op))
+    if (!is<Unary, Binary>(node.op) || !plain_f32(node.results[0]))
       return false;
     std::vector<Tensor> operands;
     for (ValueId operand : node.operands) {

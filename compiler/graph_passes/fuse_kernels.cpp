@@ -30,7 +30,6 @@ namespace {
 template <class... Ops> bool is(const Op &op) { return (std::holds_alternative<Ops>(op) || ...); }
 
 bool is_anchor(const Op &op) { return is<Conv2d, Local2d, Dense>(op); }
-bool is_elementwise(const Op &op) { return is<Unary, Binary>(op); }
 bool is_pool(const Op &op) { return is<MaxPool2d, AvgPool2d, GlobalAvgPool2d>(op); }
 
 /// For each node the op through which everything passes on its way to the outputs of the model;
@@ -149,7 +148,8 @@ private:
   }
 
   bool can_join(NodeId id, NodeId tail) const {
-    return is_free(id) && is_elementwise(op(id)) && type(id) == type(tail);
+    return is_free(id) && is_elementwise(op(id)) && type(id).shape == type(tail).shape &&
+           type(id).layout == type(tail).layout;
   }
 
   std::optional<NodeId> only_user(NodeId id) const {
@@ -173,7 +173,8 @@ private:
     return pool && exact(*pool);
   }
 
-  /// Whether the output tiles of Winograd cut the plane into equal parts and hold whole 2x2 windows.
+  /// Whether the output tiles of Winograd cut the plane into equal parts and hold whole 2x2
+  /// windows.
   bool tiles_hold_windows(NodeId anchor) const {
     const auto *conv = std::get_if<Conv2d>(&op(anchor));
     if (!conv || conv->winograd <= 0)

@@ -79,7 +79,7 @@ private:
                                  std::holds_alternative<Dense>(node.op));
     if (type(operand).layout.blocks.empty() && filter)
       return filter_layout(node, blocked);
-    bool activation = index == 0 && !std::holds_alternative<Binary>(node.op);
+    bool activation = index == 0 && !broadcasts(node.op);
     if (activation || !blocked || !type(operand).layout.blocks.empty())
       return {};
     return {channel_blocks(node, operand, result), {}};
@@ -117,7 +117,7 @@ private:
   /// The bias of a convolution counts channels in its dimension 0, others are broadcast (NumPy).
   std::vector<Block> channel_blocks(const Node &node, ValueId operand, const TensorType &result) {
     const std::vector<int64_t> &shape = type(operand).shape;
-    bool bias = !std::holds_alternative<Binary>(node.op);
+    bool bias = !broadcasts(node.op);
     int64_t axis =
         bias ? 0 : 1 - (static_cast<int64_t>(result.rank()) - static_cast<int64_t>(shape.size()));
     bool per_channel = axis >= 0 && axis < static_cast<int64_t>(shape.size()) &&

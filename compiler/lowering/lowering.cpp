@@ -71,6 +71,11 @@ Expression Lowering::read(size_t index, const Subscripts &subscripts) const {
   return loop::load(access.buffer, access.subscripts);
 }
 
+Index Lowering::look_up(size_t index, const Subscripts &subscripts, int64_t limit) const {
+  Access access = operand_access(index, subscripts);
+  return Index::lookup(access.buffer, access.subscripts, limit);
+}
+
 Statement Lowering::write(const Subscripts &subscripts, Expression value,
                           size_t result_index) const {
   return loop::make_assign(result_access(subscripts, result_index), std::move(value));
@@ -83,6 +88,22 @@ Expression Lowering::read_broadcast(size_t index, const Subscripts &subscripts) 
     if (shape[i] == 1)
       own[i] = 0;
   return read(index, own);
+}
+
+std::string Lowering::add_table(const std::string &name, DType dtype, std::vector<int64_t> shape,
+                                std::vector<double> values) {
+  loop::Table table;
+  table.name = name;
+  for (int i = 1; kernel_.find_buffer(table.name) || kernel_.find_table(table.name); ++i)
+    table.name = fmt::format("{}_{}", name, i);
+  table.dtype = dtype;
+  table.shape = std::move(shape);
+  if (dtype == DType::f32)
+    for (double &value : values)
+      value = static_cast<double>(static_cast<float>(value));
+  table.values = std::move(values);
+  kernel_.tables.push_back(std::move(table));
+  return kernel_.tables.back().name;
 }
 
 void Lowering::append(std::vector<Statement> statements) {
@@ -139,10 +160,9 @@ Subscripts variables(const std::vector<std::string> &names) {
   return result;
 }
 
-std::vector<Statement>
-reduce_channels(int64_t count, int64_t block,
-                const std::vector<std::pair<std::string, int64_t>> &window,
-                const std::function<Statement(const Index &channel)> &body) {
+std::vector<Statement> reduce_channels(int64_t count, int64_t block,
+                                       const std::vector<std::pair<std::string, int64_t>> &window,
+                                       const std::function<Statement(const Index &channel)> &body) {
   std::vector<Statement> statements;
   auto add = [&](int64_t blocks, const Index &first, int64_t channels) {
     std::vector<std::pair<std::string, int64_t>> loops;

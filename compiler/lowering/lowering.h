@@ -37,8 +37,15 @@ public:
   loop::Expression read(size_t index, const Subscripts &subscripts) const;
   loop::Statement write(const Subscripts &subscripts, loop::Expression value,
                         size_t result_index = 0) const;
+  /// An element of an integer operand as an index in [0, limit).
+  loop::Index look_up(size_t index, const Subscripts &subscripts, int64_t limit) const;
   /// An element of an operand that is broadcast (NumPy) to subscripts of the result.
   loop::Expression read_broadcast(size_t index, const Subscripts &subscripts) const;
+
+  /// Adds a constant table to the kernel, under `name` or, if that is taken, one like it. Returns
+  /// its name. i32 or f32, row-major.
+  std::string add_table(const std::string &name, DType dtype, std::vector<int64_t> shape,
+                        std::vector<double> values);
 
   void append(std::vector<loop::Statement> statements);
   loop::Kernel &kernel() { return kernel_; }
@@ -85,6 +92,8 @@ bool lower(const AvgPool2d &, Lowering &);
 bool lower(const GlobalAvgPool2d &, Lowering &);
 bool lower(const Unary &, Lowering &);
 bool lower(const Binary &, Lowering &);
+bool lower(const Where &, Lowering &);
+bool lower(const Cast &, Lowering &);
 bool lower(const BatchNorm &, Lowering &);
 bool lower(const Softmax &, Lowering &);
 bool lower(const ReduceMean &, Lowering &);
@@ -95,6 +104,8 @@ bool lower(const Pad &, Lowering &);
 bool lower(const Transpose &, Lowering &);
 bool lower(const DepthToSpace &, Lowering &);
 bool lower(const SpaceToDepth &, Lowering &);
+bool lower(const Gather &, Lowering &);
+bool lower(const Resize2d &, Lowering &);
 bool lower(const Relayout &, Lowering &);
 
 /// The formula of a unary op as an expression.

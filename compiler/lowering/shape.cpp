@@ -191,11 +191,6 @@ bool lower(const Pad &pad, Lowering &lowering) {
       result_extents[i] = result.shape[i];
     }
   }
-  if (pad.mode == PadMode::constant && input.dtype != DType::f32)
-    return lowering.error(
-        fmt::format("a border of a constant needs f32, but the input is {}; modes reflect, edge "
-                    "and wrap take every type",
-                    name_of(input.dtype)));
   if (pad.mode == PadMode::constant)
     append_pad_slabs(pad, lowering, sizes, result_extents);
   else
@@ -215,6 +210,19 @@ bool lower(const Transpose &transpose, Lowering &lowering) {
   }
   append_copy(lowering, extents, place, lowering.read(0, from));
   append_zero_lanes(lowering, extents);
+  return true;
+}
+
+bool lower(const Gather &gather, Lowering &lowering) {
+  const TensorType &input = lowering.operand(0), &indices = lowering.operand(1);
+  const size_t axis = *normalized_axis(gather.axis, input.rank());
+  Subscripts place = variables(loop_names(lowering.result().rank()));
+  auto first = place.begin() + static_cast<std::ptrdiff_t>(axis);
+  auto last = first + static_cast<std::ptrdiff_t>(indices.rank());
+  Subscripts from(place.begin(), first);
+  from.push_back(lowering.look_up(1, Subscripts(first, last), input.shape[axis]));
+  from.insert(from.end(), last, place.end());
+  append_copy(lowering, loop_extents(lowering.result()), place, lowering.read(0, from));
   return true;
 }
 

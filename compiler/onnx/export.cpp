@@ -57,6 +57,13 @@ bool is_exportable(const Graph &graph, Diagnostics &diagnostics) {
       ok = false;
       continue;
     }
+    const auto *resize = std::get_if<Resize2d>(&node.op);
+    if (resize && resize->coordinates == ResizeCoordinates::half_pixel_symmetric &&
+        !resize->scales.empty()) {
+      diagnostics.error(node.range, "opset 17 has no coordinates half_pixel_symmetric with scales "
+                                    "of their own");
+      ok = false;
+    }
     for (ValueId id : node.results)
       ok &= has_onnx_type(graph.value(id), node.range, diagnostics);
   }

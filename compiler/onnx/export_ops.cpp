@@ -33,6 +33,8 @@ public:
   bool add(const GlobalAvgPool2d &) { return same("GlobalAveragePool"); }
   bool add(const Unary &op);
   bool add(const Binary &op);
+  bool add(const Where &) { return same("Where"); }
+  bool add(const Cast &op);
   bool add(const BatchNorm &op);
   bool add(const Softmax &op);
   bool add(const ReduceMean &op);
@@ -45,6 +47,8 @@ public:
   bool add(const Transpose &op);
   bool add(const DepthToSpace &op);
   bool add(const SpaceToDepth &op);
+  bool add(const Gather &op);
+  bool add(const Resize2d &op);
   bool add(const Relayout &) { return same("Identity"); }
   bool add(const Call &) { return false; }
   // Sources of constants are initializers, not nodes.
@@ -91,6 +95,7 @@ private:
   bool add_wrapped(const Pad &op);
   bool add_conv_transpose(const ConvTranspose2d &op, const std::vector<std::string> &inputs,
                           const std::string &result);
+  bool add_gelu(bool with_tanh);
 
   NodeBuilder &builder_;
   const Graph &graph_;
@@ -298,8 +303,69 @@ bool NodeExport::add(const Unary &op) {
   case UnaryKind::dropout:
     scalar("ratio", op.parameters[0]);
     return same("Dropout");
+  case UnaryKind::abs:
+    return same("Abs");
+  case UnaryKind::neg:
+    return same("Neg");
+  case UnaryKind::floor:
+    return same("Floor");
+  case UnaryKind::ceil:
+    return same("Ceil");
+  case UnaryKind::round:
+    return same("Round");
+  case UnaryKind::sign:
+    return same("Sign");
+  case UnaryKind::log:
+    return same("Log");
+  case UnaryKind::erf:
+    return same("Erf");
+  case UnaryKind::reciprocal:
+    return same("Reciprocal");
+  case UnaryKind::softplus:
+    return same("Softplus");
+  case UnaryKind::softsign:
+    return same("Softsign");
+  case UnaryKind::selu: {
+    onnx::NodeProto &selu = node("Selu");
+    set_attribute(selu, "alpha", op.parameters[0]);
+    set_attribute(selu, "gamma", op.parameters[1]);
+    return true;
+  }
+  case UnaryKind::celu:
+    return with_alpha("Celu");
+  case UnaryKind::gelu:
+  case UnaryKind::gelu_tanh:
+    return add_gelu(op.kind == UnaryKind::gelu_tanh);
+  case UnaryKind::mish: { // Mish is younger than the opset
+    std::string softplus = step("Softplus", inputs_, "softplus");
+    builder_.add("Mul", {inputs_[0], step("Tanh", {softplus}, "tanh")}, outputs_);
+    return true;
+  }
+  case UnaryKind::thresholded_relu:
+    return with_alpha("ThresholdedRelu");
+  case UnaryKind::logical_not:
+    return same("Not");
   }
   return false;
+}
+
+/// x / 2 * (1 + erf(x / sqrt 2)), or the approximation with tanh: Gelu is younger than the opset.
+bool NodeExport::add_gelu(bool with_tanh) {
+  auto number = [&](const std::string &suffix, double value) {
+    return builder_.scalar(derived(suffix), DType::f32, value);
+  };
+  const std::string x = inputs_[0];
+  std::string inner = x;
+  if (with_tanh) {
+    std::string cube = step("Mul", {step("Mul", {x, x}, "square"), x}, "cube");
+    inner = step("Add", {x, step("Mul", {cube, number("cubic", 0.044715)}, "term")}, "inner");
+  }
+  std::string scale = number("scale", with_tanh ? 0.79788456080286535588 : 0.70710678118654752440);
+  inner = step("Mul", {inner, scale}, "scaled");
+  std::string curve = step(with_tanh ? "Tanh" : "Erf", {inner}, "curve");
+  std::string factor = step("Add", {curve, number("one", 1)}, "factor");
+  builder_.add("Mul", {step("Mul", {x, number("half", 0.5)}, "halved"), factor}, outputs_);
+  return true;
 }
 
 bool NodeExport::add(const Binary &op) {
@@ -318,6 +384,24 @@ bool NodeExport::add(const Binary &op) {
     return same("Max");
   case BinaryKind::prelu:
     return same("PRelu");
+  case BinaryKind::pow:
+    return same("Pow");
+  case BinaryKind::equal:
+    return same("Equal");
+  case BinaryKind::less:
+    return same("Less");
+  case BinaryKind::less_or_equal:
+    return same("LessOrEqual");
+  case BinaryKind::greater:
+    return same("Greater");
+  case BinaryKind::greater_or_equal:
+    return same("GreaterOrEqual");
+  case BinaryKind::logical_and:
+    return same("And");
+  case BinaryKind::logical_or:
+    return same("Or");
+  case BinaryKind::logical_xor:
+    return same("Xor");
   }
   return false;
 }
@@ -463,6 +547,49 @@ bool NodeExport::add(const SpaceToDepth &op) {
       step("Reshape", {inputs_[0], integers("blocks", {0, c, h, rows, w, columns})}, "parts");
   parts = transposed(parts, {0, 3, 5, 1, 2, 4}, "pixels");
   builder_.add("Reshape", {parts, integers("planes", {0, rows * columns * c, h, w})}, outputs_);
+  return true;
+}
+
+bool NodeExport::add(const Cast &op) {
+  set_attribute(node("Cast"), "to", static_cast<int64_t>(onnx_type(op.dtype())));
+  return true;
+}
+
+bool NodeExport::add(const Gather &op) {
+  set_attribute(node("Gather"), "axis", op.axis);
+  return true;
+}
+
+/// Either sizes or scales: those that the formulas use. half_pixel_symmetric is younger than the
+/// opset; without scales it is half_pixel.
+bool NodeExport::add(const Resize2d &op) {
+  auto word = []<class T>(T value) {
+    return std::string(Words<T>::words[static_cast<size_t>(value)]);
+  };
+  ResizeCoordinates coordinates = op.coordinates;
+  if (coordinates == ResizeCoordinates::half_pixel_symmetric && op.scales.empty())
+    coordinates = ResizeCoordinates::half_pixel;
+  if (coordinates == ResizeCoordinates::half_pixel_symmetric)
+    return false;
+  const bool crops = coordinates == ResizeCoordinates::tf_crop_and_resize;
+  inputs_.push_back(crops ? builder_.numbers(derived("roi"), op.roi) : "");
+  std::vector<double> scales = op.scales;
+  if (scales.empty() && graph_.type(node_.results[0]).has_symbolic_batch())
+    for (size_t i = 0; i < 2; ++i) // sizes would have to say that of the batch
+      scales.push_back(static_cast<double>(op.sizes[i]) / static_cast<double>(shape(0)[2 + i]));
+  if (scales.empty()) {
+    inputs_.push_back("");
+    inputs_.push_back(integers("sizes", result_shape()));
+  } else {
+    inputs_.push_back(builder_.numbers(derived("scales"), {1, 1, scales[0], scales[1]}));
+  }
+  onnx::NodeProto &resize = node("Resize");
+  set_attribute(resize, "mode", word(op.mode));
+  set_attribute(resize, "coordinate_transformation_mode", word(coordinates));
+  set_attribute(resize, "nearest_mode", word(op.nearest));
+  set_attribute(resize, "cubic_coeff_a", op.cubic_coeff_a);
+  set_attribute(resize, "exclude_outside", int64_t(op.exclude_outside));
+  set_attribute(resize, "extrapolation_value", op.extrapolation_value);
   return true;
 }
 

@@ -83,6 +83,13 @@ std::string NodeBuilder::scalar(const std::string &base, DType dtype, double val
   return constant(base, type, {reinterpret_cast<const char *>(bytes.data()), bytes.size()});
 }
 
+std::string NodeBuilder::numbers(const std::string &base, const std::vector<double> &values) {
+  std::vector<float> floats(values.begin(), values.end());
+  std::string elements(reinterpret_cast<const char *>(floats.data()),
+                       floats.size() * sizeof(float));
+  return constant(base, {DType::f32, {static_cast<int64_t>(values.size())}}, std::move(elements));
+}
+
 namespace {
 
 onnx::AttributeProto &add_attribute(onnx::NodeProto &node, const std::string &name,

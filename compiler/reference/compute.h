@@ -30,6 +30,13 @@ Tensors compute(const GlobalAvgPool2d &, const Operands &, const Types &);
 // elementwise.cpp
 Tensors compute(const Unary &, const Operands &, const Types &);
 Tensors compute(const Binary &, const Operands &, const Types &);
+Tensors compute(const Where &, const Operands &, const Types &);
+
+// cast.cpp
+Tensors compute(const Cast &, const Operands &, const Types &);
+
+// resize.cpp
+Tensors compute(const Resize2d &, const Operands &, const Types &);
 
 // normalization.cpp
 Tensors compute(const BatchNorm &, const Operands &, const Types &);
@@ -46,6 +53,7 @@ Tensors compute(const Flatten &, const Operands &, const Types &);
 Tensors compute(const Transpose &, const Operands &, const Types &);
 Tensors compute(const DepthToSpace &, const Operands &, const Types &);
 Tensors compute(const SpaceToDepth &, const Operands &, const Types &);
+Tensors compute(const Gather &, const Operands &, const Types &);
 Tensors compute(const Relayout &, const Operands &, const Types &);
 
 } // namespace cnnc::reference

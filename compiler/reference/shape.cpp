@@ -168,4 +168,26 @@ Tensors compute(const Relayout &, const Operands &operands, const Types &types) 
   return {operands[0]->with_type(types[0])};
 }
 
+Tensors compute(const Gather &op, const Operands &operands, const Types &types) {
+  Tensor result(types[0]);
+  const Tensor &input = *operands[0], &indices = *operands[1];
+  size_t axis = *normalized_axis(op.axis, input.shape().size()), count = indices.shape().size();
+  int64_t size = input.shape()[axis];
+  std::vector<int64_t> strides = row_major_strides(input.shape());
+  std::vector<int64_t> index_strides = row_major_strides(indices.shape());
+  ElementCopy copy(input, result);
+  for_each_index(result.shape(), [&](const std::vector<int64_t> &index, int64_t position) {
+    int64_t in_indices = 0, from = 0;
+    for (size_t i = 0; i < count; ++i)
+      in_indices += index[axis + i] * index_strides[i];
+    int64_t taken = indices.type().dtype == DType::i32 ? indices.elements<int32_t>()[in_indices]
+                                                       : indices.elements<int64_t>()[in_indices];
+    taken = std::clamp<int64_t>(taken < 0 ? taken + size : taken, 0, size - 1);
+    for (size_t i = 0; i < strides.size(); ++i)
+      from += strides[i] * (i < axis ? index[i] : i == axis ? taken : index[i + count - 1]);
+    copy(from, position);
+  });
+  return {result};
+}
+
 } // namespace cnnc::reference

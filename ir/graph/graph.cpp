@@ -221,7 +221,19 @@ InferContext infer_context(const Graph &graph, const Node &node, Diagnostics &di
         return range;
     return SourceRange{};
   };
-  return {std::move(operands), std::move(declared), std::move(locations), diagnostics};
+  InferContext context(std::move(operands), std::move(declared), std::move(locations), diagnostics);
+  std::vector<std::span<const double>> listed;
+  for (ValueId operand : node.operands) {
+    NodeId producer = graph.values[operand].producer;
+    const Op *op = producer == no_id ? nullptr : &graph.nodes[producer].op;
+    const auto *literal = op ? std::get_if<Literal>(op) : nullptr;
+    const auto *splat = op ? std::get_if<Splat>(op) : nullptr;
+    listed.push_back(literal ? std::span<const double>(literal->values)
+                     : splat ? std::span<const double>(&splat->value, 1)
+                             : std::span<const double>());
+  }
+  context.set_listed(std::move(listed));
+  return context;
 }
 
 } // namespace cnnc

@@ -29,11 +29,11 @@ bool InferContext::require_rank(size_t index, size_t rank, std::string_view mean
   return false;
 }
 
-bool InferContext::require_f32(size_t index) {
-  if (operand(index).dtype == DType::f32)
+bool InferContext::require_dtype(size_t index, DType dtype) {
+  if (operand(index).dtype == dtype)
     return true;
-  error_at_operand(index,
-                   fmt::format("this must be of type f32, but is {}", to_string(operand(index))));
+  error_at_operand(index, fmt::format("this must be of type {}, but is {}", name_of(dtype),
+                                      to_string(operand(index))));
   return false;
 }
 

@@ -5,6 +5,7 @@
 #include "ir/text/diagnostics.h"
 
 #include <functional>
+#include <span>
 
 namespace cnnc {
 
@@ -31,6 +32,12 @@ public:
   const TensorType &operand(size_t index) const { return operands_[index]; }
   const std::vector<int64_t> &shape(size_t index) const { return operands_[index].shape; }
   const std::vector<TensorType> &declared() const { return declared_; }
+  /// The elements that the text lists for an operand: those of a literal, or the one of a splat.
+  /// Empty for all others.
+  std::span<const double> listed(size_t index) const {
+    return index < listed_.size() ? listed_[index] : std::span<const double>();
+  }
+  void set_listed(std::vector<std::span<const double>> listed) { listed_ = std::move(listed); }
 
   /// Report at the op, at an operand, or at an attribute (at the op when the text leaves it out).
   /// All return an empty optional, so that infer() can `return context.error(...)`.
@@ -38,14 +45,16 @@ public:
   std::nullopt_t error_at_operand(size_t index, std::string message);
   std::nullopt_t error_at_attribute(std::string_view name, std::string message);
 
-  /// Reports unless the operand has this rank / the element type f32.
+  /// Reports unless the operand has this rank / this element type.
   bool require_rank(size_t index, size_t rank, std::string_view meaning);
-  bool require_f32(size_t index);
+  bool require_dtype(size_t index, DType dtype);
+  bool require_f32(size_t index) { return require_dtype(index, DType::f32); }
   bool require_f32(); // all operands
 
 private:
   std::vector<TensorType> operands_;
   std::vector<TensorType> declared_;
+  std::vector<std::span<const double>> listed_;
   Locations locations_;
   Diagnostics &diagnostics_;
 };

@@ -11,6 +11,7 @@
 #include "ir/graph/ops/internal.h"
 #include "ir/graph/ops/normalization.h"
 #include "ir/graph/ops/pool.h"
+#include "ir/graph/ops/resize.h"
 #include "ir/graph/ops/shape.h"
 
 #include <variant>
@@ -20,10 +21,11 @@ namespace cnnc {
 using Op = std::variant<Weight, Splat, Literal, Random,                         //
                         Conv2d, ConvTranspose2d, Local2d, Dense,                //
                         MaxPool2d, AvgPool2d, GlobalAvgPool2d,                  //
-                        Unary, Binary,                                          //
+                        Unary, Binary, Where, Cast,                             //
                         BatchNorm, Softmax, ReduceMean,                         //
                         Concat, Split, Slice, Pad, Reshape, Flatten, Transpose, //
                         DepthToSpace, SpaceToDepth,                             //
+                        Gather, Resize2d,                                       //
                         Relayout, Call>;
 
 struct OperandInfo {
@@ -62,6 +64,12 @@ const OpInfo &info_of(const Op &op);
 InferredTypes infer(const Op &op, InferContext &context);
 
 template <class... Cases> struct overloaded : Cases... { using Cases::operator()...; };
+
+/// True for ops that compute each element of the result from one element of each operand.
+bool is_elementwise(const Op &op);
+
+/// True for element-wise ops whose operands are broadcast (NumPy).
+bool broadcasts(const Op &op);
 
 /// True for weight, splat, literal and random.
 bool is_constant_source(const Op &op);

@@ -133,10 +133,10 @@ namespace {
 bool takes_empty(const Op &op) {
   return std::visit(
       []<class T>(const T &) {
-        return std::is_same_v<T, Unary> || std::is_same_v<T, Binary> || std::is_same_v<T, Concat> ||
-               std::is_same_v<T, Split> || std::is_same_v<T, Slice> || std::is_same_v<T, Pad> ||
-               std::is_same_v<T, Reshape> || std::is_same_v<T, Flatten> ||
-               std::is_same_v<T, Transpose>;
+        return std::is_same_v<T, Unary> || std::is_same_v<T, Binary> || std::is_same_v<T, Where> ||
+               std::is_same_v<T, Cast> || std::is_same_v<T, Concat> || std::is_same_v<T, Split> ||
+               std::is_same_v<T, Slice> || std::is_same_v<T, Pad> || std::is_same_v<T, Reshape> ||
+               std::is_same_v<T, Flatten> || std::is_same_v<T, Transpose>;
       },
       op);
 }
@@ -150,6 +150,15 @@ InferredTypes infer(const Op &op, InferContext &context) {
                                       fmt::format("{} needs elements, and {} has none",
                                                   info_of(op).name, to_string(context.operand(i))));
   return std::visit([&](const auto &o) { return o.infer(context); }, op);
+}
+
+bool is_elementwise(const Op &op) {
+  return std::holds_alternative<Unary>(op) || std::holds_alternative<Binary>(op) ||
+         std::holds_alternative<Where>(op) || std::holds_alternative<Cast>(op);
+}
+
+bool broadcasts(const Op &op) {
+  return std::holds_alternative<Binary>(op) || std::holds_alternative<Where>(op);
 }
 
 bool is_constant_source(const Op &op) {

@@ -170,6 +170,12 @@ std::string unary(Choices &r) {
   std::string x = writer.input(any_shape(r));
   if (r.between(0, 4) == 0)
     return one_op(writer, "exp " + x);
+  if (r.between(0, 4) == 0) // of positive numbers
+    return one_op(writer,
+                  r.one_of({"log ", "reciprocal "}) + writer.value(fmt::format("softplus {}", x)));
+  if (r.between(0, 4) == 0) // of the input itself: a rounding error may decide
+    return one_op(writer,
+                  r.one_of({"floor ", "ceil ", "round ", "sign ", "thresholded_relu "}) + x);
   if (r.between(0, 4) == 0)
     return one_op(writer, "sqrt " + writer.value(fmt::format("mul {}, {}", x, x)));
   std::string y = writer.value(random_unary(r, x));
@@ -179,26 +185,119 @@ std::string unary(Choices &r) {
 /// Two shapes that broadcast, in all forms: missing dimensions, dimensions of one on either side.
 std::string binary(Choices &r) {
   Shape x = any_shape(r), y = x;
-  std::string op = r.one_of({"add", "sub", "mul", "div", "min", "max", "prelu"});
+  std::string op = r.one_of({"add", "sub", "mul", "div", "min", "max", "prelu", "pow"});
   for (size_t i = 0; i < x.size(); ++i) {
     if (r.between(0, 2) == 0)
       y[i] = 1;
-    else if (op != "prelu" && r.between(0, 3) == 0)
+    else if (op != "prelu" && op != "pow" && r.between(0, 3) == 0)
       x[i] = 1;
   }
   if (r.flip())
     y.erase(y.begin(), y.begin() + r.between(0, static_cast<int64_t>(y.size())));
   Writer writer;
   std::string a = writer.input(x), b;
+  if (op == "pow")
+    a = writer.value("softplus " + a);
   if (op == "div")
     b = writer.uniform(y);
   else
     b = r.between(0, 2) ? writer.input(y) : writer.normal(y);
   if (r.between(0, 9) == 0 && op != "div")
     b = a;
-  if (r.flip() && op != "prelu" && op != "div")
+  if (r.flip() && op != "prelu" && op != "div" && op != "pow")
     std::swap(a, b);
   return one_op(writer, fmt::format("{} {}, {}", op, a, b));
+}
+
+/// Comparisons, logic and what depends on them; bools that stay in a kernel or leave it.
+std::string condition(Choices &r) {
+  Shape x = any_shape(r), y = x;
+  for (int64_t &dim : y)
+    if (r.between(0, 3) == 0)
+      dim = 1;
+  Writer writer;
+  std::string a = writer.input(x), b = r.flip() ? writer.input(y) : writer.normal(y);
+  auto compared = [&] {
+    return writer.value(fmt::format(
+        "{} {}, {}", r.one_of({"less", "less_or_equal", "greater", "greater_or_equal", "equal"}), a,
+        b));
+  };
+  std::string flags = compared();
+  if (r.flip())
+    flags =
+        writer.value(fmt::format("{} {}, {}", r.one_of({"and", "or", "xor"}), flags, compared()));
+  if (r.flip())
+    flags = writer.value("not " + flags);
+  std::string number = writer.value(fmt::format("cast {} to=f32", flags));
+  if (r.flip())
+    return one_op(writer, fmt::format("where {}, {}, {}", flags, r.flip() ? a : b, number));
+  return one_op(writer, fmt::format("sub {}, {}", a, number));
+}
+
+/// Through another element type and back.
+std::string cast(Choices &r) {
+  Writer writer;
+  std::string x = writer.input(any_shape(r));
+  std::string large = writer.value(fmt::format("mul {}, {}", x, writer.value("splat 100 : f32[]")));
+  std::string other =
+      writer.value(fmt::format("cast {} to={}", large, r.one_of({"i32", "i64", "u8", "bool"})));
+  if (r.flip())
+    other = writer.value(fmt::format("cast {} to={}", other, r.one_of({"i32", "i64", "u8"})));
+  return one_op(writer, fmt::format("cast {} to=f32", other));
+}
+
+/// With indices that the model computes, many of them beyond the input, or constants.
+std::string gather(Choices &r) {
+  Shape shape = any_shape(r, 1), indices = any_shape(r);
+  if (shape.empty())
+    shape = {5};
+  if (indices.size() > 2)
+    indices.resize(2);
+  Writer writer;
+  std::string x = writer.input(shape), which;
+  if (r.flip())
+    x = writer.value("abs " + x);
+  auto axis = r.between(0, static_cast<int64_t>(shape.size()) - 1);
+  if (r.flip()) {
+    std::string wide = writer.value(
+        fmt::format("mul {}, {}", writer.input(indices), writer.value("splat 20 : f32[]")));
+    which = writer.value(fmt::format("cast {} to={}", wide, r.one_of({"i32", "i64"})));
+  } else {
+    int64_t size = shape[static_cast<size_t>(axis)];
+    Shape values;
+    for (int64_t i = r.between(1, 9); i > 0; --i)
+      values.push_back(r.between(-size, size - 1));
+    which = writer.value(
+        fmt::format("literal {} : {}[{}]", list(values), r.one_of({"i32", "i64"}), values.size()));
+  }
+  return one_op(writer, fmt::format("gather {}, {} axis={}", x, which, axis));
+}
+
+/// All modes and coordinates, from and to all sizes, plain and in blocks.
+std::string resize2d(Choices &r) {
+  Shape shape = image(r);
+  Writer writer;
+  std::string x = writer.input(shape);
+  if (r.flip()) // of a blocked value
+    x = writer.value(
+        fmt::format("conv2d {}, {}", x, writer.normal({r.between(1, 40), shape[1], 1, 1})));
+  Shape sizes = {r.between(1, 20), r.between(1, 20)};
+  if (r.flip())
+    sizes = {shape[2] * r.between(1, 3), shape[3] * r.between(1, 3)};
+  const char *coordinates = r.one_of({"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",
+                                      "asymmetric", "align_corners", "tf_crop_and_resize"});
+  std::string attributes =
+      fmt::format("sizes={} coordinates={} mode={} nearest={}", list(sizes), coordinates,
+                  r.one_of({"nearest", "linear", "linear", "cubic"}),
+                  r.one_of({"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}));
+  if (std::string_view(coordinates) == "tf_crop_and_resize")
+    attributes += " roi=[0, 0, 0.125, -0.25, 1, 1, 0.75, 1.5] extrapolation_value=0.5";
+  if (r.between(0, 3) == 0)
+    attributes += " exclude_outside=true";
+  if (r.between(0, 3) == 0)
+    attributes += " scales=[1.375, 0.8125]";
+  std::string y = writer.value(fmt::format("resize2d {} {}", x, attributes));
+  return writer.model({r.flip() ? y : writer.value(random_unary(r, y))});
 }
 
 std::string batch_norm(Choices &r) {
@@ -457,6 +556,10 @@ const std::vector<ModelMaker> &op_model_makers() {
                                                  {"global_avg_pool2d", global_avg_pool2d},
                                                  {"unary", unary},
                                                  {"binary", binary},
+                                                 {"condition", condition},
+                                                 {"cast", cast},
+                                                 {"gather", gather},
+                                                 {"resize2d", resize2d},
                                                  {"batch_norm", batch_norm},
                                                  {"softmax", softmax},
                                                  {"reduce_mean", reduce_mean},

@@ -27,11 +27,36 @@ const std::vector<UnaryRow> &unary_table() {
       {UnaryKind::exp, "exp", "exp(x)", {}},
       {UnaryKind::sqrt, "sqrt", "sqrt(x)", {}},
       {UnaryKind::dropout, "dropout", "x: nothing is dropped at inference", {{"ratio", 0.5}}},
+      {UnaryKind::abs, "abs", "|x|", {}},
+      {UnaryKind::neg, "neg", "-x", {}},
+      {UnaryKind::floor, "floor", "the largest integer that is not above x", {}},
+      {UnaryKind::ceil, "ceil", "the smallest integer that is not below x", {}},
+      {UnaryKind::round, "round", "the nearest integer, the even one of two", {}},
+      {UnaryKind::sign, "sign", "-1, 0 or 1 as x is below, at or above 0", {}},
+      {UnaryKind::log, "log", "the natural logarithm of x", {}},
+      {UnaryKind::erf, "erf", "the error function of x", {}},
+      {UnaryKind::reciprocal, "reciprocal", "1 / x", {}},
+      {UnaryKind::softplus, "softplus", "log(1 + exp(x))", {}},
+      {UnaryKind::softsign, "softsign", "x / (1 + |x|)", {}},
+      {UnaryKind::selu,
+       "selu",
+       "gamma * (x < 0 ? alpha * (exp(x) - 1) : x)",
+       {{"alpha", 1.67326319217681884765625}, {"gamma", 1.05070102214813232421875}}},
+      {UnaryKind::celu, "celu", "x < 0 ? alpha * (exp(x / alpha) - 1) : x", {{"alpha", 1}}},
+      {UnaryKind::gelu, "gelu", "x / 2 * (1 + erf(x / sqrt(2)))", {}},
+      {UnaryKind::gelu_tanh,
+       "gelu_tanh",
+       "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))",
+       {}},
+      {UnaryKind::mish, "mish", "x * tanh(log(1 + exp(x)))", {}},
+      {UnaryKind::thresholded_relu, "thresholded_relu", "x > alpha ? x : 0", {{"alpha", 1}}},
+      {UnaryKind::logical_not, "not", "not x, of bool", {}, DType::boolean},
   };
   return table;
 }
 
 const std::vector<BinaryRow> &binary_table() {
+  constexpr DType f32 = DType::f32, boolean = DType::boolean;
   static const std::vector<BinaryRow> table = {
       {BinaryKind::add, "add", "a + b, with broadcasting"},
       {BinaryKind::sub, "sub", "a - b, with broadcasting"},
@@ -40,6 +65,17 @@ const std::vector<BinaryRow> &binary_table() {
       {BinaryKind::min, "min", "the smaller of a and b, with broadcasting"},
       {BinaryKind::max, "max", "the larger of a and b, with broadcasting"},
       {BinaryKind::prelu, "prelu", "a < 0 ? b * a : a; the slope b broadcasts to the shape of a"},
+      {BinaryKind::pow, "pow", "a to the power b, with broadcasting"},
+      {BinaryKind::equal, "equal", "a == b as bool, with broadcasting", f32, boolean},
+      {BinaryKind::less, "less", "a < b as bool, with broadcasting", f32, boolean},
+      {BinaryKind::less_or_equal, "less_or_equal", "a <= b as bool, with broadcasting", f32,
+       boolean},
+      {BinaryKind::greater, "greater", "a > b as bool, with broadcasting", f32, boolean},
+      {BinaryKind::greater_or_equal, "greater_or_equal", "a >= b as bool, with broadcasting", f32,
+       boolean},
+      {BinaryKind::logical_and, "and", "a and b of bool, with broadcasting", boolean, boolean},
+      {BinaryKind::logical_or, "or", "a or b of bool, with broadcasting", boolean, boolean},
+      {BinaryKind::logical_xor, "xor", "a != b of bool, with broadcasting", boolean, boolean},
   };
   return table;
 }
@@ -48,9 +84,9 @@ const UnaryRow &row_of(UnaryKind kind) { return unary_table()[static_cast<size_t
 const BinaryRow &row_of(BinaryKind kind) { return binary_table()[static_cast<size_t>(kind)]; }
 
 InferredTypes Unary::infer(InferContext &context) const {
-  if (!context.require_f32())
-    return std::nullopt;
   const UnaryRow &row = row_of(kind);
+  if (!context.require_dtype(0, row.dtype))
+    return std::nullopt;
   for (size_t i = 0; i < row.parameters.size(); ++i)
     if (std::isnan(parameters[i]))
       return context.error_at_attribute(
@@ -58,6 +94,8 @@ InferredTypes Unary::infer(InferContext &context) const {
   if (kind == UnaryKind::clip && parameters[0] > parameters[1])
     return context.error_at_attribute(
         "min", fmt::format("'min' is above 'max': {} > {}", parameters[0], parameters[1]));
+  if (kind == UnaryKind::celu && parameters[0] == 0)
+    return context.error_at_attribute("alpha", "'alpha' must not be 0");
   if (kind == UnaryKind::dropout && (parameters[0] < 0 || parameters[0] > 1))
     return context.error_at_attribute(
         "ratio", fmt::format("'ratio' must be between 0 and 1, but is {}", parameters[0]));
@@ -73,8 +111,7 @@ std::optional<int64_t> broadcast_dim(int64_t a, int64_t b) {
   return a == 1 ? std::optional(b) : std::nullopt;
 }
 
-std::string describe_misfit(InferContext &context) {
-  const TensorType &a = context.operand(0), &b = context.operand(1);
+std::string describe_misfit(const TensorType &a, const TensorType &b) {
   std::string both = fmt::format("{} and {} do not broadcast", to_string(a), to_string(b));
   for (size_t i = 1; i <= std::min(a.rank(), b.rank()); ++i) {
     int64_t x = a.shape[a.rank() - i], y = b.shape[b.rank() - i];
@@ -105,17 +142,63 @@ std::optional<std::vector<int64_t>> broadcast(const std::vector<int64_t> &a,
 }
 
 InferredTypes Binary::infer(InferContext &context) const {
-  if (!context.require_f32())
+  const BinaryRow &row = row_of(kind);
+  bool typed = context.require_dtype(0, row.operands);
+  if (!context.require_dtype(1, row.operands) || !typed)
     return std::nullopt;
   const TensorType &a = context.operand(0), &b = context.operand(1);
   std::optional<std::vector<int64_t>> shape = broadcast(a.shape, b.shape);
   if (!shape)
-    return context.error_at_operand(1, describe_misfit(context));
+    return context.error_at_operand(1, describe_misfit(a, b));
   if (kind == BinaryKind::prelu && *shape != a.shape)
     return context.error_at_operand(
         1, fmt::format("the slope {} does not broadcast to the shape of the input {}", to_string(b),
                        to_string(a)));
-  return one_result(context, a.has_symbolic_batch() ? a : b, std::move(*shape));
+  TensorType like = a.has_symbolic_batch() ? a : b;
+  like.dtype = row.result;
+  return one_result(context, like, std::move(*shape));
+}
+
+InferredTypes Where::infer(InferContext &context) const {
+  bool typed = context.require_dtype(0, DType::boolean);
+  for (size_t i = 1; i < 3; ++i)
+    typed = context.require_dtype(i, DType::f32) && typed;
+  if (!typed)
+    return std::nullopt;
+  TensorType all = context.operand(1);
+  for (size_t i : {0, 2}) {
+    const TensorType &next = context.operand(i);
+    std::optional<std::vector<int64_t>> shape = broadcast(all.shape, next.shape);
+    if (!shape)
+      return context.error_at_operand(i, describe_misfit(all, next));
+    if (!all.has_symbolic_batch())
+      all.batch_name = next.batch_name;
+    all.shape = std::move(*shape);
+  }
+  std::vector<int64_t> shape = all.shape;
+  return one_result(context, all, std::move(shape));
+}
+
+DType Cast::dtype() const {
+  switch (to) {
+  case CastType::f32:
+    return DType::f32;
+  case CastType::i32:
+    return DType::i32;
+  case CastType::i64:
+    return DType::i64;
+  case CastType::u8:
+    return DType::u8;
+  case CastType::boolean:
+    return DType::boolean;
+  }
+  return DType::f32;
+}
+
+InferredTypes Cast::infer(InferContext &context) const {
+  TensorType like = context.operand(0);
+  like.dtype = dtype();
+  return one_result(context, like, context.shape(0));
 }
 
 } // namespace cnnc

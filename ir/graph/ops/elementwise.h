@@ -20,10 +20,45 @@ enum class UnaryKind {
   elu,
   exp,
   sqrt,
-  dropout // identity at inference
+  dropout, // identity at inference
+  abs,
+  neg,
+  floor,
+  ceil,
+  round,
+  sign,
+  log,
+  erf,
+  reciprocal,
+  softplus,
+  softsign,
+  selu,
+  celu,
+  gelu,
+  gelu_tanh,
+  mish,
+  thresholded_relu,
+  logical_not
 };
 
-enum class BinaryKind { add, sub, mul, div, min, max, prelu };
+enum class BinaryKind {
+  add,
+  sub,
+  mul,
+  div,
+  min,
+  max,
+  prelu,
+  pow,
+  equal,
+  less,
+  less_or_equal,
+  greater,
+  greater_or_equal,
+  logical_and,
+  logical_or,
+  logical_xor
+};
 
 /// A parameter of a unary op, such as the slope of leaky_relu.
 struct UnaryParameter {
@@ -36,12 +71,15 @@ struct UnaryRow {
   std::string_view name;
   std::string_view summary; // the formula
   std::vector<UnaryParameter> parameters;
+  DType dtype = DType::f32; // of operand and result
 };
 
 struct BinaryRow {
   BinaryKind kind;
   std::string_view name;
   std::string_view summary;
+  DType operands = DType::f32;
+  DType result = DType::f32;
 };
 
 const std::vector<UnaryRow> &unary_table();
@@ -59,6 +97,34 @@ struct Unary {
 /// Two operands with NumPy broadcasting.
 struct Binary {
   BinaryKind kind = BinaryKind::add;
+  InferredTypes infer(InferContext &) const;
+};
+
+/// condition ? a : b, all three with NumPy broadcasting. The condition is bool, the others f32.
+struct Where {
+  static constexpr std::string_view name = "where";
+  static constexpr std::string_view operands = "condition, a, b";
+  static constexpr std::string_view summary = "condition ? a : b, with broadcasting";
+  static constexpr auto attributes() { return std::tuple<>{}; }
+  InferredTypes infer(InferContext &) const;
+};
+
+enum class CastType { f32, i32, i64, u8, boolean };
+template <> struct Words<CastType> {
+  static constexpr std::array<std::string_view, 5> words = {"f32", "i32", "i64", "u8", "bool"};
+};
+
+/// The same numbers in another element type. Floats become integers towards zero; what is out of
+/// range becomes the nearest integer of the type, NaN 0 (ONNX leaves both open). To bool: all but 0
+/// is true, NaN too. Integers beyond 2^24 may be rounded.
+struct Cast {
+  static constexpr std::string_view name = "cast";
+  static constexpr std::string_view operands = "input";
+  static constexpr std::string_view summary =
+      "another element type: towards zero and saturating, to bool x != 0";
+  CastType to = CastType::f32;
+  static constexpr auto attributes() { return std::tuple{Attribute{"to", &Cast::to, true}}; }
+  DType dtype() const;
   InferredTypes infer(InferContext &) const;
 };
 

@@ -340,4 +340,29 @@ InferredTypes SpaceToDepth::infer(InferContext &context) const {
                     {input[0], channels, input[2] / block[0], input[3] / block[1]});
 }
 
+InferredTypes Gather::infer(InferContext &context) const {
+  const TensorType &input = context.operand(0), &indices = context.operand(1);
+  std::optional<size_t> at = require_axis(context, "axis", axis);
+  if (!at || !require_not_batch(context, "axis", *at, "gathered"))
+    return std::nullopt;
+  if (indices.dtype != DType::i32 && indices.dtype != DType::i64)
+    return context.error_at_operand(
+        1, fmt::format("indices are i32 or i64, but these are {}", to_string(indices)));
+  if (*at > 0 && !require_static(context, 1, "the indices"))
+    return std::nullopt;
+  const int64_t size = input.shape[*at];
+  for (double index : context.listed(1))
+    if (index < -static_cast<double>(size) || index >= static_cast<double>(size))
+      return context.error_at_operand(1,
+                                      fmt::format("the index {} is outside of dimension {} of {}",
+                                                  index, *at, to_string(input)));
+  std::vector<int64_t> shape = input.shape;
+  auto place = shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(*at));
+  shape.insert(place, indices.shape.begin(), indices.shape.end());
+  TensorType like = input;
+  if (indices.has_symbolic_batch())
+    like.batch_name = indices.batch_name;
+  return one_result(context, like, std::move(shape));
+}
+
 } // namespace cnnc

@@ -98,6 +98,19 @@ struct Flatten {
   InferredTypes infer(InferContext &) const;
 };
 
+/// NumPy's take: result[d.., i.., e..] = input[d.., indices[i..], e..], where the dimensions of the
+/// indices (i32 or i64) replace dimension `axis` of the input. Negative indices count from the end.
+/// Constants of the text outside of [-size, size) are errors; other indices are clamped into it, so
+/// that nothing outside of the input is ever read.
+struct Gather {
+  static constexpr std::string_view name = "gather";
+  static constexpr std::string_view operands = "input, indices";
+  static constexpr std::string_view summary = "elements along one axis by their indices";
+  int64_t axis = 0;
+  static constexpr auto attributes() { return std::tuple{Attribute{"axis", &Gather::axis}}; }
+  InferredTypes infer(InferContext &) const;
+};
+
 /// Dimension i of the result is dimension permutation[i] of the input.
 struct Transpose {
   static constexpr std::string_view name = "transpose";

@@ -1,0 +1,104 @@
+// A resize as loops over the result:
+//
+//   table rows: i32[2, 16] = [0, 0, 0, 1, ..]            for each tap and row, the row of the input
+//   table row_weights: f32[2, 16] = [1, 0.75, ..]
+//   for n, c, h, w {
+//     result[n, c, h, w] = row_weights[0, h] * (column_weights[0, w] * x[n, c, rows[0, h],
+//       columns[0, w]] + column_weights[1, w] * x[.., columns[1, w]]) + row_weights[1, h] * (..)
+//   }
+//
+// Where the elements follow each other regularly, no table is needed: an image of twice the size
+// with mode nearest is result[n, c, h, w] = x[n, c, h / 2, w / 2].
+#include "compiler/lowering/extents.h"
+#include "compiler/lowering/resize_positions.h"
+
+namespace cnnc {
+
+using loop::Expression;
+using loop::Index;
+
+namespace {
+
+/// One dimension of the result, and what of it stands in tables.
+struct ResizedAxis {
+  ResizePositions positions;
+  Index variable;
+  std::string indices, weights, outside; // tables; empty where none is needed
+
+  Index element(size_t tap) const {
+    if (std::optional<int64_t> times = positions.repeats())
+      return variable / *times;
+    if (auto strides = positions.strides())
+      return variable * strides->first + strides->second;
+    return Index::lookup(indices, {Index(static_cast<int64_t>(tap)), variable});
+  }
+};
+
+/// The lists of all taps one after the other.
+template <class T> std::vector<double> joined(const std::vector<std::vector<T>> &lists) {
+  std::vector<double> result;
+  for (const std::vector<T> &list : lists)
+    for (T element : list)
+      result.push_back(static_cast<double>(element));
+  return result;
+}
+
+ResizedAxis resized_axis(const Resize2d &op, size_t axis, Lowering &lowering) {
+  const std::string name = axis == 0 ? "row" : "column";
+  ResizedAxis result;
+  result.positions = resize_positions(op, axis, lowering.operand(0).shape[2 + axis]);
+  result.variable = Index::variable(axis == 0 ? "h" : "w");
+  const ResizePositions &positions = result.positions;
+  const std::vector<int64_t> shape = {static_cast<int64_t>(positions.taps()), positions.output};
+  if (!positions.repeats() && !positions.strides())
+    result.indices = lowering.add_table(name + "s", DType::i32, shape, joined(positions.indices));
+  if (!positions.copies())
+    result.weights =
+        lowering.add_table(name + "_weights", DType::f32, shape, joined(positions.weights));
+  if (positions.any_outside())
+    result.outside =
+        lowering.add_table(name + "s_outside", DType::f32, {positions.output},
+                           std::vector<double>(positions.outside.begin(), positions.outside.end()));
+  return result;
+}
+
+/// The sum over the taps of an axis of weight times `value` of the tap.
+template <class Value> Expression weighted(const ResizedAxis &axis, Value value) {
+  Expression sum;
+  for (size_t tap = 0; tap < axis.positions.taps(); ++tap) {
+    Expression term = value(tap);
+    if (axis.weights.empty())
+      return term;
+    Expression weight = loop::load(axis.weights, {Index(static_cast<int64_t>(tap)), axis.variable});
+    sum = tap == 0 ? weight * term
+                   : loop::call(loop::Function::fma, {weight, std::move(term), std::move(sum)});
+  }
+  return sum;
+}
+
+} // namespace
+
+bool lower(const Resize2d &op, Lowering &lowering) {
+  const ResizedAxis rows = resized_axis(op, 0, lowering);
+  const ResizedAxis columns = resized_axis(op, 1, lowering);
+  const Subscripts place = variables(loop_names(4));
+  Expression value = weighted(rows, [&](size_t row) {
+    return weighted(columns, [&](size_t column) {
+      return lowering.read(0, {place[0], place[1], rows.element(row), columns.element(column)});
+    });
+  });
+  for (const ResizedAxis *axis : {&rows, &columns})
+    if (!axis->outside.empty())
+      value = loop::call(loop::Function::select_equal,
+                         {loop::load(axis->outside, {axis->variable}), loop::number(0),
+                          std::move(value), loop::number(op.extrapolation_value)});
+  std::vector<int64_t> extents = loop_extents(lowering.result());
+  limit_extent(extents[1], lowering.operand(0), 1);
+  std::vector<loop::Statement> body;
+  body.push_back(lowering.write(place, std::move(value)));
+  append_loops(lowering, loop_names(4), extents, std::move(body));
+  append_zero_lanes(lowering, extents);
+  return true;
+}
+
+} // namespace cnnc

@@ -1,0 +1,69 @@
+// Images of another size.
+#pragma once
+
+#include "ir/graph/attribute.h"
+#include "ir/graph/infer_context.h"
+
+namespace cnnc {
+
+enum class ResizeMode { nearest, linear, cubic };
+template <> struct Words<ResizeMode> {
+  static constexpr std::array<std::string_view, 3> words = {"nearest", "linear", "cubic"};
+};
+
+/// How a position of the result becomes a coordinate of the input.
+enum class ResizeCoordinates {
+  half_pixel,
+  half_pixel_symmetric,
+  pytorch_half_pixel,
+  asymmetric,
+  align_corners,
+  tf_crop_and_resize
+};
+template <> struct Words<ResizeCoordinates> {
+  static constexpr std::array<std::string_view, 6> words = {
+      "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",
+      "asymmetric", "align_corners",        "tf_crop_and_resize"};
+};
+
+/// How mode `nearest` rounds a coordinate.
+enum class ResizeNearest { round_prefer_floor, round_prefer_ceil, floor, ceil };
+template <> struct Words<ResizeNearest> {
+  static constexpr std::array<std::string_view, 4> words = {"round_prefer_floor",
+                                                            "round_prefer_ceil", "floor", "ceil"};
+};
+
+/// Resize of ONNX on the planes of [n, c, h, w]. `sizes` are the new height and width. `scales`
+/// (height, width), when given, take their place in the formulas of the coordinates; else they are
+/// the quotients of the sizes. `roi` is for tf_crop_and_resize, as in ONNX the starts of all four
+/// dimensions and then their ends, in parts of the input; where it reaches beyond the input, the
+/// result is `extrapolation_value`. Everywhere else elements beyond the edge are those at the edge,
+/// or with `exclude_outside` do not count.
+struct Resize2d {
+  static constexpr std::string_view name = "resize2d";
+  static constexpr std::string_view operands = "input";
+  static constexpr std::string_view summary = "planes of another size: [n, c, h, w] interpolated";
+  std::array<int64_t, 2> sizes = {};
+  std::vector<double> scales;
+  ResizeMode mode = ResizeMode::nearest;
+  ResizeCoordinates coordinates = ResizeCoordinates::half_pixel;
+  ResizeNearest nearest = ResizeNearest::round_prefer_floor;
+  double cubic_coeff_a = -0.75;
+  bool exclude_outside = false;
+  std::vector<double> roi;
+  double extrapolation_value = 0;
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"sizes", &Resize2d::sizes, true},
+                      Attribute{"scales", &Resize2d::scales},
+                      Attribute{"mode", &Resize2d::mode},
+                      Attribute{"coordinates", &Resize2d::coordinates},
+                      Attribute{"nearest", &Resize2d::nearest},
+                      Attribute{"cubic_coeff_a", &Resize2d::cubic_coeff_a},
+                      Attribute{"exclude_outside", &Resize2d::exclude_outside},
+                      Attribute{"roi", &Resize2d::roi},
+                      Attribute{"extrapolation_value", &Resize2d::extrapolation_value}};
+  }
+  InferredTypes infer(InferContext &) const;
+};
+
+} // namespace cnnc
