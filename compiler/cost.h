@@ -6,13 +6,14 @@
 namespace cnnc {
 
 /// Multiplications of one run of a node whose values have types, as the literature counts them:
-/// those of conv2d, conv_transpose2d, local2d and dense, with the taps that lie in padding; all
-/// other ops count as none. A symbolic batch counts as one image. Saturates at 2^62.
+/// those of conv2d, conv_transpose2d, local2d, dense and matmul, with the taps that lie in padding;
+/// all other ops count as none. A symbolic batch counts as one image. Saturates at 2^62.
 int64_t multiplications(const Graph &graph, const Node &node);
 
 /// The operands of a node that hold learned numbers: filters, weights, biases, slopes, the scale
-/// and bias (not the running mean and variance) of batch_norm, and constants of other binary ops.
-/// `constant` is graph.constant_values(); what is computed from the model's inputs is not learned.
+/// and bias of normalizations (not the running mean and variance of batch_norm), and constants of
+/// other binary ops and of matmul. `constant` is graph.constant_values(); what is computed from the
+/// model's inputs is not learned.
 std::vector<ValueId> parameter_operands(const Graph &graph, const Node &node,
                                         const std::vector<bool> &constant);
 

@@ -110,11 +110,31 @@ public:
   Field operator()(const Gather &gather) const { return irregular(mixed({gather.axis})); }
 
   Field operator()(const Softmax &softmax) const { return mixed({softmax.axis}); }
-
-  Field operator()(const ReduceMean &mean) const {
-    Field field = mixed(mean.axes);
-    return mean.keep_dims ? field : irregular(field);
+  Field operator()(const LogSoftmax &softmax) const { return mixed({softmax.axis}); }
+  Field operator()(const LayerNorm &norm) const {
+    std::vector<int64_t> axes;
+    for (int64_t axis = norm.axis; axis < (norm.axis < 0 ? 0 : std::ssize(input_shape())); ++axis)
+      axes.push_back(axis);
+    return mixed(axes);
   }
+  Field operator()(const InstanceNorm &) const { return whole({true, true}); }
+  Field operator()(const GroupNorm &) const { return whole({true, true}); }
+  Field operator()(const Lrn &) const { return operand(0); }
+
+  Field operator()(const Matmul &) const {
+    Field field = joined();
+    return field ? ReceptiveField{whole_axis, whole_axis} : field;
+  }
+
+  template <ReduceKind kind> Field operator()(const Reduce<kind> &reduce) const {
+    Field field = mixed(reduce.axes);
+    return reduce.keep_dims ? field : irregular(field);
+  }
+  template <bool largest> Field operator()(const ArgExtreme<largest> &arg) const {
+    Field field = mixed({arg.axis});
+    return arg.keep_dims ? field : irregular(field);
+  }
+  Field operator()(const TopK &top) const { return irregular(mixed({top.axis})); }
 
   Field operator()(const Concat &concat) const {
     return is_spatial(concat.axis) ? irregular(joined()) : joined();
@@ -151,6 +171,7 @@ public:
 
   Field operator()(const Reshape &) const { return irregular(operand(0)); }
   Field operator()(const Flatten &) const { return irregular(operand(0)); }
+  Field operator()(const Expand &) const { return irregular(operand(0)); }
 
   Field operator()(const Transpose &transpose) const {
     const std::vector<int64_t> &p = transpose.permutation;

@@ -31,6 +31,9 @@ public:
                               [&](const Binary &) { return blocks_elementwise(members); },
                               [&](const Where &) { return blocks_elementwise(members); },
                               [&](const Cast &) { return blocks_elementwise(members); },
+                              // Sums of planes are sums of vectors of channels.
+                              [&](const InstanceNorm &) { return is_blocked(first.operands[0]); },
+                              [&](const GroupNorm &norm) { return blocks_groups(first, norm); },
                               [](const auto &) { return false; }},
                    first.op);
     return blocked && finite_in_padding(members) ? std::vector<Block>{{1, lanes_}}
@@ -52,6 +55,10 @@ private:
 
   bool blocks_pool(const Node &node) {
     return is_blocked(node.operands[0]) || shape(node.operands[0])[1] >= lanes_;
+  }
+
+  bool blocks_groups(const Node &node, const GroupNorm &norm) {
+    return is_blocked(node.operands[0]) && whole_blocks(shape(node.operands[0])[1] / norm.groups);
   }
 
   /// Blocks can be joined along the channels when all parts but the last are whole.

@@ -13,6 +13,7 @@
 #include "compiler/cost.h"
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/graph_passes/rewrite.h"
+#include "compiler/graph_passes/schedule_matmul.h"
 #include "compiler/graph_passes/schedule_reduction.h"
 #include "compiler/graph_passes/schedule_winograd.h"
 #include "compiler/halo.h"
@@ -39,27 +40,33 @@ public:
     Schedule schedule;
     const Node &anchor = graph_.nodes[members.front()];
     const TensorType &result = graph_.type(graph_.nodes[members.back()].results[0]);
-    std::visit(overloaded{[&](const Conv2d &conv) { convolution(schedule, anchor, conv, members); },
-                          [&](const Local2d &) { local(schedule); },
-                          [&](const Dense &) { dense(schedule, result); },
-                          [&](const MaxPool2d &op) { pool(schedule, op, op.dilation, members); },
-                          [&](const AvgPool2d &op) {
-                            pool(schedule, op, {1, 1}, members);
-                          },
-                          [&](const GlobalAvgPool2d &) { global_pool(schedule, result); },
-                          [&](const Unary &) { elementwise(schedule, result); },
-                          [&](const Binary &) { elementwise(schedule, result); },
-                          [&](const Where &) { elementwise(schedule, result); },
-                          [&](const Cast &) { elementwise(schedule, result); },
-                          [&](const Resize2d &) { elementwise(schedule, result); },
-                          [&](const Gather &op) { gather(schedule, anchor, op); },
-                          [&](const Concat &) { elementwise(schedule, result); },
-                          [&](const Relayout &) { relayout(schedule, anchor); },
-                          [&](const Softmax &op) { reduction(schedule, {op.axis}, members); },
-                          [&](const ReduceMean &op) { reduction(schedule, op.axes, members); },
-                          // No schedule: scalar loops as lowering makes them.
-                          [](const auto &) {}},
-               anchor.op);
+    std::visit(
+        overloaded{[&](const Conv2d &conv) { convolution(schedule, anchor, conv, members); },
+                   [&](const Local2d &) { local(schedule); },
+                   [&](const Dense &) { dense(schedule, result); },
+                   [&](const MaxPool2d &op) { pool(schedule, op, op.dilation, members); },
+                   [&](const AvgPool2d &op) {
+                     pool(schedule, op, {1, 1}, members);
+                   },
+                   [&](const GlobalAvgPool2d &) { global_pool(schedule, result); },
+                   [&](const Unary &) { elementwise(schedule, result); },
+                   [&](const Binary &) { elementwise(schedule, result); },
+                   [&](const Where &) { elementwise(schedule, result); },
+                   [&](const Cast &) { elementwise(schedule, result); },
+                   [&](const Resize2d &) { elementwise(schedule, result); },
+                   [&](const Gather &op) { gather(schedule, anchor, op); },
+                   [&](const Concat &) { elementwise(schedule, result); },
+                   [&](const Relayout &) { relayout(schedule, anchor); },
+                   [&](const Matmul &) { schedule = matmul(anchor); },
+                   [&](const Expand &) { elementwise(schedule, result); },
+                   [&](const Lrn &) {
+                     // Channels are summed over: lanes are other dimensions.
+                     if (result.rank() > 2 && !blocked(result))
+                       elementwise(schedule, result);
+                   },
+                   // Others, unless they are reductions: scalar loops as lowering makes them.
+                   [&](const auto &) { reduction(schedule, members); }},
+        anchor.op);
     if (work(members) < parallel_threshold)
       schedule.parallel.clear();
     return schedule;
@@ -341,10 +348,16 @@ private:
     }
   }
 
-  void reduction(Schedule &schedule, const std::vector<int64_t> &axes,
-                 const std::vector<NodeId> &members) const {
-    if (members.size() == 1)
-      schedule = schedule_reduction(graph_, graph_.nodes[members[0]], axes, lanes_, registers_);
+  void reduction(Schedule &schedule, const std::vector<NodeId> &members) const {
+    const Node &node = graph_.nodes[members[0]];
+    if (members.size() == 1 && !reduced_axes(graph_, node).empty())
+      schedule = schedule_reduction(graph_, node, lanes_, registers_);
+  }
+
+  Schedule matmul(const Node &node) const {
+    const TensorType &a = graph_.type(node.operands[0]), &b = graph_.type(node.operands[1]);
+    return schedule_matmul(a, b, graph_.type(node.results[0]),
+                           {lanes_, free_registers(), cache_bytes_});
   }
 
   void relayout(Schedule &schedule, const Node &node) {

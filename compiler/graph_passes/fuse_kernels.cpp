@@ -1,6 +1,6 @@
-// Groups the ops into kernels, each of which becomes one loop nest: a convolution or fully
-// connected layer takes along the element-wise ops behind it and a 2x2 pool; element-wise ops form
-// kernels of their own.
+// Groups the ops into kernels, each of which becomes one loop nest: a convolution, fully connected
+// layer or product of matrices takes along the element-wise ops behind it and a 2x2 pool;
+// element-wise ops form kernels of their own.
 //
 //   %c = conv2d %x, %w, %b : f32[1, 8, 6, 6]      kernel @c(%x, %w, %b) -> (%p) {
 //   %s = add %c, %x        : f32[1, 8, 6, 6]        %c = conv2d %x, %w, %b : f32[1, 8, 6, 6]
@@ -29,7 +29,7 @@ namespace {
 
 template <class... Ops> bool is(const Op &op) { return (std::holds_alternative<Ops>(op) || ...); }
 
-bool is_anchor(const Op &op) { return is<Conv2d, Local2d, Dense>(op); }
+bool is_anchor(const Op &op) { return is<Conv2d, Local2d, Dense, Matmul>(op); }
 bool is_pool(const Op &op) { return is<MaxPool2d, AvgPool2d, GlobalAvgPool2d>(op); }
 
 /// For each node the op through which everything passes on its way to the outputs of the model;
@@ -173,9 +173,11 @@ private:
     return pool && exact(*pool);
   }
 
-  /// Whether the output tiles of Winograd cut the plane into equal parts and hold whole 2x2
-  /// windows.
+  /// Whether output tiles hold whole 2x2 windows: those of a product of matrices do not care, those
+  /// of Winograd do where they cut the plane into equal parts.
   bool tiles_hold_windows(NodeId anchor) const {
+    if (is<Matmul>(op(anchor)))
+      return false;
     const auto *conv = std::get_if<Conv2d>(&op(anchor));
     if (!conv || conv->winograd <= 0)
       return true;

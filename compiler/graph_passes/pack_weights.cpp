@@ -7,10 +7,10 @@
 //     %c = conv2d %x, %w, %b ..           ->     %c = conv2d %x, %w.oihw16i32o, %b ..
 //   }                                          }
 //
-// Filters: blocks of the output channels of a tile, innermost, so that they are read as vectors one
-// after the other; what computes a filter at run time writes it like that. Channel vectors
-// (biases): filled up with zeros to whole blocks. A relayout of a constant is itself a constant,
-// computed by the compiler.
+// Filters and constant matrices: blocks of the output channels of a tile, innermost, so that they
+// are read as vectors one after the other; what computes a filter at run time writes it like that.
+// Channel vectors (biases): filled up with zeros to whole blocks. A relayout of a constant is
+// itself a constant, computed by the compiler.
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/graph_passes/rewrite.h"
 
@@ -76,7 +76,8 @@ private:
     ValueId operand = node.operands[index];
     bool filter = index == 1 && (std::holds_alternative<Conv2d>(node.op) ||
                                  std::holds_alternative<Local2d>(node.op) ||
-                                 std::holds_alternative<Dense>(node.op));
+                                 std::holds_alternative<Dense>(node.op) ||
+                                 (std::holds_alternative<Matmul>(node.op) && constant_[operand]));
     if (type(operand).layout.blocks.empty() && filter)
       return filter_layout(node, blocked);
     bool activation = index == 0 && !broadcasts(node.op);
@@ -97,6 +98,8 @@ private:
     int64_t input_block = type(node.operands[0]).layout.block_of(1);
     if (std::holds_alternative<Dense>(node.op))
       return {{0, lanes_}};
+    if (std::holds_alternative<Matmul>(node.op))
+      return matrix_blocks(type(node.operands[1]).shape);
     if (!blocked)
       return {};
     if (std::holds_alternative<Local2d>(node.op))
@@ -104,6 +107,15 @@ private:
     if (type(node.operands[1]).shape[1] == 1 || input_block == 1)
       return {{0, channel_tile(node)}};
     return {{1, input_block}, {0, channel_tile(node)}};
+  }
+
+  /// A constant matrix in vectors of columns, all rows of one after the other: tiles read it from
+  /// front to back, wherever the next row of the whole matrix would be.
+  std::vector<Block> matrix_blocks(const std::vector<int64_t> &shape) const {
+    const auto rank = static_cast<int64_t>(shape.size());
+    if (shape.back() < lanes_)
+      return {};
+    return {{rank - 2, shape[shape.size() - 2]}, {rank - 1, lanes_}};
   }
 
   int64_t channel_tile(const Node &node) const {

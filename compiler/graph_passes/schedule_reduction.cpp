@@ -33,22 +33,47 @@ int64_t vectors_of_tile(bool exponentials, int64_t lanes, int64_t registers) {
 
 } // namespace
 
-Schedule schedule_reduction(const Graph &graph, const Node &node, const std::vector<int64_t> &axes,
-                            int64_t lanes, int64_t registers) {
+std::vector<int64_t> reduced_axes(const Graph &graph, const Node &node) {
+  const auto rank = static_cast<int64_t>(graph.type(node.operands[0]).rank());
+  auto from = [&](int64_t first) {
+    std::vector<int64_t> axes;
+    for (int64_t axis = first; axis < (first < 0 ? 0 : rank); ++axis)
+      axes.push_back(axis);
+    return axes;
+  };
+  using Axes = std::vector<int64_t>;
+  return std::visit(
+      overloaded{[](const Softmax &op) { return Axes{op.axis}; },
+                 [](const LogSoftmax &op) { return Axes{op.axis}; },
+                 [&](const LayerNorm &op) { return from(op.axis); },
+                 [&](const InstanceNorm &) { return from(2); },
+                 [&](const GroupNorm &) { return from(1); },
+                 []<ReduceKind kind>(const Reduce<kind> &op) { return op.axes; },
+                 []<bool largest>(const ArgExtreme<largest> &op) { return Axes{op.axis}; },
+                 [](const TopK &op) { return Axes{op.axis}; }, [](const auto &) { return Axes{}; }},
+      node.op);
+}
+
+Schedule schedule_reduction(const Graph &graph, const Node &node, int64_t lanes,
+                            int64_t registers) {
   const TensorType &input = graph.type(node.operands[0]), &result = graph.type(node.results[0]);
-  const bool softmax = std::holds_alternative<Softmax>(node.op);
+  const bool exponentials =
+      std::holds_alternative<Softmax>(node.op) || std::holds_alternative<LogSoftmax>(node.op);
   const std::optional<size_t> inner = innermost_in_memory(input, lanes);
-  if (!inner || (softmax && input.layout.blocks != result.layout.blocks))
+  // Where every element has a result, both are visited in the same order.
+  if (!inner || (input.shape == result.shape && input.layout.blocks != result.layout.blocks))
     return {};
   std::vector<bool> reduced(input.rank(), false);
-  for (int64_t axis : axes)
+  for (int64_t axis : reduced_axes(graph, node))
     reduced[*normalized_axis(axis, input.rank())] = true;
   const std::vector<std::string> names = loop_names(input.rank());
-  const int64_t vectors = vectors_of_tile(softmax, lanes, registers);
+  const int64_t vectors = vectors_of_tile(exponentials, lanes, registers);
   Schedule schedule;
   for (size_t i = 0; i < input.rank(); ++i)
     if (!reduced[i])
       schedule.parallel.push_back(names[i]);
+  if (std::holds_alternative<GroupNorm>(node.op))
+    schedule.parallel.push_back("g");
   schedule.vector = {{names[*inner], lanes}};
   if (reduced[*inner])
     schedule.unroll = {{names[*inner], vectors}};

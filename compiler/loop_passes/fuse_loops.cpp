@@ -100,9 +100,10 @@ private:
     size_t depth = producer_.band.size();
     if (!written() || consumer_.band.size() < depth)
       return false;
+    pair_loops();
     for (size_t i = 0; i < depth; ++i) {
       std::optional<int64_t> outer = producer_.band[i]->extent();
-      std::optional<int64_t> inner = consumer_.band[i]->extent();
+      std::optional<int64_t> inner = partners_[i]->extent();
       if (!outer || !inner || *inner < 1 || *outer % *inner != 0)
         return false;
       splits_.push_back({*outer / *inner, ""});
@@ -120,6 +121,38 @@ private:
     return ok;
   }
 
+  /// Pairs each of the producer's loops with the consumer's that subscripts the same dimension;
+  /// what that leaves over, in the order in which they stand.
+  void pair_loops() {
+    std::vector<const For *> rest(consumer_.band.begin(),
+                                  consumer_.band.begin() +
+                                      static_cast<std::ptrdiff_t>(producer_.band.size()));
+    std::vector<Statement> body = consumer_.body();
+    std::optional<Access> read;
+    loop::for_each_access(body, [&](Access &access) {
+      if (access.buffer == local_.name)
+        read = access;
+    });
+    partners_.assign(producer_.band.size(), nullptr);
+    for (size_t i = 0; read && i < partners_.size(); ++i)
+      for (size_t dim = 0; dim < read->subscripts.size() && !partners_[i]; ++dim) {
+        if (!written()->subscripts[dim].uses(producer_.band[i]->variable))
+          continue;
+        auto found = std::find_if(rest.begin(), rest.end(), [&](const For *loop) {
+          return read->subscripts[dim].uses(loop->variable);
+        });
+        if (found == rest.end())
+          continue;
+        partners_[i] = *found;
+        rest.erase(found);
+      }
+    for (const For *&partner : partners_)
+      if (!partner) {
+        partner = rest.front();
+        rest.erase(rest.begin());
+      }
+  }
+
   /// Replaces each producer variable in the written subscripts by window * consumer variable +
   /// offset and compares with the read. The offsets are the loops of extent `window` that the
   /// reader uses.
@@ -127,7 +160,7 @@ private:
     loop::Replacements values;
     for (size_t i = 0; i < splits_.size(); ++i) {
       Split &split = splits_[i];
-      Index value = Index::variable(consumer_.band[i]->variable) * split.window;
+      Index value = Index::variable(partners_[i]->variable) * split.window;
       if (split.window > 1) {
         if (split.offset.empty())
           split.offset = find_offset(read, i);
@@ -146,11 +179,11 @@ private:
   /// The window's loop variable in the subscript that holds the consumer's variable.
   std::string find_offset(const Access &read, size_t i) const {
     for (const Index &subscript : read.subscripts) {
-      if (!subscript.uses(consumer_.band[i]->variable))
+      if (!subscript.uses(partners_[i]->variable))
         continue;
       for (const loop::Term &term : subscript.terms)
         if (term.kind == loop::Term::Kind::variable && term.factor == 1 &&
-            term.variable != consumer_.band[i]->variable)
+            term.variable != partners_[i]->variable)
           return term.variable;
     }
     return "";
@@ -166,8 +199,8 @@ private:
     std::vector<std::pair<std::string, int64_t>> loops, parts;
     for (size_t i = 0; i < depth; ++i) {
       const std::string &variable = producer_.band[i]->variable;
-      loops.emplace_back(variable, *consumer_.band[i]->extent());
-      consumer_values.emplace_back(consumer_.band[i]->variable, Index::variable(variable));
+      loops.emplace_back(variable, *partners_[i]->extent());
+      consumer_values.emplace_back(partners_[i]->variable, Index::variable(variable));
       if (splits_[i].window == 1)
         continue;
       Index part = Index::variable(variable + ".p");
@@ -204,6 +237,7 @@ private:
   Kernel &kernel_;
   const loop::Buffer local_;
   Nest producer_, consumer_;
+  std::vector<const For *> partners_; // the consumer's loop for each of the producer's
   std::vector<Split> splits_;
 };
 

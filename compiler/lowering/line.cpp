@@ -112,23 +112,36 @@ Line::loops(const std::function<std::vector<Statement>(const Step &)> &body) con
 }
 
 std::vector<Statement> Line::combine(const std::string &name, Function function) const {
+  return combine({name}, [&](const Part &into, const Part &a, const Part &b) {
+    return one(combined(into(name), a(name), b(name), function));
+  });
+}
+
+std::vector<Statement>
+Line::combine(const std::vector<std::string> &names,
+              const std::function<std::vector<Statement>(const Part &, const Part &, const Part &)>
+                  &body) const {
   if (lanes_ == 0)
     return {};
-  const std::string parts = name + ".v", half = name + ".half";
   const Index row = Index::variable(name_ + ".u"), lane = Index::variable(name_ + ".v");
+  auto part = [](const Index &first, const Index &second) -> Part {
+    return [=](const std::string &name) { return Access{name + ".v", {first, second}}; };
+  };
+  auto half = [](const Index &place) -> Part {
+    return [=](const std::string &name) { return Access{name + ".half", {place}}; };
+  };
   std::vector<Statement> result;
   for (int64_t rows = rows_ / 2; rows > 0; rows /= 2)
-    result.push_back(
-        unrolled(rows, one(in_lanes(one(combined({parts, {row, lane}}, {parts, {row, lane}},
-                                                 {parts, {row + rows, lane}}, function))))));
-  result.push_back(loop::make_register(half, {lanes_ / 2}));
-  result.push_back(
-      unrolled(lanes_ / 2, one(combined({half, {row}}, {parts, {Index(0), row}},
-                                        {parts, {Index(0), row + lanes_ / 2}}, function))));
-  for (int64_t lanes = lanes_ / 4; lanes > 0; lanes /= 2)
     result.push_back(unrolled(
-        lanes, one(combined({half, {row}}, {half, {row}}, {half, {row + lanes}}, function))));
-  result.push_back(combined({name, {}}, {name, {}}, {half, {Index(0)}}, function));
+        rows, one(in_lanes(body(part(row, lane), part(row, lane), part(row + rows, lane))))));
+  for (const std::string &name : names)
+    result.push_back(loop::make_register(name + ".half", {lanes_ / 2}));
+  result.push_back(unrolled(lanes_ / 2, body(half(row), part(0, row), part(0, row + lanes_ / 2))));
+  for (int64_t lanes = lanes_ / 4; lanes > 0; lanes /= 2)
+    result.push_back(unrolled(lanes, body(half(row), half(row), half(row + lanes))));
+  const Part whole = [](const std::string &name) { return Access{name, {}}; };
+  for (Statement &statement : body(whole, whole, half(0)))
+    result.push_back(std::move(statement));
   return result;
 }
 

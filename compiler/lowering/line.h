@@ -48,6 +48,15 @@ public:
   /// Combines the parts of a register with max or add, into the scalar.
   std::vector<loop::Statement> combine(const std::string &name, loop::Function function) const;
 
+  /// The part of a register of this name.
+  using Part = std::function<loop::Access(const std::string &name)>;
+  /// The same for several registers at a time: `body` makes statements that set `into` from a and
+  /// b. `into` may be a.
+  std::vector<loop::Statement>
+  combine(const std::vector<std::string> &names,
+          const std::function<std::vector<loop::Statement>(const Part &into, const Part &a,
+                                                           const Part &b)> &body) const;
+
 private:
   loop::Statement in_lanes(std::vector<loop::Statement> body) const;
   loop::Statement unrolled(int64_t count, std::vector<loop::Statement> body) const;

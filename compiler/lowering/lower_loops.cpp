@@ -85,10 +85,12 @@ private:
   loop::Kernel kernel_;
   std::map<ValueId, std::string> names_;
   // The registers of the lowering: a buffer of the same name would hide behind them.
-  std::set<std::string> taken_ = {"sum",         "count",    "m",     "e",       "scale", "factor",
-                                  "transformed", "products", "half",  "tile",    "edge",  "sum.0",
-                                  "sum.1",       "sum.2",    "sum.3", "sum.4",   "sum.5", "sum.6",
-                                  "m.v",         "m.half",   "sum.v", "sum.half"};
+  std::set<std::string> taken_ = {
+      "sum",      "count",   "m",       "e",       "scale",     "factor",       "transformed",
+      "products", "half",    "tile",    "edge",    "sum.0",     "sum.1",        "sum.2",
+      "sum.3",    "sum.4",   "sum.5",   "sum.6",   "m.v",       "m.half",       "sum.v",
+      "sum.half", "log_sum", "mean",    "squares", "squares.v", "squares.half", "base",
+      "at",       "at.v",    "at.half", "last",    "last_at",   "take"};
 };
 
 /// Replaces the members of every kernel by one call.

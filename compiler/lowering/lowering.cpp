@@ -160,6 +160,36 @@ Subscripts variables(const std::vector<std::string> &names) {
   return result;
 }
 
+Expression scalar(const std::string &name) { return loop::load(name, {}); }
+Expression load(const Access &access) { return loop::load(access.buffer, access.subscripts); }
+
+Statement set(const std::string &name, Expression value) {
+  return loop::make_assign({name, {}}, std::move(value));
+}
+
+void define(std::vector<Statement> &body, const std::string &name, Expression value) {
+  body.push_back(loop::make_register(name));
+  body.push_back(set(name, std::move(value)));
+}
+
+void append(std::vector<Statement> &to, std::vector<Statement> statements) {
+  std::move(statements.begin(), statements.end(), std::back_inserter(to));
+}
+
+size_t innermost(const std::vector<bool> &chosen, const std::vector<std::string> &names,
+                 const Schedule &schedule) {
+  size_t last = 0;
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    if (!chosen[i])
+      continue;
+    for (const LoopFactor &factor : schedule.vector)
+      if (factor.loop == names[i])
+        return i;
+    last = i;
+  }
+  return last;
+}
+
 std::vector<Statement> reduce_channels(int64_t count, int64_t block,
                                        const std::vector<std::pair<std::string, int64_t>> &window,
                                        const std::function<Statement(const Index &channel)> &body) {

@@ -79,6 +79,19 @@ reduce_channels(int64_t count, int64_t block,
                 const std::vector<std::pair<std::string, int64_t>> &window,
                 const std::function<loop::Statement(const loop::Index &channel)> &body);
 
+// Statements that several ops are made of.
+loop::Expression scalar(const std::string &name); // of a register
+loop::Expression load(const loop::Access &access);
+loop::Statement set(const std::string &name, loop::Expression value);
+/// Declares a scalar register and sets it.
+void define(std::vector<loop::Statement> &body, const std::string &name, loop::Expression value);
+void append(std::vector<loop::Statement> &to, std::vector<loop::Statement> statements);
+
+/// Of the dimensions chosen the one whose loop is to be innermost: that of the lanes, else the
+/// last.
+size_t innermost(const std::vector<bool> &chosen, const std::vector<std::string> &names,
+                 const Schedule &schedule);
+
 /// A convolution with Winograd's method.
 bool lower_winograd(const Conv2d &, Lowering &);
 
@@ -87,6 +100,7 @@ bool lower(const Conv2d &, Lowering &);
 bool lower(const ConvTranspose2d &, Lowering &);
 bool lower(const Local2d &, Lowering &);
 bool lower(const Dense &, Lowering &);
+bool lower(const Matmul &, Lowering &);
 bool lower(const MaxPool2d &, Lowering &);
 bool lower(const AvgPool2d &, Lowering &);
 bool lower(const GlobalAvgPool2d &, Lowering &);
@@ -96,7 +110,19 @@ bool lower(const Where &, Lowering &);
 bool lower(const Cast &, Lowering &);
 bool lower(const BatchNorm &, Lowering &);
 bool lower(const Softmax &, Lowering &);
+bool lower(const LogSoftmax &, Lowering &);
+bool lower(const LayerNorm &, Lowering &);
+bool lower(const InstanceNorm &, Lowering &);
+bool lower(const GroupNorm &, Lowering &);
+bool lower(const Lrn &, Lowering &);
 bool lower(const ReduceMean &, Lowering &);
+bool lower(const ReduceSum &, Lowering &);
+bool lower(const ReduceMax &, Lowering &);
+bool lower(const ReduceMin &, Lowering &);
+bool lower(const ReduceProd &, Lowering &);
+bool lower(const ArgMax &, Lowering &);
+bool lower(const ArgMin &, Lowering &);
+bool lower(const TopK &, Lowering &);
 bool lower(const Concat &, Lowering &);
 bool lower(const Split &, Lowering &);
 bool lower(const Slice &, Lowering &);
@@ -106,6 +132,7 @@ bool lower(const DepthToSpace &, Lowering &);
 bool lower(const SpaceToDepth &, Lowering &);
 bool lower(const Gather &, Lowering &);
 bool lower(const Resize2d &, Lowering &);
+bool lower(const Expand &, Lowering &);
 bool lower(const Relayout &, Lowering &);
 
 /// The formula of a unary op as an expression.

@@ -36,70 +36,179 @@ using loop::Statement;
 
 namespace {
 
-Expression scalar(const std::string &name) { return loop::load(name, {}); }
-Expression load(const loop::Access &access) { return loop::load(access.buffer, access.subscripts); }
-
-Statement set(const std::string &name, Expression value) {
-  return loop::make_assign({name, {}}, std::move(value));
+/// `place` with another subscript along the axis.
+Subscripts moved(Subscripts place, size_t axis, const Index &position) {
+  place[axis] = position;
+  return place;
 }
 
-void define(std::vector<Statement> &body, const std::string &name, Expression value) {
-  body.push_back(loop::make_register(name));
-  body.push_back(set(name, std::move(value)));
-}
-
-void append(std::vector<Statement> &to, std::vector<Statement> statements) {
-  std::move(statements.begin(), statements.end(), std::back_inserter(to));
-}
-
-/// The body of softmax: a line along the axis.
-std::vector<Statement> softmax_line(const Lowering &lowering, const Subscripts &names, size_t axis,
-                                    const Line &line) {
-  auto at = [&](const Index &position) {
-    Subscripts place = names;
-    place[axis] = position;
-    return place;
-  };
-  std::vector<Statement> body;
+/// The start of softmax and its logarithm: m, the largest element along the axis, and sum, that of
+/// exp(x - m). `keep` makes what becomes of an exponential beside.
+void append_sum_of_exponentials(
+    std::vector<Statement> &body, const Lowering &lowering, const Subscripts &names, size_t axis,
+    const Line &line,
+    const std::function<std::vector<Statement>(const Line::Step &, Expression)> &keep) {
   append(body, line.define("m", -INFINITY));
   append(body, line.loops([&](const Line::Step &step) {
-    Expression x = lowering.read(0, at(step.position));
+    Expression x = lowering.read(0, moved(names, axis, step.position));
     return std::vector<Statement>{loop::make_assign(
         step.partial("m"), call(Function::max, {load(step.partial("m")), std::move(x)}))};
   }));
   append(body, line.combine("m", Function::max));
   append(body, line.define("sum", 0));
   append(body, line.loops([&](const Line::Step &step) {
-    Expression x = lowering.read(0, at(step.position));
-    return std::vector<Statement>{
+    Expression x = lowering.read(0, moved(names, axis, step.position));
+    std::vector<Statement> statements = {
         step.make_register("e"),
         loop::make_assign(step.element("e"), call(Function::exp, {std::move(x) - scalar("m")})),
-        loop::make_assign(step.partial("sum"), load(step.element("e")), true),
-        lowering.write(at(step.position), load(step.element("e")))};
+        loop::make_assign(step.partial("sum"), load(step.element("e")), true)};
+    append(statements, keep(step, load(step.element("e"))));
+    return statements;
   }));
   append(body, line.combine("sum", Function::add));
+}
+
+/// The body of softmax: a line along the axis.
+std::vector<Statement> softmax_line(const Lowering &lowering, const Subscripts &names, size_t axis,
+                                    const Line &line) {
+  std::vector<Statement> body;
+  append_sum_of_exponentials(body, lowering, names, axis, line,
+                             [&](const Line::Step &step, Expression e) {
+                               return std::vector<Statement>{
+                                   lowering.write(moved(names, axis, step.position), std::move(e))};
+                             });
   define(body, "scale", number(1) / scalar("sum"));
   append(body, line.loops([&](const Line::Step &step) {
-    loop::Access result = lowering.result_access(at(step.position));
+    loop::Access result = lowering.result_access(moved(names, axis, step.position));
     return std::vector<Statement>{loop::make_assign(result, load(result) * scalar("scale"))};
   }));
   return body;
 }
 
-/// Of the reduced dimensions the one whose loop is to be innermost: that of the lanes, else the
-/// last.
-size_t innermost(const std::vector<bool> &reduced, const std::vector<std::string> &names,
-                 const Schedule &schedule) {
-  size_t last = 0;
-  for (size_t i = 0; i < reduced.size(); ++i) {
-    if (!reduced[i])
-      continue;
-    for (const LoopFactor &factor : schedule.vector)
-      if (factor.loop == names[i])
-        return i;
-    last = i;
+/// The body of its logarithm, which keeps no exponentials: x - m - log(sum).
+std::vector<Statement> log_softmax_line(const Lowering &lowering, const Subscripts &names,
+                                        size_t axis, const Line &line) {
+  std::vector<Statement> body;
+  append_sum_of_exponentials(body, lowering, names, axis, line, [](const Line::Step &, Expression) {
+    return std::vector<Statement>{};
+  });
+  define(body, "log_sum", call(Function::log, {scalar("sum")}));
+  append(body, line.loops([&](const Line::Step &step) {
+    const Subscripts place = moved(names, axis, step.position);
+    return std::vector<Statement>{
+        lowering.write(place, lowering.read(0, place) - scalar("m") - scalar("log_sum"))};
+  }));
+  return body;
+}
+
+/// Extents of the loops of an op whose result is shaped like its operand.
+std::vector<int64_t> extents_like_operand(const Lowering &lowering) {
+  std::vector<int64_t> extents = loop_extents(lowering.result());
+  for (size_t i = 0; i < extents.size(); ++i)
+    limit_extent(extents[i], lowering.operand(0), i);
+  return extents;
+}
+
+/// A softmax or its logarithm: `body` makes the statements for one line.
+template <class Body> bool lower_lines(int64_t along, Lowering &lowering, Body body) {
+  const TensorType &result = lowering.result();
+  size_t axis = *normalized_axis(along, result.rank());
+  std::vector<std::string> names = loop_names(result.rank());
+  std::vector<int64_t> extents = extents_like_operand(lowering);
+  extents[axis] = result.shape[axis];
+  std::vector<std::pair<std::string, int64_t>> lines;
+  for (size_t i = 0; i < result.rank(); ++i)
+    if (i != axis)
+      lines.emplace_back(names[i], extents[i]);
+  Line line(lowering.kernel().schedule, names[axis], extents[axis]);
+  lowering.append(loop::nest(lines, body(lowering, variables(names), axis, line)));
+  append_zero_lanes(lowering, extents);
+  return true;
+}
+
+using Loops = std::vector<std::pair<std::string, int64_t>>;
+
+/// What is brought to mean 0 and variance 1: all elements of the loops `reduced`, for each
+/// iteration of the loops `kept`.
+struct Standardized {
+  Loops kept, reduced;
+  Subscripts place; // of an element, in the variables of all loops
+  double epsilon;
+  // What an element, as difference from the mean, becomes; "factor" is 1 / the deviation.
+  std::function<Expression(Expression difference, const Subscripts &place)> finish;
+};
+
+/// Three passes: the sum, the sum of squared differences from the mean, the result.
+void append_standardized(Lowering &lowering, const Standardized &op) {
+  std::vector<std::string> names;
+  double size = 1;
+  for (const auto &[name, extent] : op.reduced) {
+    names.push_back(name);
+    size *= static_cast<double>(extent);
   }
-  return last;
+  const size_t inner =
+      innermost(std::vector<bool>(names.size(), true), names, lowering.kernel().schedule);
+  Line line(lowering.kernel().schedule, names[inner], op.reduced[inner].second);
+  Loops around = op.reduced;
+  around.erase(around.begin() + static_cast<std::ptrdiff_t>(inner));
+  auto at = [&](const Line::Step &step) {
+    Subscripts place = op.place;
+    for (Index &subscript : place)
+      subscript = loop::substitute(subscript, names[inner], step.position);
+    return place;
+  };
+  auto pass = [&](const std::function<std::vector<Statement>(const Line::Step &)> &body) {
+    return loop::nest(around, line.loops(body));
+  };
+  auto difference = [&](const Line::Step &step) {
+    return lowering.read(0, at(step)) - scalar("mean");
+  };
+  std::vector<Statement> body = line.define("sum", 0);
+  append(body, pass([&](const Line::Step &step) {
+           return std::vector<Statement>{
+               loop::make_assign(step.partial("sum"), lowering.read(0, at(step)), true)};
+         }));
+  append(body, line.combine("sum", Function::add));
+  define(body, "mean", scalar("sum") * number(1 / size));
+  append(body, line.define("squares", 0));
+  append(body, pass([&](const Line::Step &step) {
+           return std::vector<Statement>{
+               step.make_register("e"), loop::make_assign(step.element("e"), difference(step)),
+               loop::make_assign(step.partial("squares"),
+                                 load(step.element("e")) * load(step.element("e")), true)};
+         }));
+  append(body, line.combine("squares", Function::add));
+  define(body, "factor",
+         number(1) / call(Function::sqrt, {call(Function::fma, {scalar("squares"), number(1 / size),
+                                                                number(op.epsilon)})}));
+  append(body, pass([&](const Line::Step &step) {
+           return std::vector<Statement>{
+               lowering.write(at(step), op.finish(difference(step), at(step)))};
+         }));
+  lowering.append(loop::nest(op.kept, std::move(body)));
+}
+
+/// difference * factor * scale[c] + bias[c], for the channel of an element.
+Expression scaled_channel(const Lowering &lowering, Expression difference, const Index &channel) {
+  Expression factor = scalar("factor");
+  if (lowering.has_operand(1))
+    factor = std::move(factor) * lowering.read(1, {channel});
+  if (!lowering.has_operand(2))
+    return std::move(difference) * std::move(factor);
+  return call(Function::fma,
+              {std::move(difference), std::move(factor), lowering.read(2, {channel})});
+}
+
+/// x / base^beta; the usual exponents are square roots.
+Expression divided_by_power(Expression x, const Expression &base, double beta) {
+  auto root = [](Expression of) { return call(Function::sqrt, {std::move(of)}); };
+  if (beta == 0.75)
+    return std::move(x) / (root(base) * root(root(base)));
+  if (beta == 0.5)
+    return std::move(x) / root(base);
+  if (beta == 1)
+    return std::move(x) / base;
+  return std::move(x) / call(Function::pow, {base, number(beta)});
 }
 
 } // namespace
@@ -126,59 +235,101 @@ bool lower(const BatchNorm &norm, Lowering &lowering) {
 }
 
 bool lower(const Softmax &softmax, Lowering &lowering) {
-  const TensorType &result = lowering.result();
-  size_t axis = *normalized_axis(softmax.axis, result.rank());
-  std::vector<std::string> names = loop_names(result.rank());
-  std::vector<int64_t> extents = loop_extents(result);
-  for (size_t i = 0; i < result.rank(); ++i)
-    limit_extent(extents[i], lowering.operand(0), i);
-  extents[axis] = result.shape[axis];
-  std::vector<std::pair<std::string, int64_t>> lines;
-  for (size_t i = 0; i < result.rank(); ++i)
-    if (i != axis)
-      lines.emplace_back(names[i], extents[i]);
-  Line line(lowering.kernel().schedule, names[axis], extents[axis]);
-  lowering.append(loop::nest(lines, softmax_line(lowering, variables(names), axis, line)));
+  return lower_lines(softmax.axis, lowering, softmax_line);
+}
+
+bool lower(const LogSoftmax &softmax, Lowering &lowering) {
+  return lower_lines(softmax.axis, lowering, log_softmax_line);
+}
+
+bool lower(const LayerNorm &norm, Lowering &lowering) {
+  const size_t rank = lowering.result().rank(), axis = *normalized_axis(norm.axis, rank);
+  std::vector<int64_t> extents = extents_like_operand(lowering);
+  for (size_t i = axis; i < rank; ++i)
+    extents[i] = lowering.result().shape[i];
+  std::vector<std::string> names = loop_names(rank);
+  Standardized op;
+  op.epsilon = norm.epsilon;
+  op.place = variables(names);
+  for (size_t i = 0; i < rank; ++i)
+    (i < axis ? op.kept : op.reduced).emplace_back(names[i], extents[i]);
+  op.finish = [&](Expression difference, const Subscripts &place) {
+    Expression result = std::move(difference) * scalar("factor");
+    if (lowering.has_operand(2))
+      return call(Function::fma, {std::move(result), lowering.read_broadcast(1, place),
+                                  lowering.read_broadcast(2, place)});
+    return lowering.has_operand(1) ? std::move(result) * lowering.read_broadcast(1, place) : result;
+  };
+  append_standardized(lowering, op);
   append_zero_lanes(lowering, extents);
   return true;
 }
 
-bool lower(const ReduceMean &mean, Lowering &lowering) {
-  const TensorType &input = lowering.operand(0), &result = lowering.result();
-  std::vector<bool> reduced(input.rank(), false);
-  for (int64_t axis : mean.axes)
-    reduced[*normalized_axis(axis, input.rank())] = true;
-  std::vector<std::string> names = loop_names(input.rank());
-  std::vector<std::pair<std::string, int64_t>> kept_loops, reduced_loops;
-  const size_t axis = innermost(reduced, names, lowering.kernel().schedule);
-  std::vector<int64_t> extents = loop_extents(result);
-  Subscripts place;
-  double size = 1;
-  for (size_t i = 0; i < input.rank(); ++i) {
-    if (reduced[i]) {
-      if (i != axis)
-        reduced_loops.emplace_back(names[i], input.shape[i]);
-      size *= static_cast<double>(input.shape[i]);
-      if (mean.keep_dims)
-        extents[place.size()] = 1;
-    } else {
-      limit_extent(extents[place.size()], input, i);
-      kept_loops.emplace_back(names[i], extents[place.size()]);
-    }
-    if (!reduced[i] || mean.keep_dims)
-      place.push_back(reduced[i] ? Index(0) : Index::variable(names[i]));
-  }
-  Line line(lowering.kernel().schedule, names[axis], input.shape[axis]);
-  std::vector<Statement> body = line.define("sum", 0);
-  append(body, loop::nest(reduced_loops, line.loops([&](const Line::Step &step) {
-           Subscripts element = variables(names);
-           element[axis] = step.position;
-           return std::vector<Statement>{
-               loop::make_assign(step.partial("sum"), lowering.read(0, element), true)};
-         })));
-  append(body, line.combine("sum", Function::add));
-  body.push_back(lowering.write(place, scalar("sum") * number(1 / size)));
-  lowering.append(loop::nest(kept_loops, std::move(body)));
+bool lower(const InstanceNorm &norm, Lowering &lowering) {
+  const TensorType &result = lowering.result();
+  std::vector<int64_t> extents = extents_like_operand(lowering);
+  for (size_t i = 1; i < 3; ++i)
+    limit_extent(extents[1], lowering.operand(i), 0);
+  if (norm.epsilon == 0) // lanes without a channel have no variance
+    extents[1] = result.shape[1];
+  std::vector<std::string> names = loop_names(result.rank());
+  Standardized op;
+  op.epsilon = norm.epsilon;
+  op.place = variables(names);
+  for (size_t i = 0; i < names.size(); ++i)
+    (i < 2 ? op.kept : op.reduced).emplace_back(names[i], extents[i]);
+  op.finish = [&](Expression difference, const Subscripts &place) {
+    return scaled_channel(lowering, std::move(difference), place[1]);
+  };
+  append_standardized(lowering, op);
+  append_zero_lanes(lowering, extents);
+  return true;
+}
+
+bool lower(const GroupNorm &norm, Lowering &lowering) {
+  const TensorType &result = lowering.result();
+  std::vector<int64_t> extents = extents_like_operand(lowering);
+  extents[1] = result.shape[1];
+  const int64_t channels = extents[1] / norm.groups;
+  std::vector<std::string> names = loop_names(result.rank());
+  Standardized op;
+  op.epsilon = norm.epsilon;
+  op.place = variables(names);
+  op.place[1] = Index::variable("g") * channels + op.place[1];
+  op.kept = {{names[0], extents[0]}, {"g", norm.groups}};
+  op.reduced = {{names[1], channels}};
+  for (size_t i = 2; i < names.size(); ++i)
+    op.reduced.emplace_back(names[i], extents[i]);
+  op.finish = [&](Expression difference, const Subscripts &place) {
+    return scaled_channel(lowering, std::move(difference), place[1]);
+  };
+  append_standardized(lowering, op);
+  append_zero_lanes(lowering, extents);
+  return true;
+}
+
+bool lower(const Lrn &lrn, Lowering &lowering) {
+  const TensorType &result = lowering.result();
+  std::vector<int64_t> extents = extents_like_operand(lowering);
+  extents[1] = result.shape[1];
+  std::vector<std::string> names = loop_names(result.rank());
+  Subscripts place = variables(names), neighbour = place;
+  neighbour[1] = Index::variable("other");
+  loop::For window;
+  window.variable = "other";
+  window.lower = {Index(0), place[1] - (lrn.size - 1) / 2};
+  window.upper = {Index(result.shape[1]), place[1] + (lrn.size / 2 + 1)};
+  window.body.push_back(loop::make_assign(
+      {"sum", {}}, lowering.read(0, neighbour) * lowering.read(0, neighbour), true));
+  std::vector<Statement> body;
+  define(body, "sum", number(0));
+  body.push_back({std::move(window), {}});
+  define(body, "base",
+         call(Function::fma, {scalar("sum"), number(lrn.alpha / static_cast<double>(lrn.size)),
+                              number(lrn.bias)}));
+  body.push_back(
+      lowering.write(place, divided_by_power(lowering.read(0, place), scalar("base"), lrn.beta)));
+  append_loops(lowering, names, extents, std::move(body));
   append_zero_lanes(lowering, extents);
   return true;
 }

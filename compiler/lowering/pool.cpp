@@ -113,10 +113,6 @@ Statement window_loops(loop::For rows, loop::For columns, std::vector<Statement>
   return {std::move(rows), {}};
 }
 
-Statement set(const std::string &name, loop::Expression value) {
-  return loop::make_assign({name, {}}, std::move(value));
-}
-
 Statement add(const std::string &name, loop::Expression value) {
   return loop::make_assign({name, {}}, std::move(value), true);
 }

@@ -226,4 +226,17 @@ bool lower(const Gather &gather, Lowering &lowering) {
   return true;
 }
 
+bool lower(const Expand &, Lowering &lowering) {
+  const TensorType &input = lowering.operand(0), &result = lowering.result();
+  std::vector<int64_t> extents = loop_extents(result);
+  const size_t missing = result.rank() - input.rank();
+  for (size_t i = 0; i < input.rank(); ++i)
+    if (input.shape[i] == result.shape[missing + i])
+      limit_extent(extents[missing + i], input, i);
+  Subscripts place = variables(loop_names(result.rank()));
+  append_copy(lowering, extents, place, lowering.read_broadcast(0, place));
+  append_zero_lanes(lowering, extents);
+  return true;
+}
+
 } // namespace cnnc

@@ -22,6 +22,9 @@ Tensors compute(const ConvTranspose2d &, const Operands &, const Types &);
 Tensors compute(const Local2d &, const Operands &, const Types &);
 Tensors compute(const Dense &, const Operands &, const Types &);
 
+// matmul.cpp
+Tensors compute(const Matmul &, const Operands &, const Types &);
+
 // pool.cpp
 Tensors compute(const MaxPool2d &, const Operands &, const Types &);
 Tensors compute(const AvgPool2d &, const Operands &, const Types &);
@@ -41,7 +44,21 @@ Tensors compute(const Resize2d &, const Operands &, const Types &);
 // normalization.cpp
 Tensors compute(const BatchNorm &, const Operands &, const Types &);
 Tensors compute(const Softmax &, const Operands &, const Types &);
+Tensors compute(const LogSoftmax &, const Operands &, const Types &);
+Tensors compute(const LayerNorm &, const Operands &, const Types &);
+Tensors compute(const InstanceNorm &, const Operands &, const Types &);
+Tensors compute(const GroupNorm &, const Operands &, const Types &);
+Tensors compute(const Lrn &, const Operands &, const Types &);
+
+// reduction.cpp
 Tensors compute(const ReduceMean &, const Operands &, const Types &);
+Tensors compute(const ReduceSum &, const Operands &, const Types &);
+Tensors compute(const ReduceMax &, const Operands &, const Types &);
+Tensors compute(const ReduceMin &, const Operands &, const Types &);
+Tensors compute(const ReduceProd &, const Operands &, const Types &);
+Tensors compute(const ArgMax &, const Operands &, const Types &);
+Tensors compute(const ArgMin &, const Operands &, const Types &);
+Tensors compute(const TopK &, const Operands &, const Types &);
 
 // shape.cpp: these move elements of any type
 Tensors compute(const Concat &, const Operands &, const Types &);
@@ -54,6 +71,7 @@ Tensors compute(const Transpose &, const Operands &, const Types &);
 Tensors compute(const DepthToSpace &, const Operands &, const Types &);
 Tensors compute(const SpaceToDepth &, const Operands &, const Types &);
 Tensors compute(const Gather &, const Operands &, const Types &);
+Tensors compute(const Expand &, const Operands &, const Types &);
 Tensors compute(const Relayout &, const Operands &, const Types &);
 
 } // namespace cnnc::reference

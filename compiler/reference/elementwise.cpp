@@ -120,17 +120,6 @@ double apply(BinaryKind kind, double a, double b) {
   return a;
 }
 
-/// Strides with which an operand is read along the dimensions of the result: 0 where it is
-/// repeated.
-std::vector<int64_t> broadcast_strides(const std::vector<int64_t> &operand, size_t result_rank) {
-  std::vector<int64_t> strides = row_major_strides(operand);
-  for (size_t i = 0; i < operand.size(); ++i)
-    if (operand[i] == 1)
-      strides[i] = 0;
-  strides.insert(strides.begin(), result_rank - operand.size(), 0);
-  return strides;
-}
-
 /// Elements that follow each other in the result, and where their operands are.
 struct Row {
   int64_t position, count;

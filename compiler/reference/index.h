@@ -1,6 +1,8 @@
 // Walking over the elements of a tensor by their indices.
 #pragma once
 
+#include "compiler/reference/tensor.h"
+
 #include <cstdint>
 #include <numeric>
 #include <vector>
@@ -9,6 +11,18 @@ namespace cnnc::reference {
 
 inline int64_t dot(const std::vector<int64_t> &index, const std::vector<int64_t> &strides) {
   return std::inner_product(index.begin(), index.end(), strides.begin(), int64_t(0));
+}
+
+/// Strides with which an operand is read along the dimensions of the result: 0 where it is
+/// repeated.
+inline std::vector<int64_t> broadcast_strides(const std::vector<int64_t> &operand,
+                                              size_t result_rank) {
+  std::vector<int64_t> strides = row_major_strides(operand);
+  for (size_t i = 0; i < operand.size(); ++i)
+    if (operand[i] == 1)
+      strides[i] = 0;
+  strides.insert(strides.begin(), result_rank - operand.size(), 0);
+  return strides;
 }
 
 /// Calls function(index, position) for every index of a shape, in row-major order; position counts

@@ -190,4 +190,14 @@ Tensors compute(const Gather &op, const Operands &operands, const Types &types) 
   return {result};
 }
 
+Tensors compute(const Expand &, const Operands &operands, const Types &types) {
+  Tensor result(types[0]);
+  std::vector<int64_t> strides = broadcast_strides(operands[0]->shape(), types[0].rank());
+  ElementCopy copy(*operands[0], result);
+  for_each_index(result.shape(), [&](const std::vector<int64_t> &index, int64_t position) {
+    copy(dot(index, strides), position);
+  });
+  return {result};
+}
+
 } // namespace cnnc::reference

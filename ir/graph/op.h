@@ -9,8 +9,10 @@
 #include "ir/graph/ops/convolution.h"
 #include "ir/graph/ops/elementwise.h"
 #include "ir/graph/ops/internal.h"
+#include "ir/graph/ops/matmul.h"
 #include "ir/graph/ops/normalization.h"
 #include "ir/graph/ops/pool.h"
+#include "ir/graph/ops/reduction.h"
 #include "ir/graph/ops/resize.h"
 #include "ir/graph/ops/shape.h"
 
@@ -18,14 +20,16 @@
 
 namespace cnnc {
 
-using Op = std::variant<Weight, Splat, Literal, Random,                         //
-                        Conv2d, ConvTranspose2d, Local2d, Dense,                //
-                        MaxPool2d, AvgPool2d, GlobalAvgPool2d,                  //
-                        Unary, Binary, Where, Cast,                             //
-                        BatchNorm, Softmax, ReduceMean,                         //
-                        Concat, Split, Slice, Pad, Reshape, Flatten, Transpose, //
-                        DepthToSpace, SpaceToDepth,                             //
-                        Gather, Resize2d,                                       //
+using Op = std::variant<Weight, Splat, Literal, Random,                                 //
+                        Conv2d, ConvTranspose2d, Local2d, Dense, Matmul,                //
+                        MaxPool2d, AvgPool2d, GlobalAvgPool2d,                          //
+                        Unary, Binary, Where, Cast,                                     //
+                        BatchNorm, LayerNorm, InstanceNorm, GroupNorm, Lrn,             //
+                        Softmax, LogSoftmax,                                            //
+                        ReduceMean, ReduceSum, ReduceMax, ReduceMin, ReduceProd,        //
+                        ArgMax, ArgMin, TopK,                                           //
+                        Concat, Split, Slice, Pad, Reshape, Flatten, Transpose, Expand, //
+                        DepthToSpace, SpaceToDepth, Gather, Resize2d,                   //
                         Relayout, Call>;
 
 struct OperandInfo {

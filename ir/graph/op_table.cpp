@@ -136,7 +136,8 @@ bool takes_empty(const Op &op) {
         return std::is_same_v<T, Unary> || std::is_same_v<T, Binary> || std::is_same_v<T, Where> ||
                std::is_same_v<T, Cast> || std::is_same_v<T, Concat> || std::is_same_v<T, Split> ||
                std::is_same_v<T, Slice> || std::is_same_v<T, Pad> || std::is_same_v<T, Reshape> ||
-               std::is_same_v<T, Flatten> || std::is_same_v<T, Transpose>;
+               std::is_same_v<T, Flatten> || std::is_same_v<T, Transpose> ||
+               std::is_same_v<T, Expand>;
       },
       op);
 }

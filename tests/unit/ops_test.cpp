@@ -251,7 +251,7 @@ const Bad bad[] = {
     {"%y = softmax %bv axis=0", "axis=0", "the symbolic batch, which cannot be summed over"},
     {"%y = reduce_mean %x axes=[]", "axes=[]", "names no axis"},
     {"%y = reduce_mean %x axes=[1, -3]", "axes=[1, -3]", "axis -3 is given twice"},
-    {"%y = reduce_mean %b axes=[0]", "axes=[0]", "cannot be averaged over"},
+    {"%y = reduce_mean %b axes=[0]", "axes=[0]", "cannot be reduced"},
     // shapes
     {"%y = concat %x, %two axis=1", "%two", "along dimension 1"},
     {"%y = concat %x, %v axis=1", "%v", "f32[2, 12] cannot be joined to f32[1, 3, 8, 8]"},

@@ -563,6 +563,14 @@ const std::vector<ModelMaker> &op_model_makers() {
                                                  {"batch_norm", batch_norm},
                                                  {"softmax", softmax},
                                                  {"reduce_mean", reduce_mean},
+                                                 {"reduce", reduce},
+                                                 {"matmul", matmul},
+                                                 {"large_matmul", large_matmul},
+                                                 {"layer_norm", layer_norm},
+                                                 {"instance_norm", instance_norm},
+                                                 {"group_norm", group_norm},
+                                                 {"lrn", lrn},
+                                                 {"expand", expand},
                                                  {"concat", concat},
                                                  {"split", split},
                                                  {"slice", slice},
@@ -578,11 +586,10 @@ const std::vector<ModelMaker> &op_model_makers() {
 }
 
 const std::vector<ModelMaker> &batch_model_makers() {
-  static const std::vector<ModelMaker> makers = {{"conv2d", batched_conv2d},
-                                                 {"conv_transpose2d", batched_conv_transpose2d},
-                                                 {"dense", batched_dense},
-                                                 {"op", batched_op},
-                                                 {"network", batched_network}};
+  static const std::vector<ModelMaker> makers = {
+      {"conv2d", batched_conv2d},       {"conv_transpose2d", batched_conv_transpose2d},
+      {"dense", batched_dense},         {"op", batched_op},
+      {"reduction", batched_reduction}, {"network", batched_network}};
   return makers;
 }
 

@@ -117,6 +117,17 @@ std::string slice_of(Choices &r, const std::string &x, const Shape &shape, size_
 
 std::string pad_of(Choices &r, const std::string &x, const Shape &shape, size_t first_axis);
 
+// Of property_reductions.cpp: models of one op, or of a product and what follows it in its kernel.
+std::string matmul(Choices &r);
+std::string large_matmul(Choices &r);
+std::string layer_norm(Choices &r);
+std::string instance_norm(Choices &r);
+std::string group_norm(Choices &r);
+std::string lrn(Choices &r);
+std::string reduce(Choices &r);
+std::string expand(Choices &r);
+std::string batched_reduction(Choices &r);
+
 /// A network, with a symbolic batch or without.
 std::string network(Choices &r, bool symbolic);
 

@@ -1,6 +1,7 @@
 #include "ir/graph/ops/normalization.h"
 
 #include "ir/graph/ops/checks.h"
+#include "ir/graph/ops/elementwise.h"
 
 #include <cmath>
 #include <fmt/format.h>
@@ -13,6 +14,44 @@ std::optional<size_t> normalized_axis(int64_t axis, size_t rank) {
     return std::nullopt;
   return static_cast<size_t>(axis < 0 ? axis + count : axis);
 }
+
+namespace {
+
+bool require_epsilon(InferContext &context, double epsilon) {
+  if (epsilon >= 0 && !std::isinf(epsilon))
+    return true;
+  context.error_at_attribute(
+      "epsilon", fmt::format("'epsilon' must be a finite number, 0 or more, but is {}", epsilon));
+  return false;
+}
+
+InferredTypes infer_softmax(InferContext &context, int64_t axis) {
+  if (!context.require_f32())
+    return std::nullopt;
+  std::optional<size_t> normalized = require_axis(context, "axis", axis);
+  if (!normalized || !require_not_batch(context, "axis", *normalized, "summed over"))
+    return std::nullopt;
+  return one_result(context, context.operand(0), context.shape(0));
+}
+
+/// Reports unless operand 0 is [n, c, ...] and scale and bias, if given, are [c].
+bool require_channels(InferContext &context, size_t least_rank) {
+  const TensorType &input = context.operand(0);
+  if (input.rank() < least_rank) {
+    context.error_at_operand(0, fmt::format("this must have at least {} dimensions, [n, c, ...], "
+                                            "but is {}",
+                                            least_rank, to_string(input)));
+    return false;
+  }
+  bool ok = true;
+  if (context.has(1))
+    ok = require_shape(context, 1, {input.shape[1]}, "the scale, one number per channel");
+  if (context.has(2))
+    ok = require_shape(context, 2, {input.shape[1]}, "the bias, one number per channel") && ok;
+  return ok;
+}
+
+} // namespace
 
 InferredTypes BatchNorm::infer(InferContext &context) const {
   if (!context.require_f32())
@@ -30,41 +69,65 @@ InferredTypes BatchNorm::infer(InferContext &context) const {
     ok = require_shape(context, i + 1, {input.shape[1]}, names[i]) && ok;
   if (!ok)
     return std::nullopt;
-  if (!(epsilon >= 0) || std::isinf(epsilon))
-    return context.error_at_attribute(
-        "epsilon", fmt::format("'epsilon' must be a finite number, 0 or more, but is {}", epsilon));
+  if (!require_epsilon(context, epsilon))
+    return std::nullopt;
   return one_result(context, input, input.shape);
 }
 
-InferredTypes Softmax::infer(InferContext &context) const {
+InferredTypes Softmax::infer(InferContext &context) const { return infer_softmax(context, axis); }
+
+InferredTypes LogSoftmax::infer(InferContext &context) const {
+  return infer_softmax(context, axis);
+}
+
+InferredTypes LayerNorm::infer(InferContext &context) const {
   if (!context.require_f32())
     return std::nullopt;
-  std::optional<size_t> normalized = require_axis(context, "axis", axis);
-  if (!normalized || !require_not_batch(context, "axis", *normalized, "summed over"))
+  std::optional<size_t> first = require_axis(context, "axis", axis);
+  if (!first || !require_not_batch(context, "axis", *first, "averaged over") ||
+      !require_epsilon(context, epsilon))
+    return std::nullopt;
+  const std::vector<int64_t> &input = context.shape(0);
+  const std::vector<int64_t> dims(input.begin() + static_cast<std::ptrdiff_t>(*first), input.end());
+  for (size_t i = 1; i < 3 && context.has(i); ++i)
+    if (broadcast(dims, context.shape(i)) != dims)
+      return context.error_at_operand(
+          i,
+          fmt::format("the {} {} does not broadcast to the dimensions {} that are normalized",
+                      i == 1 ? "scale" : "bias", to_string(context.operand(i)), to_string(dims)));
+  return one_result(context, context.operand(0), input);
+}
+
+InferredTypes InstanceNorm::infer(InferContext &context) const {
+  if (!context.require_f32() || !require_channels(context, 3) || !require_epsilon(context, epsilon))
     return std::nullopt;
   return one_result(context, context.operand(0), context.shape(0));
 }
 
-InferredTypes ReduceMean::infer(InferContext &context) const {
-  if (!context.require_f32())
+InferredTypes GroupNorm::infer(InferContext &context) const {
+  if (!context.require_f32() || !require_channels(context, 2) || !require_epsilon(context, epsilon))
     return std::nullopt;
-  if (axes.empty())
-    return context.error_at_attribute("axes", "'axes' names no axis to take the mean over");
-  const std::vector<int64_t> &input = context.shape(0);
-  std::vector<bool> reduced(input.size(), false);
-  for (int64_t axis : axes) {
-    std::optional<size_t> normalized = require_axis(context, "axes", axis);
-    if (!normalized || !require_not_batch(context, "axes", *normalized, "averaged over"))
-      return std::nullopt;
-    if (reduced[*normalized])
-      return context.error_at_attribute("axes", fmt::format("axis {} is given twice", axis));
-    reduced[*normalized] = true;
-  }
-  std::vector<int64_t> shape;
-  for (size_t i = 0; i < input.size(); ++i)
-    if (!reduced[i] || keep_dims)
-      shape.push_back(reduced[i] ? 1 : input[i]);
-  return one_result(context, context.operand(0), std::move(shape));
+  if (groups < 1 || context.shape(0)[1] % groups != 0)
+    return context.error_at_attribute(
+        "groups", fmt::format("'groups' must divide the {} channels of {}, but is {}",
+                              context.shape(0)[1], to_string(context.operand(0)), groups));
+  return one_result(context, context.operand(0), context.shape(0));
+}
+
+InferredTypes Lrn::infer(InferContext &context) const {
+  if (!context.require_f32() || !require_channels(context, 2))
+    return std::nullopt;
+  constexpr int64_t largest = int64_t(1) << 24;
+  if (size < 1 || size > largest)
+    return context.error_at_attribute(
+        "size", fmt::format("'size' must be between 1 and {}, but is {}", largest, size));
+  const std::pair<const char *, double> numbers[] = {
+      {"alpha", alpha}, {"beta", beta}, {"bias", bias}};
+  for (const auto &[attribute, number] : numbers)
+    if (!std::isfinite(number))
+      return context.error_at_attribute(
+          attribute, fmt::format("'{}' must be finite, but is {}", attribute, number));
+  return one_result(context, context.operand(0), context.shape(0));
 }
 
 } // namespace cnnc

@@ -1,4 +1,4 @@
-// Batch normalisation, softmax and reductions.
+// Normalisations: batch, layer, instance, group and local response, softmax.
 #pragma once
 
 #include "ir/graph/attribute.h"
@@ -30,16 +30,75 @@ struct Softmax {
   InferredTypes infer(InferContext &) const;
 };
 
-/// Mean over the axes given.
-struct ReduceMean {
-  static constexpr std::string_view name = "reduce_mean";
+/// x - max - log(sum of exp(x - max)) along one axis: the logarithm of softmax, without its
+/// underflow.
+struct LogSoftmax {
+  static constexpr std::string_view name = "log_softmax";
   static constexpr std::string_view operands = "input";
-  static constexpr std::string_view summary = "mean over the axes given";
-  std::vector<int64_t> axes;
-  bool keep_dims = true;
+  static constexpr std::string_view summary = "the logarithm of softmax along one axis";
+  int64_t axis = -1;
+  static constexpr auto attributes() { return std::tuple{Attribute{"axis", &LogSoftmax::axis}}; }
+  InferredTypes infer(InferContext &) const;
+};
+
+/// (x - mean) / sqrt(variance + epsilon) * scale + bias, mean and variance of all elements that
+/// differ only in the dimensions from `axis` on. scale and bias broadcast (NumPy) to these.
+struct LayerNorm {
+  static constexpr std::string_view name = "layer_norm";
+  static constexpr std::string_view operands = "input, scale?, bias?";
+  static constexpr std::string_view summary =
+      "(x - mean) / sqrt(variance + epsilon) * scale + bias over the dimensions from axis on";
+  int64_t axis = -1;
+  double epsilon = 1e-5;
   static constexpr auto attributes() {
-    return std::tuple{Attribute{"axes", &ReduceMean::axes, true},
-                      Attribute{"keep_dims", &ReduceMean::keep_dims}};
+    return std::tuple{Attribute{"axis", &LayerNorm::axis},
+                      Attribute{"epsilon", &LayerNorm::epsilon}};
+  }
+  InferredTypes infer(InferContext &) const;
+};
+
+/// The same over each plane of [n, c, ...]. scale and bias have shape [c].
+struct InstanceNorm {
+  static constexpr std::string_view name = "instance_norm";
+  static constexpr std::string_view operands = "input, scale, bias";
+  static constexpr std::string_view summary =
+      "(x - mean) / sqrt(variance + epsilon) * scale + bias over each plane of [n, c, ...]";
+  double epsilon = 1e-5;
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"epsilon", &InstanceNorm::epsilon}};
+  }
+  InferredTypes infer(InferContext &) const;
+};
+
+/// The same over groups of c / groups neighbouring channels of [n, c, ...]. scale and bias have
+/// shape [c].
+struct GroupNorm {
+  static constexpr std::string_view name = "group_norm";
+  static constexpr std::string_view operands = "input, scale?, bias?";
+  static constexpr std::string_view summary =
+      "(x - mean) / sqrt(variance + epsilon) * scale + bias over groups of channels";
+  int64_t groups = 1;
+  double epsilon = 1e-5;
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"groups", &GroupNorm::groups, true},
+                      Attribute{"epsilon", &GroupNorm::epsilon}};
+  }
+  InferredTypes infer(InferContext &) const;
+};
+
+/// Local response normalisation (Krizhevsky et al. 2012): x / (bias + alpha / size * sum of
+/// x^2)^beta, the sum over `size` channels, (size - 1) / 2 of them before (rounded down) and the
+/// rest after.
+struct Lrn {
+  static constexpr std::string_view name = "lrn";
+  static constexpr std::string_view operands = "input";
+  static constexpr std::string_view summary =
+      "x / (bias + alpha / size * sum of x^2 over size channels)^beta";
+  int64_t size = 1;
+  double alpha = 1e-4, beta = 0.75, bias = 1;
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"size", &Lrn::size, true}, Attribute{"alpha", &Lrn::alpha},
+                      Attribute{"beta", &Lrn::beta}, Attribute{"bias", &Lrn::bias}};
   }
   InferredTypes infer(InferContext &) const;
 };

@@ -1,6 +1,7 @@
 #include "ir/graph/ops/shape.h"
 
 #include "ir/graph/ops/checks.h"
+#include "ir/graph/ops/elementwise.h"
 #include "ir/graph/ops/normalization.h"
 
 #include <algorithm>
@@ -363,6 +364,19 @@ InferredTypes Gather::infer(InferContext &context) const {
   if (indices.has_symbolic_batch())
     like.batch_name = indices.batch_name;
   return one_result(context, like, std::move(shape));
+}
+
+InferredTypes Expand::infer(InferContext &context) const {
+  for (int64_t dim : shape)
+    if (dim < 0)
+      return context.error_at_attribute(
+          "shape", fmt::format("the dimensions of 'shape' must be 0 or more, but one is {}", dim));
+  std::optional<std::vector<int64_t>> result = broadcast(context.shape(0), shape);
+  if (!result)
+    return context.error_at_attribute("shape",
+                                      fmt::format("{} does not broadcast with the shape {}",
+                                                  to_string(context.operand(0)), to_string(shape)));
+  return one_result(context, context.operand(0), std::move(*result));
 }
 
 } // namespace cnnc

@@ -166,4 +166,17 @@ struct SpaceToDepth {
   InferredTypes infer(InferContext &) const;
 };
 
+/// Repeated along dimensions of 1 and along new ones in front until it has the shape that it and
+/// `shape` broadcast to (NumPy, either way): a 1 in `shape` keeps a dimension.
+struct Expand {
+  static constexpr std::string_view name = "expand";
+  static constexpr std::string_view operands = "input";
+  static constexpr std::string_view summary = "repeated until the shape is that of a broadcast";
+  std::vector<int64_t> shape;
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"shape", &Expand::shape, true}};
+  }
+  InferredTypes infer(InferContext &) const;
+};
+
 } // namespace cnnc

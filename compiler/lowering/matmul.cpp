@@ -1,0 +1,79 @@
+// Products of matrices as loops, with a register for the sum:
+//
+//   for b0, i, j {
+//     reg sum: f32
+//     sum = 0
+//     for k { sum += a[b0, i, k] * b[b0, k, j] }
+//     result[b0, i, j] = sum
+//   }
+//
+// Lanes run along j, where the elements of b are neighbours, or along k when the schedule says so.
+#include "compiler/lowering/matmul.h"
+#include "compiler/lowering/extents.h"
+#include "compiler/lowering/line.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace cnnc {
+
+using loop::Index;
+using loop::Statement;
+
+std::vector<std::string> matmul_loops(size_t rank) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i + 2 < rank; ++i)
+    names.push_back(fmt::format("b{}", i));
+  names.insert(names.end(), {"i", "j"});
+  return names;
+}
+
+namespace {
+
+/// The batch dimensions of an operand at those of the result, broadcast, and then `row`, `column`.
+Subscripts place_in(const TensorType &operand, const Subscripts &result, Index row, Index column) {
+  const size_t batch = operand.rank() - 2;
+  Subscripts place(result.end() - 2 - static_cast<std::ptrdiff_t>(batch), result.end() - 2);
+  for (size_t i = 0; i < batch; ++i)
+    if (operand.shape[i] == 1)
+      place[i] = 0;
+  place.push_back(std::move(row));
+  place.push_back(std::move(column));
+  return place;
+}
+
+/// Whether the schedule takes all rows of some columns before the next columns.
+bool columns_first(const Schedule &schedule) {
+  const std::vector<std::string> &order = schedule.parallel;
+  auto columns = std::find(order.begin(), order.end(), "j");
+  return std::find(columns, order.end(), "i") != order.end();
+}
+
+} // namespace
+
+bool lower(const Matmul &, Lowering &lowering) {
+  const TensorType &a = lowering.operand(0), &b = lowering.operand(1), &result = lowering.result();
+  Schedule &schedule = lowering.kernel().schedule;
+  std::vector<std::string> names = matmul_loops(result.rank());
+  const Subscripts place = variables(names);
+  Line line(schedule, "k", a.shape.back());
+  std::vector<Statement> body = line.define("sum", 0);
+  append(body, line.loops([&](const Line::Step &step) {
+    return std::vector<Statement>{loop::make_assign(
+        step.partial("sum"),
+        lowering.read(0, place_in(a, place, Index::variable("i"), step.position)) *
+            lowering.read(1, place_in(b, place, step.position, Index::variable("j"))),
+        true)};
+  }));
+  append(body, line.combine("sum", loop::Function::add));
+  body.push_back(lowering.write(place, scalar("sum")));
+  std::vector<int64_t> extents = loop_extents(result);
+  if (columns_first(schedule)) {
+    std::swap(names[names.size() - 2], names.back());
+    std::swap(extents[extents.size() - 2], extents.back());
+  }
+  append_loops(lowering, names, extents, std::move(body));
+  return true;
+}
+
+} // namespace cnnc

@@ -1,0 +1,13 @@
+// The loops of a product of matrices, which choose_schedule cuts.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace cnnc {
+
+/// Names of the loops over the result of a product of this rank: b0, b1 ... for the dimensions in
+/// front, i for rows, j for columns. The loop over the products of a sum is k.
+std::vector<std::string> matmul_loops(size_t rank);
+
+} // namespace cnnc

@@ -1,0 +1,21 @@
+// The product of matrices.
+#pragma once
+
+#include "ir/graph/attribute.h"
+#include "ir/graph/infer_context.h"
+
+namespace cnnc {
+
+/// NumPy's batched matrix product: a [..., i, k], b [..., k, j], both of rank 2 or more. Result
+/// [..., i, j] = sum over k of a[..., i, k] * b[..., k, j]; the dimensions in front broadcast. A
+/// symbolic batch is the first dimension of the result, never the one that is summed over.
+struct Matmul {
+  static constexpr std::string_view name = "matmul";
+  static constexpr std::string_view operands = "a, b";
+  static constexpr std::string_view summary =
+      "matrix product of [..., i, k] and [..., k, j], the dimensions in front broadcast";
+  static constexpr auto attributes() { return std::tuple<>{}; }
+  InferredTypes infer(InferContext &) const;
+};
+
+} // namespace cnnc
