@@ -60,6 +60,12 @@ std::vector<ValueId> parameter_operands(const Graph &graph, const Node &node,
                  [](const OneOf<Binary, Matmul> auto &) {
                    return std::pair{0, 2};
                  },
+                 [](const Where &) {
+                   return std::pair{1, 3};
+                 },
+                 [](const Gather &) {
+                   return std::pair{0, 1};
+                 },
                  [](const OneOf<Weight, Splat, Literal, Random, MaxPool2d, AvgPool2d,
                                 GlobalAvgPool2d, Unary, Cast, Lrn, Softmax, LogSoftmax, ReduceMean,
                                 ReduceSum, ReduceMax, ReduceMin, ReduceProd, ArgMax, ArgMin, TopK,

@@ -100,10 +100,10 @@ private:
 } // namespace
 
 bool shrink_pixels(Schedule &schedule) {
-  for (const char *loop : {"oh", "ow"})
+  for (const char *loop : {"oh", "i", "ow"}) // i: rows of a product of matrices
     for (LoopFactor &tile : schedule.tile)
       if (tile.loop == loop && tile.size > 1) {
-        tile.size -= tile.loop == "oh" ? 1 : std::max<int64_t>(1, tile.size / 6);
+        tile.size -= tile.loop != "ow" ? 1 : std::max<int64_t>(1, tile.size / 6);
         return true;
       }
   return false;

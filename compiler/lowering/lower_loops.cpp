@@ -90,7 +90,8 @@ private:
       "products", "half",    "tile",    "edge",    "sum.0",     "sum.1",        "sum.2",
       "sum.3",    "sum.4",   "sum.5",   "sum.6",   "m.v",       "m.half",       "sum.v",
       "sum.half", "log_sum", "mean",    "squares", "squares.v", "squares.half", "base",
-      "at",       "at.v",    "at.half", "last",    "last_at",   "take"};
+      "at",       "at.v",    "at.half", "last",    "last_at",   "take",         "take.v",
+      "take.half"};
 };
 
 /// Replaces the members of every kernel by one call.

@@ -184,6 +184,7 @@ std::vector<Statement> next_best(const Lowering &lowering, const Line &line, siz
   };
   std::vector<Statement> body = line.define("m", worst(largest));
   append(body, line.define("at", -1));
+  append(body, line.define("take", 0));
   append(body, line.loops([&](const Line::Step &step) {
     Subscripts element = variables(names);
     element[axis] = step.position;
@@ -194,26 +195,24 @@ std::vector<Statement> next_best(const Lowering &lowering, const Line &line, siz
     const Expression better =
         select_less(at, loop::number(0), loop::number(1),
                     select_better(largest, x, m, loop::number(1), loop::number(0)));
-    const Expression taken = load(step.element("take"));
+    const Expression taken = load(step.partial("take"));
     return std::vector<Statement>{
-        step.make_register("e"),
-        step.make_register("take"),
-        loop::make_assign(step.element("e"), lowering.read(0, element)),
-        loop::make_assign(step.element("take"), open * better),
+        step.make_register("e"), loop::make_assign(step.element("e"), lowering.read(0, element)),
+        loop::make_assign(step.partial("take"), open * better),
         loop::make_assign(step.partial("at"), select_equal(taken, loop::number(1), here, at)),
         loop::make_assign(step.partial("m"), select_equal(taken, loop::number(1), x, m))};
   }));
-  append(body, line.combine({"m", "at"}, [&](const Line::Part &into, const Line::Part &a,
-                                             const Line::Part &b) {
-    const Expression m = load(a("m")), at = load(a("at"));
+  append(body, line.combine({"m", "at", "take"}, [&](const Line::Part &into, const Line::Part &a,
+                                                     const Line::Part &b) {
+    const Expression m = load(a("m")), at = load(a("at")), taken = load(into("take"));
     const Expression other = load(b("m")), other_at = load(b("at"));
     const Expression better =
         select_less(at, loop::number(0), loop::number(1), before(other, other_at, m, at));
-    const Expression found = select_less(other_at, loop::number(0), loop::number(0), better);
     return std::vector<Statement>{
-        loop::make_register("take"), set("take", found),
-        loop::make_assign(into("at"), select_equal(scalar("take"), loop::number(1), other_at, at)),
-        loop::make_assign(into("m"), select_equal(scalar("take"), loop::number(1), other, m))};
+        loop::make_assign(into("take"),
+                          select_less(other_at, loop::number(0), loop::number(0), better)),
+        loop::make_assign(into("at"), select_equal(taken, loop::number(1), other_at, at)),
+        loop::make_assign(into("m"), select_equal(taken, loop::number(1), other, m))};
   }));
   return body;
 }
