@@ -211,9 +211,10 @@ bool resize(OnnxNode &node, const Resizing &resizing) {
   if (crops) {
     std::vector<double> starts(resizing.region.begin() + 2,
                                resizing.region.begin() + static_cast<ptrdiff_t>(rank));
-    std::vector<double> region = of_maps(starts, 0, 0);
-    std::vector<double> ends = of_maps(resizing.region, rank + 2, 1);
-    region.insert(region.end(), ends.begin(), ends.end());
+    std::vector<double> region = {0, 0}; // the batch and the channels as they are
+    std::ranges::copy(of_maps(starts, 0, 0), std::back_inserter(region));
+    region.insert(region.end(), {1, 1});
+    std::ranges::copy(of_maps(resizing.region, rank + 2, 1), std::back_inserter(region));
     attributes.emplace_back("roi", region);
   }
   ValueId result = node.emit("resize2d", {as_rows(node, node.operand(0))}, attributes);

@@ -20,7 +20,7 @@ std::string batch_name_of(const std::string &parameter) {
 }
 
 bool is_known(const onnx::TensorShapeProto::Dimension &dim) {
-  return dim.has_dim_value() && dim.dim_value() > 0;
+  return dim.has_dim_value() && dim.dim_value() >= 0;
 }
 
 /// "n x 3 x ? x ?" as the option would be spelt.

@@ -81,7 +81,19 @@ template <class Element, class Field> std::string bytes_of_field(const Field &fi
   return bytes;
 }
 
+/// Doubles become floats, as they do in the importer.
+std::string floats_of_doubles(const onnx::TensorProto &tensor) {
+  std::vector<double> values(tensor.double_data().begin(), tensor.double_data().end());
+  if (tensor.has_raw_data()) {
+    values.resize(tensor.raw_data().size() / sizeof(double));
+    std::memcpy(values.data(), tensor.raw_data().data(), values.size() * sizeof(double));
+  }
+  return bytes_of_field<float>(values);
+}
+
 std::string bytes_of(const onnx::TensorProto &tensor) {
+  if (tensor.data_type() == onnx::TensorProto::DOUBLE)
+    return floats_of_doubles(tensor);
   if (tensor.has_raw_data())
     return tensor.raw_data();
   switch (tensor.data_type()) {
@@ -167,6 +179,7 @@ std::string compare(const cnnc_tensor_v1 &description, const std::string &actual
     return fmt::format("{} bytes instead of {}", actual.size(), bytes.size());
   switch (expected.data_type()) {
   case onnx::TensorProto::FLOAT:
+  case onnx::TensorProto::DOUBLE:
     return compare_elements<float>(actual, bytes, false);
   case onnx::TensorProto::INT64:
     return compare_elements<int64_t>(actual, bytes, true);

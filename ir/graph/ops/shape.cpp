@@ -138,13 +138,8 @@ InferredTypes Slice::infer(InferContext &context) const {
   if (!check_slice(context, *this))
     return std::nullopt;
   std::vector<int64_t> shape;
-  for (const Range &range : ranges(context.shape(0))) {
-    if (range.count == 0)
-      return context.error_at_attribute("ends",
-                                        fmt::format("nothing is left of dimension {} of {}",
-                                                    shape.size(), to_string(context.operand(0))));
+  for (const Range &range : ranges(context.shape(0)))
     shape.push_back(range.count);
-  }
   return one_result(context, context.operand(0), std::move(shape));
 }
 
