@@ -53,7 +53,7 @@ public:
                    [&](const Binary &) { elementwise(schedule, result); },
                    [&](const Where &) { elementwise(schedule, result); },
                    [&](const Cast &) { elementwise(schedule, result); },
-                   [&](const Resize2d &) { elementwise(schedule, result); },
+                   [&](const Resize2d &) { resize(schedule, result); },
                    [&](const Gather &op) { gather(schedule, anchor, op); },
                    [&](const Concat &) { elementwise(schedule, result); },
                    [&](const Relayout &) { relayout(schedule, anchor); },
@@ -336,6 +336,14 @@ private:
       schedule.vector = {{names.back(), lanes_}};
     }
     schedule.parallel.assign(names.begin(), names.end() - 1);
+  }
+
+  /// Blocked, whole vectors are weighted. Otherwise every lane reads elements of its own, and one
+  /// vector of them is enough code.
+  void resize(Schedule &schedule, const TensorType &type) {
+    elementwise(schedule, type);
+    if (!blocked(type))
+      schedule.tile = {{"w", lanes_}};
   }
 
   /// Lanes along the last dimension where they lie side by side in the input, too.
