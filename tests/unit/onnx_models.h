@@ -3,6 +3,7 @@
 
 #include "compiler/cnnc.h"
 #include "compiler/session.h"
+#include "ir/graph/printer.h"
 #include "test_models.h"
 
 #include <onnx/onnx_pb.h>
