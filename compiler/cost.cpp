@@ -39,11 +39,13 @@ int64_t multiplications(const Graph &graph, const Node &node) {
           [&](const Dense &) { return saturating_mul(outputs, shape(1)[1]); },
           [&](const Matmul &) { return saturating_mul(outputs, shape(0).back()); },
           [](const OneOf<Weight, Splat, Literal, Random, MaxPool2d, AvgPool2d, GlobalAvgPool2d,
-                         Unary, Binary, Where, Cast, BatchNorm, LayerNorm, InstanceNorm, GroupNorm,
-                         Lrn, Softmax, LogSoftmax, ReduceMean, ReduceSum, ReduceMax, ReduceMin,
-                         ReduceProd, ArgMax, ArgMin, TopK, Concat, Split, Slice, Pad, Reshape,
-                         Flatten, Transpose, Expand, DepthToSpace, SpaceToDepth, Gather, Resize2d,
-                         Relayout, Call> auto &) { return int64_t(0); }},
+                         MaxPool2dIndices, MaxUnpool2d, Unary, Binary, Where, Cast, BatchNorm,
+                         LayerNorm, InstanceNorm, GroupNorm, Lrn, Softmax, LogSoftmax, ReduceMean,
+                         ReduceSum, ReduceMax, ReduceMin, ReduceProd, ArgMax, ArgMin, TopK, Concat,
+                         Split, Slice, Pad, Reshape, Flatten, Transpose, Expand, DepthToSpace,
+                         SpaceToDepth, Gather, Resize2d, Relayout, Call> auto &) {
+            return int64_t(0);
+          }},
       node.op);
 }
 
@@ -51,28 +53,29 @@ std::vector<ValueId> parameter_operands(const Graph &graph, const Node &node,
                                         const std::vector<bool> &constant) {
   // First and end of the operands that can be parameters.
   auto [first, end] = std::visit(
-      overloaded{[](const OneOf<Conv2d, ConvTranspose2d, Local2d, Dense> auto &) {
-                   return std::pair{1, 3};
-                 },
-                 [](const OneOf<BatchNorm, LayerNorm, InstanceNorm, GroupNorm> auto &) {
-                   return std::pair{1, 3};
-                 },
-                 [](const OneOf<Binary, Matmul> auto &) {
-                   return std::pair{0, 2};
-                 },
-                 [](const Where &) {
-                   return std::pair{1, 3};
-                 },
-                 [](const Gather &) {
-                   return std::pair{0, 1};
-                 },
-                 [](const OneOf<Weight, Splat, Literal, Random, MaxPool2d, AvgPool2d,
-                                GlobalAvgPool2d, Unary, Cast, Lrn, Softmax, LogSoftmax, ReduceMean,
-                                ReduceSum, ReduceMax, ReduceMin, ReduceProd, ArgMax, ArgMin, TopK,
-                                Concat, Split, Slice, Pad, Reshape, Flatten, Transpose, Expand,
-                                DepthToSpace, SpaceToDepth, Resize2d, Relayout, Call> auto &) {
-                   return std::pair{0, 0};
-                 }},
+      overloaded{
+          [](const OneOf<Conv2d, ConvTranspose2d, Local2d, Dense> auto &) {
+            return std::pair{1, 3};
+          },
+          [](const OneOf<BatchNorm, LayerNorm, InstanceNorm, GroupNorm> auto &) {
+            return std::pair{1, 3};
+          },
+          [](const OneOf<Binary, Matmul> auto &) {
+            return std::pair{0, 2};
+          },
+          [](const Where &) {
+            return std::pair{1, 3};
+          },
+          [](const Gather &) {
+            return std::pair{0, 1};
+          },
+          [](const OneOf<Weight, Splat, Literal, Random, MaxPool2d, AvgPool2d, GlobalAvgPool2d,
+                         MaxPool2dIndices, MaxUnpool2d, Unary, Cast, Lrn, Softmax, LogSoftmax,
+                         ReduceMean, ReduceSum, ReduceMax, ReduceMin, ReduceProd, ArgMax, ArgMin,
+                         TopK, Concat, Split, Slice, Pad, Reshape, Flatten, Transpose, Expand,
+                         DepthToSpace, SpaceToDepth, Resize2d, Relayout, Call> auto &) {
+            return std::pair{0, 0};
+          }},
       node.op);
   std::vector<ValueId> result;
   for (int i = first; i < std::min<int>(end, static_cast<int>(node.operands.size())); ++i) {

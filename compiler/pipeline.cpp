@@ -34,6 +34,9 @@ const std::vector<Pass> &table() {
   static const std::vector<Pass> passes = {
       // Types first: everything after it may ask for the shape of any value.
       graph("infer_shapes", infer_shapes, "computes the type of every value and checks every op"),
+      // Before what improves convolutions.
+      graph("lower_conv_transpose", lower_conv_transpose,
+            "writes transposed convolutions as convolutions"),
       // One spelling for equal things, so that the passes below see fewer cases.
       graph("canonicalize", canonicalize, "rewrites ops into their simplest equal form"),
       // On one spelling, and before constants are folded, which its patterns look for.

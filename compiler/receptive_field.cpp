@@ -78,6 +78,10 @@ public:
   Field operator()(const MaxPool2d &pool) const {
     return slide(operand(0), pool.kernel, pool.stride, pool.pad, pool.dilation);
   }
+  Field operator()(const MaxPool2dIndices &pool) const {
+    return slide(operand(0), pool.kernel, pool.stride, pool.pad, pool.dilation);
+  }
+  Field operator()(const MaxUnpool2d &) const { return irregular(joined()); }
   Field operator()(const AvgPool2d &pool) const {
     return slide(operand(0), pool.kernel, pool.stride, pool.pad, {1, 1});
   }

@@ -241,6 +241,11 @@ private:
                                   {filter[4], filter[5]}, shape(operand), shape(result));
       return connect(operand, input_blocks(operand, blocks, 1), halo);
     }
+    // These read one element after the other, or vectors, from any layout.
+    if (std::holds_alternative<Transpose>(node.op) ||
+        std::holds_alternative<DepthToSpace>(node.op) ||
+        std::holds_alternative<SpaceToDepth>(node.op))
+      return connect(operand, type(operand).layout.blocks, {});
     // A channel that is broadcast is read alone, wherever it lies.
     bool broadcast =
         broadcasts(node.op) && shape(operand)[1] == 1 && shape(operand) != shape(result);

@@ -6,6 +6,12 @@
 //   %r = clip %y min=0
 //   %m = reduce_mean %r axes=[2, 3]
 //
+// Element-wise ops move from behind a depth_to_space to before it, where they fuse with what
+// computes the channels:
+//
+//   %d = depth_to_space %c block=[2, 2]           %r.channels = relu %c
+//   %r = relu %d                             =>   %r = depth_to_space %r.channels block=[2, 2]
+//
 // Ops that the rewrites leave unread go as well. Members of kernels stay as they are.
 
 #include "compiler/graph_passes/graph_passes.h"
@@ -92,6 +98,8 @@ private:
     constexpr double infinity = std::numeric_limits<double>::infinity();
     if (unary.kind == UnaryKind::dropout)
       return forward();
+    if (shuffled(0))
+      return before_shuffle(unary, 0, {});
     if (unary.kind != UnaryKind::clip || unary.parameters[1] != infinity)
       return false;
     if (unary.parameters[0] == -infinity)
@@ -100,12 +108,99 @@ private:
   }
 
   /// A square is a product.
-  bool simplify(const Binary &binary) {
+  bool square(const Binary &binary) {
     const Node *exponent = producer_of(graph_, node().operands[1]);
     const Splat *splat = exponent ? std::get_if<Splat>(&exponent->op) : nullptr;
     return binary.kind == BinaryKind::pow && splat && splat->value == 2 &&
            become(Binary{BinaryKind::mul}, {operand(), operand()});
   }
+
+  /// The depth_to_space that computes an operand for this op alone.
+  const DepthToSpace *shuffled(size_t index) {
+    ValueId value = node().operands[index];
+    const Node *producer = producer_of(graph_, value);
+    const auto *shuffle =
+        producer && producer->kernel == no_id ? std::get_if<DepthToSpace>(&producer->op) : nullptr;
+    bool moves = shuffle && plain() && single_user(graph_, value) == id_ &&
+                 std::count(node().operands.begin(), node().operands.end(), value) == 1;
+    return moves && graph_.type(value) == result_type() ? shuffle : nullptr;
+  }
+
+  /// What works on single elements is computed before a depth_to_space, where it can join the
+  /// convolution. The other operands are constants per channel.
+  bool before_shuffle(Op op, size_t index, std::vector<ValueId> others) {
+    const DepthToSpace shuffle = *shuffled(index);
+    ValueId channels = producer_of(graph_, node().operands[index])->operands[0];
+    others.insert(others.begin() + static_cast<std::ptrdiff_t>(index), channels);
+    std::string name = graph_.unique_value_name(graph_.values[result()].name + ".channels");
+    ValueId moved = add_inferred(graph_, std::move(op), others, name);
+    return become(shuffle, {moved});
+  }
+
+  bool constant(ValueId value) { return graph_.constant_values()[value]; }
+
+  bool simplify(const BatchNorm &norm) {
+    const DepthToSpace *shuffle = shuffled(0);
+    if (!shuffle || !std::all_of(node().operands.begin() + 1, node().operands.end(),
+                                 [&](ValueId operand) { return constant(operand); }))
+      return false;
+    const DepthToSpace copy = *shuffle;
+    std::vector<ValueId> parameters(node().operands.begin() + 1, node().operands.end());
+    for (ValueId &parameter : parameters)
+      parameter = repeat_for_pixels(graph_, parameter, copy.block[0] * copy.block[1], copy.mode,
+                                    graph_.values[parameter].name + ".repeated");
+    return before_shuffle(norm, 0, std::move(parameters));
+  }
+
+  bool simplify(const Binary &binary) {
+    if (square(binary))
+      return true;
+    for (size_t index : {0, 1}) {
+      ValueId other = node().operands[1 - index];
+      const DepthToSpace *shuffle = shuffled(index);
+      if (!shuffle || !constant(other))
+        continue;
+      const DepthToSpace copy = *shuffle;
+      if (std::optional<ValueId> repeated = repeated_constant(other, copy))
+        return before_shuffle(binary, index, {*repeated});
+    }
+    return false;
+  }
+
+  /// A constant of one element, or of one per channel, for the channels before a depth_to_space.
+  std::optional<ValueId> repeated_constant(ValueId value, const DepthToSpace &shuffle) {
+    const TensorType type = graph_.type(value);
+    const int64_t count = element_count(type.shape).value_or(0), channels = result_type().shape[1];
+    if (!type.layout.plain() || type.rank() > 4 || count > channels)
+      return std::nullopt;
+    if (count == 1)
+      return value;
+    if (type.rank() < 3 || type.shape[type.rank() - 3] != channels || count != channels)
+      return std::nullopt;
+    std::string name = graph_.values[value].name;
+    ValueId vector = add_inferred(graph_, Reshape{{channels}}, {value},
+                                  graph_.unique_value_name(name + ".vector"));
+    const int64_t pixels = shuffle.block[0] * shuffle.block[1];
+    vector = repeat_for_pixels(graph_, vector, pixels, shuffle.mode, name + ".repeated");
+    return add_inferred(graph_, Reshape{{channels * pixels, 1, 1}}, {vector},
+                        graph_.unique_value_name(name + ".per_channel"));
+  }
+
+  bool simplify(const DepthToSpace &shuffle) {
+    const std::array<int64_t, 2> none = {1, 1};
+    if (shuffle.block != none || !plain())
+      return false;
+    if (shuffle.crop == std::array<int64_t, 4>{})
+      return forward();
+    const std::vector<int64_t> &shape = result_type().shape;
+    return become(Slice{{shuffle.crop[0], shuffle.crop[1]},
+                        {shuffle.crop[0] + shape[2], shuffle.crop[1] + shape[3]},
+                        {2, 3},
+                        {}},
+                  {operand()});
+  }
+
+  bool simplify(const SpaceToDepth &) { return forward(); }
 
   bool simplify(const Reshape &) { return simplify_reshape(); }
   bool simplify(const Flatten &) { return simplify_reshape(); }
@@ -152,7 +247,35 @@ private:
     std::erase_if(parts, [&](ValueId id) { return is_empty(graph_.type(id)); });
     if (parts.size() < node().operands.size())
       return become(concat, std::move(parts));
-    return parts.size() == 1 ? forward() : join_split(concat);
+    return parts.size() == 1 ? forward() : pad_instead(concat) || join_split(concat);
+  }
+
+  /// One tensor between splats of one value: a border.
+  bool pad_instead(const Concat &concat) {
+    const std::vector<ValueId> operands = node().operands;
+    const size_t axis = normalized_axis(concat.axis, result_type().rank()).value_or(0);
+    Pad pad{std::vector<int64_t>(result_type().rank(), 0),
+            std::vector<int64_t>(result_type().rank(), 0)};
+    std::optional<ValueId> inner;
+    std::optional<double> value;
+    for (ValueId operand : operands) {
+      const Node *producer = producer_of(graph_, operand);
+      const Splat *splat = producer ? std::get_if<Splat>(&producer->op) : nullptr;
+      if (splat) {
+        (inner ? pad.after : pad.before)[axis] += graph_.type(operand).shape[axis];
+        if (value.value_or(splat->value) != splat->value)
+          return false;
+        value = splat->value;
+      } else if (inner) {
+        return false;
+      } else {
+        inner = operand;
+      }
+    }
+    if (!inner || !value || result_type().dtype != DType::f32)
+      return false;
+    pad.value = *value;
+    return become(pad, {*inner});
   }
 
   /// Lets the operand of a split stand for all of its results, where a concat joins them again.

@@ -9,6 +9,8 @@ namespace cnnc {
 
 namespace {
 
+const std::vector<int64_t> channels_first = {0, 3, 1, 2};
+
 class BlockChooser {
 public:
   BlockChooser(const Graph &graph, const std::vector<bool> &constant, int64_t lanes)
@@ -27,6 +29,10 @@ public:
                               [&](const AvgPool2d &) { return blocks_pool(first); },
                               [&](const GlobalAvgPool2d &) { return blocks_pool(first); },
                               [&](const Resize2d &) { return blocks_pool(first); },
+                              [&](const DepthToSpace &op) { return blocks_shuffle(first, op); },
+                              [&](const SpaceToDepth &) { return blocks_space_to_depth(first); },
+                              [&](const Pad &pad) { return blocks_pad(first, pad); },
+                              [&](const Transpose &op) { return blocks_transpose(first, op); },
                               [&](const Unary &) { return blocks_elementwise(members); },
                               [&](const Binary &) { return blocks_elementwise(members); },
                               [&](const Where &) { return blocks_elementwise(members); },
@@ -70,6 +76,39 @@ private:
                         whole_blocks(shape(node.operands[i])[1]));
     }
     return any && whole && concat.axis >= 1;
+  }
+
+  /// Vectors of channels stay together, or halves of them.
+  bool blocks_shuffle(const Node &node, const DepthToSpace &op) {
+    const int64_t channels = shape(node.results[0])[1];
+    return is_blocked(node.operands[0]) && op.mode == DepthOrder::dcr && channels >= lanes_ &&
+           channels % (lanes_ / 2) == 0;
+  }
+  bool blocks_space_to_depth(const Node &node) {
+    const int64_t channels = shape(node.operands[0])[1];
+    return is_blocked(node.operands[0]) && channels >= lanes_ && channels % (lanes_ / 2) == 0;
+  }
+
+  /// Channels keep their places.
+  bool blocks_pad(const Node &node, const Pad &pad) {
+    return is_blocked(node.operands[0]) && pad.before[1] == 0;
+  }
+
+  /// From channels last to channels first, for ops that want them in blocks.
+  bool blocks_transpose(const Node &node, const Transpose &op) {
+    auto wants_blocks = [&](const Node &user) {
+      return std::holds_alternative<Conv2d>(user.op) ||
+             std::holds_alternative<MaxPool2d>(user.op) ||
+             std::holds_alternative<AvgPool2d>(user.op) ||
+             std::holds_alternative<GlobalAvgPool2d>(user.op);
+    };
+    bool wanted = false;
+    for (const Node &user : graph_.nodes)
+      wanted = wanted || (std::find(user.operands.begin(), user.operands.end(), node.results[0]) !=
+                              user.operands.end() &&
+                          wants_blocks(user));
+    return wanted && op.permutation == channels_first && shape(node.results[0])[1] >= lanes_ &&
+           !is_blocked(node.operands[0]);
   }
 
   bool blocks_elementwise(const std::vector<NodeId> &members) {

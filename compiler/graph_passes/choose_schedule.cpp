@@ -14,6 +14,7 @@
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/graph_passes/rewrite.h"
 #include "compiler/graph_passes/schedule_matmul.h"
+#include "compiler/graph_passes/schedule_moves.h"
 #include "compiler/graph_passes/schedule_reduction.h"
 #include "compiler/graph_passes/schedule_winograd.h"
 #include "compiler/halo.h"
@@ -48,6 +49,9 @@ public:
                    [&](const AvgPool2d &op) {
                      pool(schedule, op, {1, 1}, members);
                    },
+                   [&](const MaxPool2dIndices &) {
+                     schedule.parallel = {"n", "c", "oh"};
+                   },
                    [&](const GlobalAvgPool2d &) { global_pool(schedule, result); },
                    [&](const Unary &) { elementwise(schedule, result); },
                    [&](const Binary &) { elementwise(schedule, result); },
@@ -56,6 +60,19 @@ public:
                    [&](const Resize2d &) { resize(schedule, result); },
                    [&](const Gather &op) { gather(schedule, anchor, op); },
                    [&](const Concat &) { elementwise(schedule, result); },
+                   [&](const Slice &) { elementwise(schedule, result); },
+                   [&](const Pad &) { elementwise(schedule, result); },
+                   [&](const Transpose &op) {
+                     schedule =
+                         schedule_transpose(graph_.type(anchor.operands[0]), result, op, lanes_);
+                   },
+                   [&](const DepthToSpace &) {
+                     schedule = schedule_pixels(result, result.shape[1], lanes_);
+                   },
+                   [&](const SpaceToDepth &) {
+                     const int64_t channels = graph_.type(anchor.operands[0]).shape[1];
+                     schedule = schedule_pixels(result, channels, lanes_);
+                   },
                    [&](const Relayout &) { relayout(schedule, anchor); },
                    [&](const Matmul &) { schedule = matmul(anchor); },
                    [&](const Expand &) { elementwise(schedule, result); },
@@ -150,7 +167,10 @@ private:
     if (type.shape[2] * type.shape[3] == 1)
       return one_pixel(schedule, vectors);
     int64_t pooled = pooled_pixels(members);
-    const std::vector<int64_t> &output = graph_.type(graph_.nodes[members.back()].results[0]).shape;
+    // A fused pool has fewer pixels; a depth_to_space stores those of the convolution.
+    const Node &last = graph_.nodes[members.back()];
+    const bool shuffles = std::holds_alternative<DepthToSpace>(last.op);
+    const std::vector<int64_t> &output = shuffles ? type.shape : graph_.type(last.results[0]).shape;
     int64_t height = output[2], width = output[3];
     RegisterTile tile = register_tile(std::max<int64_t>(1, group_channels / lanes_), pooled);
     // A map narrower than the tile fills it with rows: the weights are then read once for all of

@@ -1,6 +1,6 @@
 // Groups the ops into kernels, each of which becomes one loop nest: a convolution, fully connected
-// layer or product of matrices takes along the element-wise ops behind it and a 2x2 pool;
-// element-wise ops form kernels of their own.
+// layer or product of matrices takes along the element-wise ops behind it and a 2x2 pool, or a
+// depth_to_space that moves whole vectors of channels; element-wise ops form kernels of their own.
 //
 //   %c = conv2d %x, %w, %b : f32[1, 8, 6, 6]      kernel @c(%x, %w, %b) -> (%p) {
 //   %s = add %c, %x        : f32[1, 8, 6, 6]        %c = conv2d %x, %w, %b : f32[1, 8, 6, 6]
@@ -66,8 +66,8 @@ std::vector<NodeId> immediate_post_dominators(const Graph &graph,
 
 class Fusion {
 public:
-  explicit Fusion(Graph &graph)
-      : graph_(graph), users_(graph.users()), constant_(graph.constant_values()),
+  Fusion(Graph &graph, int64_t lanes)
+      : graph_(graph), lanes_(lanes), users_(graph.users()), constant_(graph.constant_values()),
         post_dominator_(immediate_post_dominators(graph, users_)) {}
 
   void run() {
@@ -117,11 +117,25 @@ private:
         graph_.nodes[id].kernel = kernel;
       tail = post_dominator_[tail];
     }
-    std::optional<NodeId> pool = only_user(tail);
-    if (!pool || !is_free(*pool) || !is_exact_pool(*pool) || !tiles_hold_windows(anchor))
+    std::optional<NodeId> user = only_user(tail);
+    if (!user || !is_free(*user))
       return;
-    graph_.nodes[*pool].kernel = kernel;
-    take_unary_ops(*pool);
+    if (is_exact_pool(*user) && tiles_hold_windows(anchor)) {
+      graph_.nodes[*user].kernel = kernel;
+      take_unary_ops(*user);
+    } else if (moves_vectors(anchor, *user)) {
+      graph_.nodes[*user].kernel = kernel;
+    }
+  }
+
+  /// A depth_to_space of a convolution in blocks of channels: each vector of channels becomes one
+  /// of a pixel, and is stored there.
+  bool moves_vectors(NodeId anchor, NodeId id) const {
+    const auto *conv = std::get_if<Conv2d>(&op(anchor));
+    const auto *shuffle = std::get_if<DepthToSpace>(&op(id));
+    return conv && conv->winograd <= 0 && conv->groups == 1 && shuffle &&
+           shuffle->mode == DepthOrder::dcr && shuffle->crop == std::array<int64_t, 4>{} &&
+           type(id).shape[1] % lanes_ == 0;
   }
 
   /// The nodes from `tail` to its immediate post-dominator, without the first, if all can join its
@@ -241,6 +255,7 @@ private:
   }
 
   Graph &graph_;
+  int64_t lanes_;
   std::vector<std::vector<NodeId>> users_;
   std::vector<bool> constant_;
   std::vector<NodeId> post_dominator_;
@@ -249,8 +264,8 @@ private:
 
 } // namespace
 
-bool fuse_kernels(Graph &graph, PassContext &) {
-  Fusion(graph).run();
+bool fuse_kernels(Graph &graph, PassContext &context) {
+  Fusion(graph, context.machine.vector_lanes).run();
   [[maybe_unused]] bool convex = graph.sort();
   assert(convex && "kernels wait for each other");
   graph.erase_nodes(

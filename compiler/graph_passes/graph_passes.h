@@ -8,6 +8,7 @@
 namespace cnnc {
 
 bool infer_shapes(Graph &graph, PassContext &context);
+bool lower_conv_transpose(Graph &graph, PassContext &context);
 bool canonicalize(Graph &graph, PassContext &context);
 bool recognize_ops(Graph &graph, PassContext &context);
 bool fold_constants(Graph &graph, PassContext &context);

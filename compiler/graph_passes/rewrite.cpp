@@ -66,4 +66,21 @@ Reshape reshape_to(const TensorType &type) {
   return result;
 }
 
+ValueId repeat_for_pixels(Graph &graph, ValueId vector, int64_t pixels, DepthOrder order,
+                          const std::string &name) {
+  if (pixels == 1)
+    return vector;
+  if (order == DepthOrder::dcr) {
+    std::vector<ValueId> copies(static_cast<size_t>(pixels), vector);
+    return add_inferred(graph, Concat{0}, copies, graph.unique_value_name(name));
+  }
+  const int64_t count = graph.type(vector).shape[0];
+  ValueId column =
+      add_inferred(graph, Reshape{{count, 1}}, {vector}, graph.unique_value_name(name + ".column"));
+  std::vector<ValueId> copies(static_cast<size_t>(pixels), column);
+  ValueId rows =
+      add_inferred(graph, Concat{1}, copies, graph.unique_value_name(name + ".repeated"));
+  return add_inferred(graph, Reshape{{count * pixels}}, {rows}, graph.unique_value_name(name));
+}
+
 } // namespace cnnc

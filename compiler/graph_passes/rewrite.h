@@ -29,4 +29,9 @@ ValueId add_inferred(Graph &graph, Op op, std::vector<ValueId> operands, const s
 /// A reshape to the shape of a type, spelt so that a symbolic batch is kept.
 Reshape reshape_to(const TensorType &type);
 
+/// A constant with an element per channel, repeated for the channels that a depth_to_space of
+/// blocks of `pixels` makes these channels of.
+ValueId repeat_for_pixels(Graph &graph, ValueId vector, int64_t pixels, DepthOrder order,
+                          const std::string &name);
+
 } // namespace cnnc

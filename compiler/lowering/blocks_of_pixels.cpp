@@ -4,6 +4,14 @@
 //     result[n, c, h * 2 + rh, w * 2 + rw] = input[n, (rh * 2 + rw) * channels + c, h, w]
 //   }
 //
+// Behind a convolution in the same kernel, the loops run over its channels instead, so that they
+// can be joined to those of the convolution:
+//
+//   for n, c, h, w {
+//     result[n, c % channels, h * 2 + c / channels / 2, w * 2 + c / channels % 2] = conv[n, c, h,
+//     w]
+//   }
+//
 // Where rows or columns are cropped, blocks at the edges are not whole and have nests of their own.
 #include "compiler/lowering/extents.h"
 
@@ -38,9 +46,26 @@ std::vector<BlockPart> parts_of_blocks(int64_t block, int64_t begin, int64_t end
   return parts;
 }
 
+/// Loops over the operand, a local. Channels are whole blocks.
+void append_fused(const DepthToSpace &op, Lowering &lowering) {
+  const int64_t channels = lowering.result().shape[1];
+  Subscripts from = variables({"n", "c", "h", "w"}), place = from;
+  Index pixel = from[1] / channels;
+  place[1] = from[1] % channels;
+  place[2] = from[2] * op.block[0] + pixel / op.block[1];
+  place[3] = from[3] * op.block[1] + pixel % op.block[1];
+  std::vector<Statement> body;
+  body.push_back(lowering.write(place, lowering.read(0, from)));
+  append_loops(lowering, {"n", "c", "h", "w"}, loop_extents(lowering.operand(0)), std::move(body));
+}
+
 } // namespace
 
 bool lower(const DepthToSpace &op, Lowering &lowering) {
+  if (lowering.operand_is_local()) {
+    append_fused(op, lowering);
+    return true;
+  }
   const std::vector<int64_t> &result = lowering.result().shape;
   std::vector<int64_t> extents = loop_extents(lowering.result());
   extents[1] = result[1];

@@ -56,6 +56,12 @@ bool Lowering::result_leaves_kernel() const {
                      [&](const loop::Buffer &output) { return output.name == name; });
 }
 
+bool Lowering::operand_is_local() const {
+  const std::string &name = buffer_names_.at(node_->operands[0]);
+  return std::any_of(kernel_.locals.begin(), kernel_.locals.end(),
+                     [&](const loop::Buffer &local) { return local.name == name; });
+}
+
 Access Lowering::operand_access(size_t index, const Subscripts &subscripts) const {
   ValueId id = node_->operands[index];
   return {buffer_names_.at(id), physical_subscripts(graph_.type(id), subscripts)};

@@ -30,6 +30,8 @@ public:
 
   /// Whether other kernels read the first result; else it is a local of this one.
   bool result_leaves_kernel() const;
+  /// Whether an op of this kernel computes the first operand.
+  bool operand_is_local() const;
 
   /// An element by its logical subscripts, which the layout turns into physical ones.
   loop::Access operand_access(size_t index, const Subscripts &subscripts) const;
@@ -102,6 +104,8 @@ bool lower(const Local2d &, Lowering &);
 bool lower(const Dense &, Lowering &);
 bool lower(const Matmul &, Lowering &);
 bool lower(const MaxPool2d &, Lowering &);
+bool lower(const MaxPool2dIndices &, Lowering &);
+bool lower(const MaxUnpool2d &, Lowering &);
 bool lower(const AvgPool2d &, Lowering &);
 bool lower(const GlobalAvgPool2d &, Lowering &);
 bool lower(const Unary &, Lowering &);

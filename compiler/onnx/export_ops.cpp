@@ -30,6 +30,8 @@ public:
   bool add(const Dense &op);
   bool add(const Matmul &) { return same("MatMul"); }
   bool add(const MaxPool2d &op);
+  bool add(const MaxPool2dIndices &op);
+  bool add(const MaxUnpool2d &op);
   bool add(const AvgPool2d &op);
   bool add(const GlobalAvgPool2d &) { return same("GlobalAveragePool"); }
   bool add(const Unary &op);
@@ -242,6 +244,28 @@ bool NodeExport::add(const MaxPool2d &op) {
   set_attribute(pool, "strides", list(op.stride));
   set_attribute(pool, "pads", list(pad));
   set_attribute(pool, "dilations", list(op.dilation));
+  return true;
+}
+
+/// A Pad of its own would change the indices.
+bool NodeExport::add(const MaxPool2dIndices &op) {
+  std::array<int64_t, 4> pad = op.pad;
+  if (op.ceil_mode) {
+    std::array<int64_t, 2> after = reach(op.pad, op.kernel, op.stride, op.dilation);
+    pad = {op.pad[0], op.pad[1], after[0], after[1]};
+  }
+  onnx::NodeProto &pool = node("MaxPool");
+  set_attribute(pool, "kernel_shape", list(op.kernel));
+  set_attribute(pool, "strides", list(op.stride));
+  set_attribute(pool, "pads", list(pad));
+  set_attribute(pool, "dilations", list(op.dilation));
+  set_attribute(pool, "storage_order", int64_t(op.column_major));
+  return true;
+}
+
+bool NodeExport::add(const MaxUnpool2d &op) {
+  inputs_.push_back(integers("shape", op.shape));
+  set_attribute(node("MaxUnpool"), "kernel_shape", std::vector<int64_t>{1, 1});
   return true;
 }
 

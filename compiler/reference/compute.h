@@ -27,6 +27,8 @@ Tensors compute(const Matmul &, const Operands &, const Types &);
 
 // pool.cpp
 Tensors compute(const MaxPool2d &, const Operands &, const Types &);
+Tensors compute(const MaxPool2dIndices &, const Operands &, const Types &);
+Tensors compute(const MaxUnpool2d &, const Operands &, const Types &);
 Tensors compute(const AvgPool2d &, const Operands &, const Types &);
 Tensors compute(const GlobalAvgPool2d &, const Operands &, const Types &);
 

@@ -45,6 +45,48 @@ Tensors compute(const MaxPool2d &op, const Operands &operands, const Types &type
       });
 }
 
+Tensors compute(const MaxPool2dIndices &op, const Operands &operands, const Types &types) {
+  const std::vector<int64_t> &in = operands[0]->shape();
+  const int64_t h = in[2], w = in[3];
+  Tensor values(types[0]), indices(types[1]);
+  int64_t oh = types[0].shape[2], ow = types[0].shape[3];
+  std::span<float> value = values.mutable_floats();
+  std::span<int64_t> index = indices.mutable_elements<int64_t>();
+  for (int64_t p = 0; p < in[0] * in[1]; ++p)
+    for (int64_t y = 0; y < oh; ++y)
+      for (int64_t x = 0; x < ow; ++x) {
+        float best = -std::numeric_limits<float>::infinity();
+        int64_t at = 0;
+        for (int64_t ky = 0; ky < op.kernel[0]; ++ky)
+          for (int64_t kx = 0; kx < op.kernel[1]; ++kx) {
+            int64_t iy = y * op.stride[0] + ky * op.dilation[0] - op.pad[0];
+            int64_t ix = x * op.stride[1] + kx * op.dilation[1] - op.pad[1];
+            if (iy < 0 || iy >= h || ix < 0 || ix >= w)
+              continue;
+            float element = operands[0]->floats()[(p * h + iy) * w + ix];
+            if (element > best || std::isnan(element)) {
+              best = element;
+              at = op.column_major ? ix * h + iy : iy * w + ix;
+            }
+          }
+        value[(p * oh + y) * ow + x] = best;
+        index[(p * oh + y) * ow + x] = p * h * w + at;
+      }
+  return {values, indices};
+}
+
+Tensors compute(const MaxUnpool2d &, const Operands &operands, const Types &types) {
+  Tensor result(types[0]);
+  std::span<float> output = result.mutable_floats();
+  const int64_t count = result.count();
+  for (int64_t i = 0; i < operands[0]->count(); ++i) {
+    int64_t at = operands[1]->elements<int64_t>()[i];
+    at = std::clamp<int64_t>(at < 0 ? at + count : at, 0, count - 1);
+    output[at] = operands[0]->floats()[i];
+  }
+  return {result};
+}
+
 Tensors compute(const AvgPool2d &op, const Operands &operands, const Types &types) {
   int64_t h = operands[0]->shape()[2], w = operands[0]->shape()[3];
   return for_each_output(

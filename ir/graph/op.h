@@ -23,6 +23,7 @@ namespace cnnc {
 using Op = std::variant<Weight, Splat, Literal, Random,                                 //
                         Conv2d, ConvTranspose2d, Local2d, Dense, Matmul,                //
                         MaxPool2d, AvgPool2d, GlobalAvgPool2d,                          //
+                        MaxPool2dIndices, MaxUnpool2d,                                  //
                         Unary, Binary, Where, Cast,                                     //
                         BatchNorm, LayerNorm, InstanceNorm, GroupNorm, Lrn,             //
                         Softmax, LogSoftmax,                                            //

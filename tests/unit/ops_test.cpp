@@ -31,6 +31,7 @@ model @m(%x: f32[1, 3, 8, 8], %b: f32[n, 3, 8, 8], %v: f32[2, 12], %bv: f32[n, 1
   %w3 = random(1, he) : f32[3, 4, 3, 3]
   %wide = splat 0 : f32[1, 1, 1, 1099511627776]
   %one1 = splat 0 : f32[1, 1, 1, 1]
+  %nothing = splat 0 : f32[2, 0]
   %pixel = splat 0 : f32[1, 4, 1, 1]
 )";
 
@@ -281,6 +282,8 @@ const Bad bad[] = {
     {"%y = pad %b before=[1, 0, 0, 0] after=[0, 0, 0, 0]", "before=[1, 0, 0, 0]", "be padded"},
     {"%y = pad %i before=[0, 0, 1] after=[0, 0, 0] value=0.5", "value=0.5",
      "not a value of the type i32"},
+    {"%y = pad %nothing before=[0, 1] after=[0, 0] mode=wrap", "before=[0, 1]",
+     "dimension 1 of f32[2, 0] has no elements to repeat"},
     {"%y = pad %huge before=[1099511627776] after=[0]", "pad", "has a dimension above"},
     {"%y = reshape %x shape=[3, 63]", "shape=[3, 63]",
      "has 192 elements, which do not make [3, 63] with 189"},

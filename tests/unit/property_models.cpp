@@ -160,6 +160,22 @@ std::string pool_model(Choices &r, const char *op, bool dilate, bool average) {
 std::string max_pool2d(Choices &r) { return pool_model(r, "max_pool2d", r.flip(), false); }
 std::string avg_pool2d(Choices &r) { return pool_model(r, "avg_pool2d", false, true); }
 
+/// Indices, and the elements put back.
+std::string max_pool2d_indices(Choices &r) {
+  Shape input = image(r);
+  std::string attributes = pool_attributes(r, input, r.flip(), false);
+  Writer writer;
+  std::string x = writer.input(input);
+  if (r.flip()) // of blocks of channels
+    x = writer.value(fmt::format("conv2d {}, {}", x, writer.normal({input[1], input[1], 1, 1})));
+  std::vector<std::string> pooled =
+      writer.values(2, fmt::format("max_pool2d_indices {}{}{}", x, attributes,
+                                   r.flip() ? " column_major=true" : ""));
+  pooled.push_back(
+      writer.value(fmt::format("max_unpool2d {}, {} shape={}", pooled[0], pooled[1], list(input))));
+  return writer.model(pooled);
+}
+
 std::string global_avg_pool2d(Choices &r) {
   Writer writer;
   return one_op(writer, "global_avg_pool2d " + writer.input(image(r)));
@@ -553,6 +569,7 @@ const std::vector<ModelMaker> &op_model_makers() {
                                                  {"dense", dense},
                                                  {"max_pool2d", max_pool2d},
                                                  {"avg_pool2d", avg_pool2d},
+                                                 {"max_pool2d_indices", max_pool2d_indices},
                                                  {"global_avg_pool2d", global_avg_pool2d},
                                                  {"unary", unary},
                                                  {"binary", binary},

@@ -268,6 +268,20 @@ TEST(Reference, ConvTranspose2dScattersTheFilter) {
             (Floats{0, 10 + 2, 0, 100 + 20, 0, 0, 18 + 20, 0, 21 + 24, 0}));
 }
 
+TEST(Reference, MaxPoolIndicesAndBack) {
+  Tensor x = tensor_of({1, 2, 1, 4}, {1, 3, 3, 2, 5, 4, 6, 7});
+  std::vector<Tensor> pooled = run_ops({x},
+                                       "%p, %at = max_pool2d_indices %x0 kernel=[1, 2] "
+                                       "stride=[1, 2] pad=[0, 1, 0, 1]\n"
+                                       "%y = max_unpool2d %p, %at shape=[1, 2, 1, 4]",
+                                       "%p, %at, %y");
+  ASSERT_EQ(pooled.size(), 3u);
+  EXPECT_EQ(values_of(pooled[0]), (Floats{1, 3, 2, 5, 6, 7}));
+  std::span<const int64_t> at = pooled[1].elements<int64_t>();
+  EXPECT_EQ(std::vector<int64_t>(at.begin(), at.end()), (std::vector<int64_t>{0, 1, 3, 4, 6, 7}));
+  EXPECT_EQ(values_of(pooled[2]), (Floats{1, 3, 0, 2, 5, 0, 6, 7}));
+}
+
 TEST(Reference, DepthAndSpace) {
   EXPECT_EQ(
       run_op({counting({1, 6, 1, 1})}, "%y = depth_to_space %x0 block=[3, 1] crop=[1, 0, 0, 0]"),

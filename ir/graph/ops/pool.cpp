@@ -2,6 +2,9 @@
 
 #include "ir/graph/ops/checks.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 namespace cnnc {
 
 static InferredTypes infer_pool(InferContext &context, WindowAttributes attributes) {
@@ -18,6 +21,39 @@ static InferredTypes infer_pool(InferContext &context, WindowAttributes attribut
 
 InferredTypes MaxPool2d::infer(InferContext &context) const {
   return infer_pool(context, {kernel, stride, pad, dilation, ceil_mode});
+}
+
+InferredTypes MaxPool2dIndices::infer(InferContext &context) const {
+  constexpr int64_t most = int64_t(1) << 24;
+  InferredTypes types = infer_pool(context, {kernel, stride, pad, dilation, ceil_mode});
+  if (!types || !require_static(context, 0, "what is counted"))
+    return std::nullopt;
+  if (element_count(context.shape(0)).value_or(most + 1) > most)
+    return context.error_at_operand(
+        0, fmt::format("indices are exact up to {}, and {} has more elements", most,
+                       to_string(context.operand(0))));
+  types->push_back(types->front());
+  types->back().dtype = DType::i64;
+  return types;
+}
+
+InferredTypes MaxUnpool2d::infer(InferContext &context) const {
+  if (!context.require_rank(0, 4, "[n, c, h, w]") || !require_static(context, 0, "the input") ||
+      !context.require_f32(0))
+    return std::nullopt;
+  if (!require_shape(context, 1, context.shape(0), "the indices, one for each element"))
+    return std::nullopt;
+  if (context.operand(1).dtype != DType::i64)
+    return context.error_at_operand(1, fmt::format("indices must be of type i64, but this is {}",
+                                                   to_string(context.operand(1))));
+  bool possible = shape.size() == 4 && shape[0] == context.shape(0)[0] &&
+                  shape[1] == context.shape(0)[1] && shape[2] >= 1 && shape[3] >= 1;
+  if (!possible)
+    return context.error_at_attribute(
+        "shape", fmt::format("[{}] is not [{}, {}, h, w], of the images and channels of {}",
+                             fmt::join(shape, ", "), context.shape(0)[0], context.shape(0)[1],
+                             to_string(context.operand(0))));
+  return one_result(context, context.operand(0), shape);
 }
 
 InferredTypes AvgPool2d::infer(InferContext &context) const {

@@ -25,6 +25,49 @@ struct MaxPool2d {
   InferredTypes infer(InferContext &) const;
 };
 
+/// max_pool2d with a second result, i64: where in the input, its elements counted as they lie (all
+/// images and channels together), the maximum stands; the first one of several, and the first
+/// element of the plane when nothing in the window is above -inf. With column_major the positions
+/// within a plane are counted column by column. Indices are exact up to 2^24, hence the input has
+/// no more elements.
+struct MaxPool2dIndices {
+  static constexpr std::string_view name = "max_pool2d_indices";
+  static constexpr std::string_view operands = "input";
+  static constexpr std::string_view summary =
+      "maximum over windows, and where in the whole input it stands (i64)";
+  std::array<int64_t, 2> kernel = {};
+  std::array<int64_t, 2> stride = {1, 1};
+  std::array<int64_t, 4> pad = {};
+  std::array<int64_t, 2> dilation = {1, 1};
+  bool ceil_mode = false;
+  bool column_major = false;
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"kernel", &MaxPool2dIndices::kernel, true},
+                      Attribute{"stride", &MaxPool2dIndices::stride},
+                      Attribute{"pad", &MaxPool2dIndices::pad},
+                      Attribute{"dilation", &MaxPool2dIndices::dilation},
+                      Attribute{"ceil_mode", &MaxPool2dIndices::ceil_mode},
+                      Attribute{"column_major", &MaxPool2dIndices::column_major}};
+  }
+  InferredTypes infer(InferContext &) const;
+};
+
+/// Puts the elements of the input where `indices` (i64, of the input's shape) say, as
+/// max_pool2d_indices counts in a tensor of this shape, and zeros elsewhere. Of elements that go to
+/// the same place the last one stays; negative indices count from the end, what is then outside
+/// goes to the nearest end.
+struct MaxUnpool2d {
+  static constexpr std::string_view name = "max_unpool2d";
+  static constexpr std::string_view operands = "input, indices";
+  static constexpr std::string_view summary =
+      "puts elements where the indices of max_pool2d_indices say, zeros elsewhere";
+  std::vector<int64_t> shape;
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"shape", &MaxUnpool2d::shape, true}};
+  }
+  InferredTypes infer(InferContext &) const;
+};
+
 /// Mean over windows. With count_padding the divisor is the window's size including explicit
 /// padding (not what ceil_mode adds beyond it), else the number of input elements in the window.
 struct AvgPool2d {

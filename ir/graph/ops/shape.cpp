@@ -167,6 +167,10 @@ InferredTypes Pad::infer(InferContext &context) const {
             fmt::format("reflect needs pads smaller than the dimension: {} in dimension {} "
                         "of {}",
                         pad, i, to_string(input)));
+      if (mode != PadMode::constant && pad > 0 && input.shape[i] == 0)
+        return context.error_at_attribute(
+            attribute,
+            fmt::format("dimension {} of {} has no elements to repeat", i, to_string(input)));
       if (pad != 0)
         shape[i] += pad;
     }

@@ -1,0 +1,18 @@
+// Schedules of kernels that move channels: transposes, depth_to_space and space_to_depth.
+#pragma once
+
+#include "ir/graph/ops/shape.h"
+#include "ir/text/schedule.h"
+
+namespace cnnc {
+
+/// Vectors along the channels where these lie in blocks on one side and next to each other on the
+/// other, else along what lies next to each other in the result.
+Schedule schedule_transpose(const TensorType &from, const TensorType &to, const Transpose &op,
+                            int64_t lanes);
+
+/// Between blocks of pixels and channels: vectors of `channels` that stay together, or parts of
+/// vectors.
+Schedule schedule_pixels(const TensorType &result, int64_t channels, int64_t lanes);
+
+} // namespace cnnc
