@@ -270,7 +270,10 @@ bool verify_value(const Graph &graph, const Execution &execution, ValueId id,
 /// of their own.
 bool verify_places(const Graph &graph, const Execution &execution, Diagnostics &diagnostics) {
   bool ok = true;
-  for (const Node &node : graph.nodes)
+  const std::vector<bool> constant = graph.constant_values(); // are joined by the compiler
+  for (const Node &node : graph.nodes) {
+    if (constant[node.results[0]])
+      continue;
     if (std::optional<size_t> index = misplaced_part(graph, execution.places, node)) {
       diagnostics.error(
           *index < node.operand_ranges.size() ? node.operand_ranges[*index] : node.range,
@@ -278,6 +281,7 @@ bool verify_places(const Graph &graph, const Execution &execution, Diagnostics &
                       spell(graph, node.operands[*index]), spell(graph, node.results[0])));
       ok = false;
     }
+  }
   for (ValueId output : graph.outputs) {
     ValueId root = execution.places[output].root;
     if (byte_size(graph.type(root)) == byte_size(graph.type(output)))

@@ -9,6 +9,9 @@ namespace cnnc {
 ValueId reshaped(OnnxNode &node, ValueId value, std::vector<int64_t> shape) {
   if (value == no_id || node.type_of(value).shape == shape)
     return value;
+  // In the text, 0 keeps a dimension; without elements there is nothing to keep.
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end())
+    return node.splat(0, std::move(shape), node.type_of(value).dtype);
   std::replace(shape.begin(), shape.end(), symbolic_dim, int64_t(0));
   return node.emit("reshape", {value}, {{"shape", shape}});
 }
