@@ -26,8 +26,8 @@ PAGE = [
     "In formulating and solving computer vision problems, I have often found it useful to draw",
     "inspiration from three high-level approaches:",
 ]
-# On the circuit board board.jpg, among many smaller ones: each must be a line of its own.
-BOARD = ["Tested To Comply", "FOR HOME OR OFFICE USE", "TDA1517P", "CREATIVE", "N252"]
+# On the circuit board board.jpg, among others: each must be a line of its own, with or without its spaces.
+BOARD = ["FOR HOME OR OFFICE USE", "TDA1517P", "G19438", "R40", "C81"]
 
 
 def run(*command):

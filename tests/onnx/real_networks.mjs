@@ -36,7 +36,7 @@ function fetchFiles() {
   return fetch.stdout.trim();
 }
 
-/// The photos as one input of these dimensions; with several images in a batch, one after the other.
+/// The photos as one input of these dimensions; several images in a batch, one after the other.
 function inputOf(runtime, network, dims, photos, files, photoPixels) {
   const { planes, channels, value } = inputs[network.input];
   const [height, width] = planes ? dims.slice(2) : dims.slice(1, 3);
