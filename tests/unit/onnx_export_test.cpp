@@ -83,10 +83,18 @@ std::vector<std::string> inferred_types(onnx::ModelProto model) {
   return stated_types(known);
 }
 
+/// Shape inference knows nothing of what follows a MaxUnpool, whose shape is an input.
+bool can_be_inferred(const onnx::ModelProto &model) {
+  return std::none_of(model.graph().node().begin(), model.graph().node().end(),
+                      [](const onnx::NodeProto &node) { return node.op_type() == "MaxUnpool"; });
+}
+
 void expect_valid(const onnx::ModelProto &model) {
   try {
     std::vector<std::string> stated = stated_types(model.graph());
     std::vector<std::string> inferred = inferred_types(model);
+    if (!can_be_inferred(model))
+      return;
     std::sort(stated.begin(), stated.end());
     std::sort(inferred.begin(), inferred.end());
     EXPECT_EQ(inferred, stated);
