@@ -310,7 +310,9 @@ bool import_pad(OnnxNode &node) {
     std::optional<std::vector<double>> constant = node.known_numbers(2, "the value");
     if (!constant || constant->size() != 1)
       return constant && node.fail("the value must be one number");
-    value = shortest_double(static_cast<float>(constant->front()));
+    value = node.type(0).dtype == DType::f32
+                ? shortest_double(static_cast<float>(constant->front()))
+                : constant->front();
   }
   for (int64_t pad : *pads)
     if (pad < -largest_dim || pad > largest_dim)
