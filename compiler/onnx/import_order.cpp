@@ -18,7 +18,7 @@ public:
     if (!find_producers())
       return std::nullopt;
     for (const onnx::ValueInfoProto &output : graph_.output())
-      need(output.name(), fmt::format("output '{}'", output.name()));
+      need(output.name(), fmt::format("output '{}'", printable(output.name())));
     for (size_t i = 0; ok_ && i < pending_.size(); ++i)
       for (const std::string &input : node(pending_[i]).input())
         if (!input.empty())
@@ -43,7 +43,8 @@ private:
     for (size_t i = 0; i < states_.size(); ++i)
       for (const std::string &output : node(i).output())
         if (!output.empty() && (is_known_(output) || !producers_.emplace(output, i).second))
-          report(describe(node(i)), fmt::format("its output '{}' is defined before", output));
+          report(describe(node(i)),
+                 fmt::format("its output '{}' is defined before", printable(output)));
     return ok_;
   }
 
@@ -54,7 +55,8 @@ private:
         pending_.push_back(producer->second);
       }
     } else if (!is_known_(name)) {
-      report(user, fmt::format("'{}' is not defined by any node, input or initializer", name));
+      report(user,
+             fmt::format("'{}' is not defined by any node, input or initializer", printable(name)));
     }
   }
 

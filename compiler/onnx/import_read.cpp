@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <fmt/format.h>
+#include <limits>
 #include <onnx/onnx_pb.h>
 
 namespace cnnc {
@@ -12,6 +13,8 @@ namespace {
 
 /// Elements of fewer bytes are left to protobuf.
 constexpr uint64_t smallest_in_file = 1024;
+/// Graphs are parts of nodes of graphs (If, Loop); protobuf reads no more messages in one another.
+constexpr int deepest_message = 100;
 /// What is left without them; far above any real network.
 constexpr uint64_t largest_messages = uint64_t(1) << 30;
 
@@ -31,8 +34,13 @@ std::optional<Kind> kind_of_field(Kind parent, uint64_t field) {
     return field == onnx::NodeProto::kAttributeFieldNumber ? std::optional(Kind::attribute)
                                                            : std::nullopt;
   case Kind::attribute:
-    return field == onnx::AttributeProto::kTFieldNumber ? std::optional(Kind::tensor)
-                                                        : std::nullopt;
+    if (field == onnx::AttributeProto::kTFieldNumber ||
+        field == onnx::AttributeProto::kTensorsFieldNumber)
+      return Kind::tensor;
+    return field == onnx::AttributeProto::kGFieldNumber ||
+                   field == onnx::AttributeProto::kGraphsFieldNumber
+               ? std::optional(Kind::graph)
+               : std::nullopt;
   case Kind::tensor:
     break;
   }
@@ -64,10 +72,10 @@ public:
   explicit Trimmer(std::string_view file) : file_(file) {}
 
   /// The bytes of a message without elements; empty when they make no sense.
-  std::optional<std::string> message(Kind kind, std::string_view bytes) {
+  std::optional<std::string> message(Kind kind, std::string_view bytes, int depth = 0) {
     std::string out;
     while (!bytes.empty())
-      if (!field(kind, bytes, out))
+      if (!field(kind, bytes, out, depth))
         return std::nullopt;
     return out;
   }
@@ -112,10 +120,11 @@ private:
     }
   }
 
-  bool field(Kind kind, std::string_view &bytes, std::string &out) {
+  bool field(Kind kind, std::string_view &bytes, std::string &out, int depth) {
     std::string_view start = bytes;
     uint64_t tag = 0;
-    if (!varint(bytes, tag))
+    // Protobuf would read a larger tag as another field than is seen here.
+    if (!varint(bytes, tag) || tag > std::numeric_limits<uint32_t>::max())
       return fail(start);
     std::optional<uint64_t> length = content_length(tag % 8, bytes);
     if (!length || *length > bytes.size())
@@ -125,7 +134,9 @@ private:
     uint64_t number = tag / 8;
     std::optional<Kind> inner = kind_of_field(kind, number);
     if (tag % 8 == length_delimited && inner) {
-      std::optional<std::string> trimmed = message(*inner, content);
+      if (depth == deepest_message)
+        return fail(start);
+      std::optional<std::string> trimmed = message(*inner, content, depth + 1);
       if (trimmed)
         put_field(out, number, *trimmed);
       return trimmed.has_value();

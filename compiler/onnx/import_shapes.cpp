@@ -62,24 +62,23 @@ bool InputShapes::read_option(const std::string &option) {
     name = inputs_.front()->name();
   std::vector<std::string> names;
   for (const onnx::ValueInfoProto *input : inputs_)
-    names.push_back(input->name());
-  if (std::find(names.begin(), names.end(), name) == names.end())
+    names.push_back(printable(input->name()));
+  if (std::ranges::find(inputs_, name, &onnx::ValueInfoProto::name) == inputs_.end())
     return fail(
         equals == std::string::npos
             ? fmt::format("the model has {} inputs: write --shape NAME=1x3x224x224 with "
                           "one of '{}'",
                           names.size(), fmt::join(names, "', '"))
             : fmt::format("the model has no such input, only '{}'", fmt::join(names, "', '")));
-  std::optional<Shape> shape = parse_dims(
-      option, std::string_view(option).substr(equals == std::string::npos ? 0 : equals + 1));
+  std::optional<Shape> shape =
+      parse_dims(std::string_view(option).substr(equals == std::string::npos ? 0 : equals + 1));
   if (!shape)
     return fail("dimensions are numbers with x between them, as in 1x3x224x224; a name instead of "
                 "the first one, as in nx3x224x224, is a batch of any size");
   return stated_.emplace(name, std::move(*shape)).second || fail("the input has two shapes");
 }
 
-std::optional<InputShapes::Shape> InputShapes::parse_dims(const std::string &,
-                                                          std::string_view text) {
+std::optional<InputShapes::Shape> InputShapes::parse_dims(std::string_view text) {
   Shape shape;
   while (true) {
     std::string_view word = text.substr(0, text.find('x'));
@@ -104,7 +103,8 @@ std::optional<InputShapes::Shape> InputShapes::parse_dims(const std::string &,
 /// The file's dimensions; only the first may be unknown.
 std::optional<InputShapes::Shape> InputShapes::shape_in_file(const onnx::ValueInfoProto &input) {
   const onnx::TypeProto::Tensor &tensor = input.type().tensor_type();
-  std::string option = inputs_.size() == 1 ? "--shape " : fmt::format("--shape {}=", input.name());
+  std::string option =
+      inputs_.size() == 1 ? "--shape " : fmt::format("--shape {}=", printable(input.name()));
   if (!tensor.has_shape()) {
     fail(input, fmt::format("the file does not say its shape: say it with {}1x3x224x224", option));
     return std::nullopt;
@@ -172,8 +172,8 @@ std::optional<TensorType> InputShapes::type_of(const onnx::ValueInfoProto &input
   if (!shape)
     return std::nullopt;
   if (*dtype == DType::f32 && onnx_type != onnx::TensorProto::FLOAT)
-    importer_.remark(fmt::format("input '{}' of type {} is f32 in the compiled model", input.name(),
-                                 onnx_type_name(onnx_type)));
+    importer_.remark(fmt::format("input '{}' of type {} is f32 in the compiled model",
+                                 printable(input.name()), onnx_type_name(onnx_type)));
   return TensorType{*dtype, shape->dims, shape->batch_name, {}};
 }
 
@@ -182,7 +182,7 @@ void check_output(const onnx::ValueInfoProto &output, const TensorType &type, Im
   if (tensor.elem_type() != onnx::TensorProto::FLOAT && type.dtype == DType::f32 &&
       dtype_of(tensor.elem_type()) == DType::f32)
     importer.remark(fmt::format("output '{}' of type {} is f32 in the compiled model",
-                                output.name(), onnx_type_name(tensor.elem_type())));
+                                printable(output.name()), onnx_type_name(tensor.elem_type())));
   if (!tensor.has_shape())
     return;
   bool fits = static_cast<size_t>(tensor.shape().dim_size()) == type.rank();
@@ -193,7 +193,7 @@ void check_output(const onnx::ValueInfoProto &output, const TensorType &type, Im
   }
   if (!fits)
     importer.remark(fmt::format("output '{}' has the shape {}, not {} as the file says",
-                                output.name(), to_string(type.shape, type.batch_name),
+                                printable(output.name()), to_string(type.shape, type.batch_name),
                                 spell(tensor.shape())));
 }
 

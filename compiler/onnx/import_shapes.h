@@ -23,7 +23,7 @@ private:
     std::string batch_name; // of a symbolic first dimension
   };
   bool read_option(const std::string &option);
-  std::optional<Shape> parse_dims(const std::string &option, std::string_view text);
+  std::optional<Shape> parse_dims(std::string_view text);
   std::optional<Shape> shape_in_file(const onnx::ValueInfoProto &input);
   bool fits(const Shape &stated, const onnx::ValueInfoProto &input);
   bool fail(const onnx::ValueInfoProto &input, std::string message);

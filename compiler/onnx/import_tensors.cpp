@@ -1,5 +1,6 @@
 #include "compiler/onnx/import_tensors.h"
 
+#include "compiler/onnx/import_names.h"
 #include "ir/weights/byte_count.h"
 
 #include <charconv>
@@ -97,7 +98,7 @@ std::optional<SafetensorsTensor> TensorReader::read(const TensorProto &tensor, s
                                                     const SourceRange &range,
                                                     Diagnostics &diagnostics) {
   auto fail = [&](std::string_view problem) {
-    diagnostics.error(range, fmt::format("tensor '{}': {}", tensor.name(), problem));
+    diagnostics.error(range, fmt::format("tensor '{}': {}", printable(tensor.name()), problem));
     return std::nullopt;
   };
   std::string_view type = stored_type(tensor.data_type());
@@ -190,7 +191,7 @@ Elements TensorReader::external(const TensorProto &tensor, uint64_t length, std:
       location = entry.value();
     else if ((entry.key() == "offset" || entry.key() == "length") && !number) {
       problem = fmt::format("the {} '{}' of its external data is not a number", entry.key(),
-                            entry.value());
+                            printable(entry.value()));
       return std::nullopt;
     } else if (entry.key() == "offset")
       offset = *number;
@@ -206,8 +207,10 @@ Elements TensorReader::external(const TensorProto &tensor, uint64_t length, std:
     return std::nullopt;
   uint64_t available = file->bytes().size();
   if (offset > available || length > available - offset) {
-    problem = fmt::format("bytes {} to {} of its external data are outside of '{}', which has {}",
-                          offset, offset + length, location, available);
+    problem =
+        fmt::format("{} bytes from byte {} of its external data on are outside of '{}', which "
+                    "has {}",
+                    length, offset, printable(location), available);
     return std::nullopt;
   }
   return file->bytes().subspan(offset, length);
@@ -225,8 +228,8 @@ const MappedFile *TensorReader::map_beside(const std::string &location, std::str
     std::filesystem::path folder = std::filesystem::canonical(folder_, error);
     path = error ? path : std::filesystem::canonical(folder / path, error);
     if (error) {
-      problem = fmt::format("the file of its external data, '{}', cannot be opened: {}", location,
-                            error.message());
+      problem = fmt::format("the file of its external data, '{}', cannot be opened: {}",
+                            printable(location), error.message());
       return nullptr;
     }
     inside =
@@ -235,10 +238,10 @@ const MappedFile *TensorReader::map_beside(const std::string &location, std::str
   if (!inside) {
     problem = folder_.empty() ? fmt::format("its elements are in a file '{}' beside the model, "
                                             "which was not read from a file",
-                                            location)
+                                            printable(location))
                               : fmt::format("its external data '{}' must be a file in the model's "
                                             "folder, without '..' or links that lead out of it",
-                                            location);
+                                            printable(location));
     return nullptr;
   }
   if (auto known = beside_.find(path); known != beside_.end())

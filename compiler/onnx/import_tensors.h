@@ -25,7 +25,7 @@ public:
       : messages_(std::move(messages)), folder_(std::move(folder)) {}
 
   /// The elements of a tensor under a name of one's choice; errors at `range`. Valid as long as the
-  /// reader and its copies live.
+  /// reader lives, or what it was moved to.
   std::optional<SafetensorsTensor> read(const onnx::TensorProto &tensor, std::string name,
                                         const SourceRange &range, Diagnostics &diagnostics);
 
