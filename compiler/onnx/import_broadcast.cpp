@@ -12,21 +12,36 @@ namespace cnnc {
 
 namespace {
 
-/// The shape that Expand is given; the batch may be in it.
+/// The shape that Expand is given; the batch may be in it as symbolic_dim.
+std::optional<std::vector<int64_t>> read_expanded_shape(OnnxNode &node) {
+  std::optional<std::vector<int64_t>> shape = node.known_shape(1, "the shape");
+  if (!shape)
+    return std::nullopt;
+  for (int64_t &dim : *shape)
+    if (dim == batch_marker) {
+      dim = symbolic_dim;
+    } else if (dim < 0 || dim > largest_dim) {
+      node.fail(fmt::format("the dimension {} of the shape is not in 0..{}", dim, largest_dim));
+      return std::nullopt;
+    }
+  return shape;
+}
+
 bool import_expand(OnnxNode &node) {
   if (!node.require_inputs(2, 2))
     return false;
-  std::optional<std::vector<int64_t>> wanted = node.known_shape(1, "the shape");
+  std::optional<std::vector<int64_t>> wanted = read_expanded_shape(node);
   if (!wanted)
     return false;
-  std::replace(wanted->begin(), wanted->end(), batch_marker, symbolic_dim);
   std::optional<std::vector<int64_t>> shape = broadcast(node.shape(0), *wanted);
   if (!shape)
     return node.fail(
         fmt::format("{} does not broadcast to {}", to_string(node.type(0)), to_string(*wanted)));
   if (*shape == node.shape(0))
     return node.pass_through(0);
-  if (node.foldable() && !node.type(0).has_symbolic_batch() && element_count(*shape) <= 64)
+  constexpr int64_t most_expanded = 64; // more are computed when the model runs
+  if (node.foldable() && !shape->empty() && (*shape)[0] != symbolic_dim &&
+      element_count(*shape).value_or(most_expanded + 1) <= most_expanded)
     return node.result(picked(*node.fixed(0), *shape, broadcast_positions(node.shape(0), *shape)));
   if (!shape->empty() && (*shape)[0] == symbolic_dim && !node.type(0).has_symbolic_batch())
     return node.fail(fmt::format("it repeats a value for each image of a symbolic batch: {}",
@@ -91,10 +106,13 @@ bool import_constant_of_shape(OnnxNode &node) {
       return node.fail("'value' must have one element");
     value = *fixed;
   }
-  std::optional<int64_t> count = folded_count(node, *shape);
+  // Many floats are one constant of the graph, whatever their number.
+  constexpr int64_t most_listed = 8, most_floats = int64_t(1) << 48;
+  std::optional<int64_t> count =
+      folded_count(node, *shape, value.is_float() ? most_floats : most_folded);
   if (!count)
     return false;
-  if (value.is_float() && *count > 8)
+  if (value.is_float() && *count > most_listed)
     return node.result(node.splat(shortest_double(value.floats()[0]), *shape));
   return node.result(picked(value, *shape, std::vector<int64_t>(static_cast<size_t>(*count), 0)));
 }

@@ -12,21 +12,22 @@ namespace cnnc {
 
 namespace {
 
-/// Input and filter of a convolution of 1 to 3 spatial dimensions.
-bool check_operands(OnnxNode &node) {
+/// Checks the operands of a convolution of 1 to 3 spatial dimensions and reads its windows, which
+/// are those of the filter.
+std::optional<Windows> read_convolution(OnnxNode &node) {
   if (!node.require_inputs(2, 3))
-    return false;
+    return std::nullopt;
   size_t rank = node.rank(0);
-  if (rank < 3 || rank > 5)
-    return node.fail(fmt::format("its input is {}; convolutions over 1, 2 and 3 dimensions are "
-                                 "supported, of [n, c, ...]",
-                                 to_string(node.type(0))));
-  return node.require_rank(1, rank, "as many as the input");
-}
-
-std::vector<int64_t> kernel_of(OnnxNode &node) {
+  if (rank < 3 || rank > 5) {
+    node.fail(fmt::format("its input is {}; convolutions over 1, 2 and 3 dimensions are supported, "
+                          "of [n, c, ...]",
+                          to_string(node.type(0))));
+    return std::nullopt;
+  }
+  if (!node.require_rank(1, rank, "as many as the input"))
+    return std::nullopt;
   const std::vector<int64_t> &filter = node.shape(1);
-  return {filter.begin() + 2, filter.end()};
+  return read_windows(node, node.shape(0), {filter.begin() + 2, filter.end()});
 }
 
 /// Input, filter and bias, if there is one, as operands of two dimensions.
@@ -38,10 +39,8 @@ std::vector<ValueId> operands_of(OnnxNode &node) {
 }
 
 bool import_conv(OnnxNode &node) {
-  if (!check_operands(node))
-    return false;
   int64_t groups = node.integer("group", 1);
-  std::optional<Windows> windows = read_windows(node, node.shape(0), kernel_of(node));
+  std::optional<Windows> windows = read_convolution(node);
   if (!windows)
     return false;
   if (windows->rank() == 3)
@@ -87,25 +86,23 @@ bool read_output_size(OnnxNode &node, Windows &windows, std::vector<int64_t> &ex
                 return size >= 1 && size <= largest_dim;
               });
   if (!fits)
-    return node.fail(fmt::format("'output_shape' [{}] must be {} sizes", fmt::join(*sizes, ", "),
-                                 windows.rank()));
+    return node.fail(fmt::format("'output_shape' [{}] must be {} sizes between 1 and {}",
+                                 fmt::join(*sizes, ", "), windows.rank(), largest_dim));
   pad_to_size(windows, extra, shape, *sizes, mode == "SAME_UPPER");
   return true;
 }
 
 bool import_conv_transpose(OnnxNode &node) {
-  if (!check_operands(node))
-    return false;
   int64_t groups = node.integer("group", 1);
-  std::optional<Windows> windows = read_windows(node, node.shape(0), kernel_of(node));
+  std::optional<Windows> windows = read_convolution(node);
   if (!windows)
     return false;
   std::vector<int64_t> extra =
       node.integers("output_padding").value_or(std::vector<int64_t>(windows->rank(), 0));
   if (extra.size() != windows->rank() ||
       std::ranges::any_of(extra, [](int64_t size) { return size < 0 || size > largest_dim; }))
-    return node.fail(fmt::format("'output_padding' [{}] must be {} sizes", fmt::join(extra, ", "),
-                                 windows->rank()));
+    return node.fail(fmt::format("'output_padding' [{}] must be {} sizes between 0 and {}",
+                                 fmt::join(extra, ", "), windows->rank(), largest_dim));
   if (!read_output_size(node, *windows, extra))
     return false;
   if (windows->rank() == 3)

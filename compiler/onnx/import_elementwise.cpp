@@ -92,26 +92,46 @@ ValueId second_operand(OnnxNode &node) {
   return reshaped(node, value, std::move(shape));
 }
 
+struct BinaryImport {
+  enum class Kind { arithmetic, comparison, logic };
+  std::string_view onnx, op;
+  Kind kind = Kind::arithmetic;
+};
+
+const BinaryImport &binary_import(std::string_view onnx) {
+  using enum BinaryImport::Kind;
+  static const std::vector<BinaryImport> table = {
+      {"Add", "add"},
+      {"Sub", "sub"},
+      {"Mul", "mul"},
+      {"Div", "div"},
+      {"Pow", "pow"},
+      {"Equal", "equal", comparison},
+      {"Less", "less", comparison},
+      {"LessOrEqual", "less_or_equal", comparison},
+      {"Greater", "greater", comparison},
+      {"GreaterOrEqual", "greater_or_equal", comparison},
+      {"And", "and", logic},
+      {"Or", "or", logic},
+      {"Xor", "xor", logic},
+  };
+  return *std::ranges::find(table, onnx, &BinaryImport::onnx);
+}
+
 bool import_binary(OnnxNode &node) {
-  static const std::vector<std::pair<std::string_view, std::string_view>> table = {
-      {"Add", "add"},         {"Sub", "sub"},
-      {"Mul", "mul"},         {"Div", "div"},
-      {"Pow", "pow"},         {"Equal", "equal"},
-      {"Less", "less"},       {"LessOrEqual", "less_or_equal"},
-      {"Greater", "greater"}, {"GreaterOrEqual", "greater_or_equal"},
-      {"And", "and"},         {"Or", "or"},
-      {"Xor", "xor"}};
   if (!node.require_inputs(2, 2))
     return false;
-  auto row =
-      std::ranges::find(table, node.op(), &std::pair<std::string_view, std::string_view>::first);
+  const BinaryImport &row = binary_import(node.op());
   ValueId a = node.operand(0), b = second_operand(node);
-  bool logic = row->first == "And" || row->first == "Or" || row->first == "Xor";
-  bool comparison = !logic && row - table.begin() >= 5;
-  if (comparison) // of integers and truth values, too
-    return node.result(node.emit(row->second, {node.as_floats(a), node.as_floats(b)}));
-  return node.result(logic ? node.emit(row->second, {a, b})
-                           : node.emit_arithmetic(row->second, {a, b}));
+  switch (row.kind) {
+  case BinaryImport::Kind::arithmetic:
+    return node.result(node.emit_arithmetic(row.op, {a, b}));
+  case BinaryImport::Kind::comparison: // of integers and truth values, too
+    return node.result(node.emit(row.op, {node.as_floats(a), node.as_floats(b)}));
+  case BinaryImport::Kind::logic:
+    return node.result(node.emit(row.op, {a, b}));
+  }
+  return false;
 }
 
 /// Of any number of operands: Sum, Mean, Max, Min.
@@ -183,7 +203,11 @@ bool import_clip(OnnxNode &node) {
 bool import_gelu(OnnxNode &node) {
   if (!node.require_inputs(1, 1))
     return false;
-  bool tanh = node.word("approximate", "none") == "tanh";
+  std::string approximate = node.word("approximate", "none");
+  if (approximate != "none" && approximate != "tanh")
+    return node.fail(
+        fmt::format("'approximate' is '{}', but must be none or tanh", printable(approximate)));
+  bool tanh = approximate == "tanh";
   return node.result(node.emit(tanh ? "gelu_tanh" : "gelu", {node.operand(0)}));
 }
 

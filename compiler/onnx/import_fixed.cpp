@@ -55,9 +55,16 @@ FixedTensor decode(const SafetensorsTensor &tensor, DType dtype) {
   }
   case DType::i64:
     result.elements = widened<int64_t>(tensor);
+    // Files that say "as far as possible" mean no batch.
+    std::ranges::replace(result.ints(), batch_marker, batch_marker + 1);
     break;
   case DType::i32:
     result.elements = widened<int32_t>(tensor);
+    break;
+  case DType::boolean:
+    result.elements = widened<uint8_t>(tensor);
+    for (int64_t &element : result.ints())
+      element = element != 0;
     break;
   default:
     result.elements = widened<uint8_t>(tensor);

@@ -12,7 +12,7 @@
 namespace cnnc {
 
 /// Stands among integers for the size of a batch that is not known yet: it may be copied and
-/// compared, not computed with.
+/// compared, not computed with. Where a file has this number, it is read as the next larger one.
 inline constexpr int64_t batch_marker = std::numeric_limits<int64_t>::min();
 
 struct FixedTensor {

@@ -4,13 +4,18 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace cnnc {
 
-std::optional<bool> fold_node(OnnxNode &node, Fold fold) {
+std::optional<bool> fold_node(OnnxNode &node, const FoldRow &row) {
   if (!node.foldable())
     return std::nullopt;
-  Folded folded = fold(node);
+  bool any = row.most_inputs == any_number;
+  size_t least = any ? std::max(row.least_inputs, node.input_count()) : row.least_inputs;
+  if (!node.require_inputs(least, row.most_inputs))
+    return false;
+  Folded folded = row.fold(node);
   if (folded.kind == Folded::Kind::declined)
     return std::nullopt;
   if (folded.kind == Folded::Kind::error)
@@ -18,7 +23,7 @@ std::optional<bool> fold_node(OnnxNode &node, Fold fold) {
   for (size_t i = 0; i < folded.values.size(); ++i)
     if (!node.result(std::move(folded.values[i]), i))
       return false;
-  return true;
+  return node.check_attributes();
 }
 
 FixedTensor picked(const FixedTensor &from, std::vector<int64_t> shape,
@@ -59,14 +64,16 @@ std::vector<int64_t> broadcast_positions(const std::vector<int64_t> &from,
   return strided_positions(shape, broadcast);
 }
 
-std::optional<int64_t> folded_count(OnnxNode &node, const std::vector<int64_t> &shape) {
-  bool negative = std::any_of(shape.begin(), shape.end(), [](int64_t dim) { return dim < 0; });
-  std::optional<int64_t> count = negative ? std::nullopt : element_count(shape);
-  if (count && *count <= most_folded)
+std::optional<int64_t> folded_count(OnnxNode &node, const std::vector<int64_t> &shape,
+                                    int64_t most) {
+  bool possible =
+      std::ranges::all_of(shape, [](int64_t dim) { return dim >= 0 && dim <= largest_dim; });
+  std::optional<int64_t> count = possible ? element_count(shape) : std::nullopt;
+  if (count && *count <= most)
     return count;
-  node.fail(fmt::format("the shape {} of a value that is computed at compile time is negative or "
-                        "too large",
-                        to_string(shape)));
+  node.fail(fmt::format("the shape [{}] of a value that is computed at compile time has a negative "
+                        "dimension, or more than the {} elements allowed",
+                        fmt::join(shape, ", "), most));
   return std::nullopt;
 }
 

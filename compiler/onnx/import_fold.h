@@ -26,14 +26,18 @@ using Fold = Folded (*)(OnnxNode &);
 struct FoldRow {
   std::string_view op;
   Fold fold;
+  size_t least_inputs, most_inputs; // a fold may rely on the first ones
 };
 
+/// Of an op that takes any number of inputs: all of them are there.
+inline constexpr size_t any_number = std::numeric_limits<size_t>::max();
+
 /// Null when there is none.
-Fold find_fold(std::string_view op);
+const FoldRow *find_fold(std::string_view op);
 
 /// Computes a node whose inputs are all known. Empty: to be imported like any other, for instance
 /// since floats are so many that they are weights.
-std::optional<bool> fold_node(OnnxNode &node, Fold fold);
+std::optional<bool> fold_node(OnnxNode &node, const FoldRow &row);
 
 /// Results of more elements are not computed here.
 inline constexpr int64_t most_folded = int64_t(1) << 20;
@@ -50,7 +54,9 @@ std::vector<int64_t> strided_positions(const std::vector<int64_t> &shape,
 std::vector<int64_t> broadcast_positions(const std::vector<int64_t> &from,
                                          const std::vector<int64_t> &shape);
 
-/// Number of elements; empty after a report when they are too many or a dimension is negative.
-std::optional<int64_t> folded_count(OnnxNode &node, const std::vector<int64_t> &shape);
+/// Number of elements; empty after a report when they are more than `most` or a dimension is
+/// negative.
+std::optional<int64_t> folded_count(OnnxNode &node, const std::vector<int64_t> &shape,
+                                    int64_t most = most_folded);
 
 } // namespace cnnc

@@ -1,11 +1,11 @@
 // Folds that compute with elements.
 #include "compiler/onnx/import_fold.h"
 #include "compiler/onnx/import_ops.h"
+#include "ir/graph/infer_context.h"
 
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
-#include <numeric>
 
 namespace cnnc {
 
@@ -14,6 +14,34 @@ namespace {
 bool fail_marker(OnnxNode &node) {
   return node.fail(fmt::format("it computes with the size of the batch, which is symbolic: {}",
                                node.importer().advice_to_fix_batch()));
+}
+
+/// Whether the type has this number. The smallest one of i64 stands for the batch.
+bool holds(DType dtype, int64_t number) {
+  switch (dtype) {
+  case DType::i32:
+    return number == static_cast<int32_t>(number);
+  case DType::u8:
+    return number == static_cast<uint8_t>(number);
+  case DType::boolean:
+    return number == 0 || number == 1;
+  default:
+    return number != batch_marker;
+  }
+}
+
+/// Towards zero; empty when it overflows, as 1 / 0 does.
+std::optional<int64_t> integer_power(int64_t base, int64_t exponent) {
+  if (base == 0 && exponent < 0)
+    return std::nullopt;
+  if (base == 1 || (base == -1 && exponent % 2 == 0) || exponent == 0)
+    return 1;
+  if (base == 0 || base == -1)
+    return base;
+  std::optional<int64_t> result = exponent < 0 ? 0 : 1;
+  for (int64_t i = 0; result && i < exponent; ++i) // 63 times at most
+    result = checked_mul(*result, base);
+  return result;
 }
 
 /// One step of integer arithmetic; empty when it has no result.
@@ -31,7 +59,7 @@ std::optional<int64_t> integer_step(std::string_view op, int64_t a, int64_t b, b
   else if (op == "Max")
     result = std::max(a, b);
   else if (op == "Pow")
-    result = static_cast<int64_t>(std::pow(static_cast<double>(a), static_cast<double>(b)));
+    return integer_power(a, b);
   else if (b == 0 || (b == -1 && a == std::numeric_limits<int64_t>::min()))
     overflow = true;
   else if (op == "Div")
@@ -41,7 +69,7 @@ std::optional<int64_t> integer_step(std::string_view op, int64_t a, int64_t b, b
     if (!c_remainder && result != 0 && (result < 0) != (b < 0))
       result += b;
   }
-  return overflow || result == batch_marker ? std::nullopt : std::optional(result);
+  return overflow ? std::nullopt : std::optional(result);
 }
 
 float float_step(std::string_view op, float a, float b) {
@@ -97,13 +125,9 @@ std::optional<FixedTensor> computed(OnnxNode &node, const FixedTensor &first,
     return std::nullopt;
   size_t count = pair->a.count();
   FixedTensor result = pair->a;
-  if (first.is_float() || second.is_float()) {
-    std::vector<float> floats(count);
+  if (first.is_float()) {
     for (size_t i = 0; i < count; ++i)
-      floats[i] = float_step(node.op(), static_cast<float>(pair->a.number(i)),
-                             static_cast<float>(pair->b.number(i)));
-    result.dtype = DType::f32;
-    result.elements = std::move(floats);
+      result.floats()[i] = float_step(node.op(), pair->a.floats()[i], pair->b.floats()[i]);
     return result;
   }
   for (size_t i = 0; i < count; ++i) {
@@ -117,8 +141,9 @@ std::optional<FixedTensor> computed(OnnxNode &node, const FixedTensor &first,
       continue;
     }
     std::optional<int64_t> step = integer_step(node.op(), a, b, c_remainder);
-    if (!step) {
-      node.fail(fmt::format("{} of the integers {} and {} has no result", node.op(), a, b));
+    if (!step || !holds(result.dtype, *step)) {
+      node.fail(fmt::format("{} of the integers {} and {} has no result of type {}", node.op(), a,
+                            b, name_of(result.dtype)));
       return std::nullopt;
     }
     result.ints()[i] = *step;
@@ -126,10 +151,13 @@ std::optional<FixedTensor> computed(OnnxNode &node, const FixedTensor &first,
   return result;
 }
 
-/// Add, Sub, Mul, Div, Mod, Pow, and Min, Max, Sum of several.
+/// Add, Sub, Mul, Div, Mod, Pow, and Min, Max of several.
 Folded fold_arithmetic(OnnxNode &node) {
   if (node.opset() < 7)
     return Folded::declined(); // with attributes that say how to broadcast
+  for (size_t i = 1; i < node.input_count(); ++i)
+    if (node.fixed(i)->is_float() != node.fixed(0)->is_float())
+      return Folded::declined(); // powers of integers may have exponents of floats
   bool c_remainder = node.op() == "Mod" && node.integer("fmod", 0) != 0;
   std::optional<FixedTensor> result = *node.fixed(0);
   for (size_t i = 1; result && i < node.input_count(); ++i)
@@ -177,14 +205,15 @@ Folded fold_comparison(OnnxNode &node) {
 }
 
 Folded fold_logic(OnnxNode &node) {
-  if (node.opset() < 7)
+  if (node.opset() < 7 || node.type(0).dtype != DType::boolean ||
+      node.type(1).dtype != DType::boolean)
     return Folded::declined();
   std::optional<Pair> pair = broadcast_pair(node, *node.fixed(0), *node.fixed(1));
   if (!pair)
     return Folded::error(false);
   std::vector<int64_t> bits;
   for (size_t i = 0; i < pair->a.count(); ++i) {
-    bool a = pair->a.number(i) != 0, b = pair->b.number(i) != 0;
+    bool a = pair->a.ints()[i] != 0, b = pair->b.ints()[i] != 0;
     bits.push_back(node.op() == "And" ? a && b : node.op() == "Or" ? a || b : a != b);
   }
   return Folded::one({DType::boolean, pair->shape, std::move(bits)});
@@ -219,12 +248,24 @@ Folded fold_function(OnnxNode &node) {
       element = float_function(node.op(), element);
     return Folded::one(std::move(result));
   }
-  if (node.op() != "Neg" && node.op() != "Abs" && node.op() != "Not")
+  if (node.op() != "Neg" && node.op() != "Abs")
+    return Folded::declined();
+  for (int64_t &element : result.ints()) {
+    int64_t negated = -element; // is no marker
+    if ((node.op() == "Neg" || element < 0) && !holds(result.dtype, negated))
+      return Folded::error(node.fail(fmt::format("{} of {} has no result of type {}", node.op(),
+                                                 element, name_of(result.dtype))));
+    element = node.op() == "Neg" || element < 0 ? negated : element;
+  }
+  return Folded::one(std::move(result));
+}
+
+Folded fold_not(OnnxNode &node) {
+  FixedTensor result = *node.fixed(0);
+  if (result.dtype != DType::boolean)
     return Folded::declined();
   for (int64_t &element : result.ints())
-    element = node.op() == "Not"                  ? element == 0
-              : node.op() == "Neg" || element < 0 ? -element
-                                                  : element;
+    element = element == 0;
   return Folded::one(std::move(result));
 }
 
@@ -268,42 +309,68 @@ Folded fold_cast(OnnxNode &node) {
   return Folded::one(std::move(result));
 }
 
-Folded fold_range(OnnxNode &node) {
-  for (size_t i = 0; i < 3; ++i) {
-    if (!node.has(i) || node.fixed(i)->count() != 1)
-      return Folded::error(node.fail("it needs three scalars: start, limit and delta"));
-    if (node.fixed(i)->has_marker())
-      return Folded::error(fail_marker(node));
-  }
-  double start = node.fixed(0)->number(0), limit = node.fixed(1)->number(0),
-         delta = node.fixed(2)->number(0);
-  double count = delta == 0 ? -1 : std::max(0.0, std::ceil((limit - start) / delta));
-  if (!(count >= 0) || count > static_cast<double>(most_folded))
-    return Folded::error(node.fail(fmt::format(
-        "a range from {} to {} in steps of {} has too many elements", start, limit, delta)));
-  FixedTensor result{node.fixed(0)->dtype, {static_cast<int64_t>(count)}, {}};
-  std::vector<float> floats;
-  std::vector<int64_t> integers;
-  for (int64_t i = 0; i < result.shape[0]; ++i) {
-    floats.push_back(static_cast<float>(start + static_cast<double>(i) * delta));
-    integers.push_back(static_cast<int64_t>(start) + i * static_cast<int64_t>(delta));
-  }
-  if (result.dtype == DType::f32)
-    result.elements = std::move(floats);
-  else
-    result.elements = std::move(integers);
-  return Folded::one(std::move(result));
+/// Elements of a range; infinite when delta is 0.
+double range_count(float start, float limit, float delta) {
+  double distance = static_cast<double>(limit) - static_cast<double>(start);
+  return delta == 0 ? INFINITY : std::ceil(distance / static_cast<double>(delta));
+}
+double range_count(int64_t start, int64_t limit, int64_t delta) {
+  if (delta == 0 || (delta > 0 ? start >= limit : start <= limit))
+    return delta == 0 ? INFINITY : 0;
+  // Without overflow in unsigned numbers.
+  auto from = static_cast<uint64_t>(start), to = static_cast<uint64_t>(limit),
+       step = static_cast<uint64_t>(delta);
+  uint64_t distance = delta > 0 ? to - from : from - to, size = delta > 0 ? step : -step;
+  return static_cast<double>(distance / size + (distance % size != 0));
 }
 
-/// Over all elements; along axes only reductions of floats are known, by the graph.
+float range_element(float start, int64_t index, float delta) {
+  return start + static_cast<float>(index) * delta;
+}
+int64_t range_element(int64_t start, int64_t index, int64_t delta) {
+  // The product may overflow where the sum does not.
+  return static_cast<int64_t>(static_cast<uint64_t>(start) +
+                              static_cast<uint64_t>(index) * static_cast<uint64_t>(delta));
+}
+
+template <class T> Folded range(OnnxNode &node, T start, T limit, T delta) {
+  double count = range_count(start, limit, delta);
+  if (std::isnan(count) || count > static_cast<double>(most_folded))
+    return Folded::error(
+        node.fail(fmt::format("a range from {} to {} in steps of {} has more than {} elements",
+                              start, limit, delta, most_folded)));
+  std::vector<T> elements;
+  for (int64_t i = 0; static_cast<double>(i) < count; ++i)
+    elements.push_back(range_element(start, i, delta));
+  auto size = static_cast<int64_t>(elements.size());
+  return Folded::one({node.fixed(0)->dtype, {size}, std::move(elements)});
+}
+
+Folded fold_range(OnnxNode &node) {
+  const FixedTensor &start = *node.fixed(0), &limit = *node.fixed(1), &delta = *node.fixed(2);
+  for (const FixedTensor *scalar : {&start, &limit, &delta}) {
+    if (scalar->count() != 1 || scalar->dtype != start.dtype)
+      return Folded::error(node.fail("start, limit and delta must be scalars of one type"));
+    if (scalar->has_marker())
+      return Folded::error(fail_marker(node));
+  }
+  if (start.is_float())
+    return range(node, start.floats()[0], limit.floats()[0], delta.floats()[0]);
+  return range(node, start.ints()[0], limit.ints()[0], delta.ints()[0]);
+}
+
+/// A list of integers to one; along axes only reductions of floats are known, by the graph.
 Folded fold_reduction(OnnxNode &node) {
   const FixedTensor &from = *node.fixed(0);
   if (from.is_float() || from.shape.size() > 1 || from.count() == 0)
     return Folded::declined();
   if (from.has_marker())
     return Folded::error(fail_marker(node));
-  node.integers("axes");
-  bool keep = node.integer("keepdims", 1) != 0;
+  std::optional<ReducedAxes> axes = read_reduced_axes(node);
+  if (!axes)
+    return Folded::error(false);
+  if (axes->nothing)
+    return Folded::one(from);
   std::string_view step = node.op() == "ReduceProd"  ? "Mul"
                           : node.op() == "ReduceSum" ? "Add"
                           : node.op() == "ReduceMax" ? "Max"
@@ -311,50 +378,51 @@ Folded fold_reduction(OnnxNode &node) {
   std::optional<int64_t> result = from.ints()[0];
   for (size_t i = 1; result && i < from.count(); ++i)
     result = integer_step(step, *result, from.ints()[i], false);
-  if (!result)
-    return Folded::error(node.fail("its result is too large"));
-  std::vector<int64_t> shape(keep ? from.shape.size() : 0, 1);
+  if (!result || !holds(from.dtype, *result))
+    return Folded::error(
+        node.fail(fmt::format("its result is too large for {}", name_of(from.dtype))));
+  std::vector<int64_t> shape(axes->keep ? from.shape.size() : 0, 1);
   return Folded::one({from.dtype, std::move(shape), std::vector<int64_t>{*result}});
 }
 
-constexpr FoldRow rows[] = {{"Add", fold_arithmetic},
-                            {"Sub", fold_arithmetic},
-                            {"Mul", fold_arithmetic},
-                            {"Div", fold_arithmetic},
-                            {"Mod", fold_arithmetic},
-                            {"Pow", fold_arithmetic},
-                            {"Min", fold_arithmetic},
-                            {"Max", fold_arithmetic},
-                            {"Equal", fold_comparison},
-                            {"Less", fold_comparison},
-                            {"LessOrEqual", fold_comparison},
-                            {"Greater", fold_comparison},
-                            {"GreaterOrEqual", fold_comparison},
-                            {"And", fold_logic},
-                            {"Or", fold_logic},
-                            {"Xor", fold_logic},
-                            {"Not", fold_function},
-                            {"Neg", fold_function},
-                            {"Abs", fold_function},
-                            {"Floor", fold_function},
-                            {"Ceil", fold_function},
-                            {"Round", fold_function},
-                            {"Sqrt", fold_function},
-                            {"Exp", fold_function},
-                            {"Log", fold_function},
-                            {"Reciprocal", fold_function},
-                            {"Cast", fold_cast},
-                            {"Range", fold_range},
-                            {"ReduceProd", fold_reduction},
-                            {"ReduceSum", fold_reduction},
-                            {"ReduceMax", fold_reduction},
-                            {"ReduceMin", fold_reduction}};
+constexpr FoldRow rows[] = {{"Add", fold_arithmetic, 2, 2},
+                            {"Sub", fold_arithmetic, 2, 2},
+                            {"Mul", fold_arithmetic, 2, 2},
+                            {"Div", fold_arithmetic, 2, 2},
+                            {"Mod", fold_arithmetic, 2, 2},
+                            {"Pow", fold_arithmetic, 2, 2},
+                            {"Min", fold_arithmetic, 1, any_number},
+                            {"Max", fold_arithmetic, 1, any_number},
+                            {"Equal", fold_comparison, 2, 2},
+                            {"Less", fold_comparison, 2, 2},
+                            {"LessOrEqual", fold_comparison, 2, 2},
+                            {"Greater", fold_comparison, 2, 2},
+                            {"GreaterOrEqual", fold_comparison, 2, 2},
+                            {"And", fold_logic, 2, 2},
+                            {"Or", fold_logic, 2, 2},
+                            {"Xor", fold_logic, 2, 2},
+                            {"Not", fold_not, 1, 1},
+                            {"Neg", fold_function, 1, 1},
+                            {"Abs", fold_function, 1, 1},
+                            {"Floor", fold_function, 1, 1},
+                            {"Ceil", fold_function, 1, 1},
+                            {"Round", fold_function, 1, 1},
+                            {"Sqrt", fold_function, 1, 1},
+                            {"Exp", fold_function, 1, 1},
+                            {"Log", fold_function, 1, 1},
+                            {"Reciprocal", fold_function, 1, 1},
+                            {"Cast", fold_cast, 1, 1},
+                            {"Range", fold_range, 3, 3},
+                            {"ReduceProd", fold_reduction, 1, 2},
+                            {"ReduceSum", fold_reduction, 1, 2},
+                            {"ReduceMax", fold_reduction, 1, 2},
+                            {"ReduceMin", fold_reduction, 1, 2}};
 
 } // namespace
 
-Fold find_fold(std::string_view op) {
+const FoldRow *find_fold(std::string_view op) {
   auto row = std::ranges::find(rows, op, &FoldRow::op);
-  return row == std::end(rows) ? nullptr : row->fold;
+  return row == std::end(rows) ? nullptr : row;
 }
 
 } // namespace cnnc

@@ -12,7 +12,7 @@ ValueId scaled(OnnxNode &node, ValueId value, double factor) {
   return factor == 1 ? value : node.emit("mul", {value, node.splat(factor)});
 }
 
-/// The bias of a dense layer when C is one number per column; no_id when not.
+/// Whether C is the bias of a dense layer: one number per column.
 bool is_bias(const std::vector<int64_t> &shape, int64_t columns) {
   return element_count(shape) == columns && !shape.empty() && shape.back() == columns;
 }

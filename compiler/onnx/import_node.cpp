@@ -87,13 +87,15 @@ const FixedTensor *OnnxNode::fixed(size_t input) {
 bool OnnxNode::is_constant(size_t input) {
   const Graph &graph = importer_.graph();
   std::vector<ValueId> pending = {operand(input)};
+  std::set<ValueId> seen(pending.begin(), pending.end());
   while (!pending.empty()) {
     ValueId id = pending.back();
     pending.pop_back();
     if (id == no_id || graph.is_input(id))
       return false;
-    const Node &producer = graph.nodes[graph.value(id).producer];
-    pending.insert(pending.end(), producer.operands.begin(), producer.operands.end());
+    for (ValueId operand : graph.nodes[graph.value(id).producer].operands)
+      if (seen.insert(operand).second)
+        pending.push_back(operand);
   }
   return true;
 }

@@ -59,12 +59,12 @@ bool import_node(OnnxNode &node) {
       return node.fail("functions that the file itself defines are not supported: inline them "
                        "before the export (onnx.inliner)");
   NodeImport import = is_standard_domain(node.domain()) ? find_import(node.op()) : nullptr;
-  Fold fold = is_standard_domain(node.domain()) ? find_fold(node.op()) : nullptr;
+  const FoldRow *fold = is_standard_domain(node.domain()) ? find_fold(node.op()) : nullptr;
   if (!import && !fold)
     return node.fail(reason_to_refuse(node));
   if (node.has_failed_input())
     return false;
-  std::optional<bool> folded = fold ? fold_node(node, fold) : std::nullopt;
+  std::optional<bool> folded = fold ? fold_node(node, *fold) : std::nullopt;
   if (folded)
     return *folded;
   if (!import)

@@ -28,6 +28,14 @@ std::span<const ImportRow> constant_imports();
 /// The type that a Cast converts to; empty after a report.
 std::optional<DType> read_cast_type(OnnxNode &node);
 
+/// Which dimensions an op like ReduceSum reduces.
+struct ReducedAxes {
+  std::vector<int64_t> axes; // counted from 0, sorted
+  bool keep = true;          // as dimensions of 1
+  bool nothing = false;      // it reduces none: its result is the input
+};
+std::optional<ReducedAxes> read_reduced_axes(OnnxNode &node);
+
 /// Makes the outputs of a node known: computes them when all inputs are known, else adds ops to the
 /// graph. False after errors; an op that is not supported is one even if inputs have failed.
 bool import_node(OnnxNode &node);

@@ -10,24 +10,6 @@ namespace cnnc {
 
 namespace {
 
-/// Axes as an attribute, or as an input: of ReduceSum since opset 13, of the others since 18. None
-/// means all of them. Empty after a report; nothing in it: the node does nothing.
-std::optional<std::vector<int64_t>> read_reduced_axes(OnnxNode &node, bool &does_nothing) {
-  bool as_input = node.opset() >= (node.op() == "ReduceSum" ? 13 : 18);
-  bool nothing_if_empty = as_input && node.integer("noop_with_empty_axes", 0) != 0;
-  std::optional<std::vector<int64_t>> axes;
-  if (!as_input)
-    axes = node.integers("axes");
-  else if (node.has(1) && !(axes = node.known_integers(1, "the axes")))
-    return std::nullopt;
-  if (!axes || axes->empty()) {
-    does_nothing = nothing_if_empty;
-    axes.emplace(node.rank(0));
-    std::iota(axes->begin(), axes->end(), int64_t(0));
-  }
-  return read_axes(node, *axes, node.rank(0));
-}
-
 /// The reduction that ONNX composes: before and after are ops on single elements.
 struct Reduction {
   std::string_view onnx, op;
@@ -56,17 +38,16 @@ ValueId apply(OnnxNode &node, std::string_view op, ValueId value) {
 bool import_reduction(OnnxNode &node) {
   if (!node.require_inputs(1, 2))
     return false;
-  bool does_nothing = false;
-  std::optional<std::vector<int64_t>> axes = read_reduced_axes(node, does_nothing);
-  bool keep = node.integer("keepdims", 1) != 0;
-  if (!axes)
+  std::optional<ReducedAxes> reduced = read_reduced_axes(node);
+  if (!reduced)
     return false;
   const Reduction &row = reduction(node.op());
   ValueId value = node.operand(0);
   for (std::string_view op : row.before)
     value = apply(node, op, value);
-  if (!does_nothing && !axes->empty())
-    value = node.emit_arithmetic(row.op, {value}, {{"axes", *axes}, {"keep_dims", keep}});
+  if (!reduced->nothing)
+    value = node.emit_arithmetic(row.op, {value},
+                                 {{"axes", reduced->axes}, {"keep_dims", reduced->keep}});
   for (std::string_view op : row.after)
     value = apply(node, op, value);
   return node.result(value);
@@ -76,23 +57,22 @@ bool import_reduction(OnnxNode &node) {
 bool import_log_sum_exp(OnnxNode &node) {
   if (!node.require_inputs(1, 2))
     return false;
-  bool does_nothing = false;
-  std::optional<std::vector<int64_t>> axes = read_reduced_axes(node, does_nothing);
-  bool keep = node.integer("keepdims", 1) != 0;
-  if (!axes)
+  std::optional<ReducedAxes> reduced = read_reduced_axes(node);
+  if (!reduced)
     return false;
-  if (does_nothing || axes->empty())
+  if (reduced->nothing)
     return node.pass_through(0);
+  const std::vector<int64_t> &axes = reduced->axes;
   ValueId input = node.operand(0);
-  ValueId largest = node.emit("reduce_max", {input}, {{"axes", *axes}, {"keep_dims", true}});
+  ValueId largest = node.emit("reduce_max", {input}, {{"axes", axes}, {"keep_dims", true}});
   ValueId powers = node.emit("exp", {node.emit("sub", {input, largest})});
-  ValueId sum = node.emit("reduce_sum", {powers}, {{"axes", *axes}, {"keep_dims", true}});
+  ValueId sum = node.emit("reduce_sum", {powers}, {{"axes", axes}, {"keep_dims", true}});
   ValueId result = node.emit("add", {node.emit("log", {sum}), largest});
-  if (result == no_id || keep)
+  if (result == no_id || reduced->keep)
     return node.result(result);
   std::vector<int64_t> shape = node.type_of(result).shape;
-  for (size_t i = axes->size(); i-- > 0;)
-    shape.erase(shape.begin() + (*axes)[i]);
+  for (size_t i = axes.size(); i-- > 0;)
+    shape.erase(shape.begin() + axes[i]);
   return node.result(reshaped(node, result, shape));
 }
 
@@ -144,6 +124,28 @@ constexpr ImportRow rows[] = {{"ReduceMean", import_reduction},
                               {"TopK", import_top_k}};
 
 } // namespace
+
+/// Axes as an attribute, or as an input: of ReduceSum since opset 13, of the others since 18. None
+/// means all of them.
+std::optional<ReducedAxes> read_reduced_axes(OnnxNode &node) {
+  bool as_input = node.opset() >= (node.op() == "ReduceSum" ? 13 : 18);
+  bool nothing_if_empty = as_input && node.integer("noop_with_empty_axes", 0) != 0;
+  bool keep = node.integer("keepdims", 1) != 0;
+  std::optional<std::vector<int64_t>> given;
+  if (!as_input)
+    given = node.integers("axes");
+  else if (node.has(1) && !(given = node.known_integers(1, "the axes")))
+    return std::nullopt;
+  bool all = !given || given->empty();
+  if (all) {
+    given.emplace(node.rank(0));
+    std::iota(given->begin(), given->end(), int64_t(0));
+  }
+  std::optional<std::vector<int64_t>> axes = read_axes(node, *given, node.rank(0));
+  if (!axes)
+    return std::nullopt;
+  return ReducedAxes{*axes, keep, (all && nothing_if_empty) || axes->empty()};
+}
 
 std::span<const ImportRow> reduction_imports() { return rows; }
 

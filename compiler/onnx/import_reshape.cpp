@@ -22,6 +22,31 @@ ValueId transposed(OnnxNode &node, ValueId value, std::vector<int64_t> permutati
   return node.emit("transpose", {value}, {{"permutation", permutation}});
 }
 
+ValueId cut_off(OnnxNode &node, ValueId value, const std::vector<int64_t> &before,
+                const std::vector<int64_t> &after) {
+  if (value == no_id)
+    return no_id;
+  const TensorType type = node.type_of(value);
+  std::vector<int64_t> starts, ends, axes;
+  for (size_t i = 0; i < type.rank(); ++i) {
+    int64_t first = std::max<int64_t>(0, before[i]), last = std::max<int64_t>(0, after[i]);
+    if (first == 0 && last == 0)
+      continue;
+    bool fits = type.shape[i] != symbolic_dim && first < type.shape[i] - last;
+    if (!fits) {
+      node.fail(fmt::format("it cuts {} and {} elements off dimension {} of {}, which leaves none",
+                            first, last, i, to_string(type)));
+      return no_id;
+    }
+    starts.push_back(first);
+    ends.push_back(type.shape[i] - last);
+    axes.push_back(static_cast<int64_t>(i));
+  }
+  if (axes.empty())
+    return value;
+  return node.emit("slice", {value}, {{"starts", starts}, {"ends", ends}, {"axes", axes}});
+}
+
 std::optional<size_t> read_axis(OnnxNode &node, int64_t axis, size_t rank) {
   auto dims = static_cast<int64_t>(rank);
   if (axis >= -dims && axis < dims)

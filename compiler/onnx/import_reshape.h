@@ -12,6 +12,11 @@ ValueId reshaped(OnnxNode &node, ValueId value, std::vector<int64_t> shape);
 /// The value with its dimensions in this order; the value itself when they are.
 ValueId transposed(OnnxNode &node, ValueId value, std::vector<int64_t> permutation);
 
+/// The value without `before` elements at the beginning and `after` ones at the end of each
+/// dimension; negative numbers cut nothing. no_id after a report when a dimension is cut away.
+ValueId cut_off(OnnxNode &node, ValueId value, const std::vector<int64_t> &before,
+                const std::vector<int64_t> &after);
+
 /// The axis counted from 0; empty after a report when it is not in [-rank, rank).
 std::optional<size_t> read_axis(OnnxNode &node, int64_t axis, size_t rank);
 /// The same for a list, sorted and without repetitions.

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <numeric>
 
 namespace cnnc {
 
@@ -20,9 +21,15 @@ struct Resizing {
 };
 
 bool check_lengths(OnnxNode &node, const Resizing &resizing, size_t rank) {
+  constexpr double largest_scale = 1e6;
   for (double scale : resizing.scales)
-    if (!(scale > 0) || scale > 1e6)
-      return node.fail(fmt::format("the scale {} is not positive or too large", scale));
+    if (!(scale > 0) || scale > largest_scale)
+      return node.fail(
+          fmt::format("the scale {} is not above 0 and at most {}", scale, largest_scale));
+  for (double position : resizing.region)
+    if (!(std::abs(position) <= largest_scale))
+      return node.fail(fmt::format("the region (roi) holds {}, but must be within {} and {}",
+                                   position, -largest_scale, largest_scale));
   for (int64_t size : resizing.sizes)
     if (size < 1 || size > largest_dim)
       return node.fail(fmt::format("the size {} is not in 1..{}", size, largest_dim));
@@ -47,10 +54,31 @@ bool spread(OnnxNode &node, std::vector<T> &list, const std::vector<int64_t> &ax
   return true;
 }
 
+/// The same for a region: the other dimensions stay whole.
+void spread_region(std::vector<double> &region, const std::vector<int64_t> &axes, size_t rank) {
+  std::vector<double> all(rank, 0);
+  all.resize(2 * rank, 1);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    all[static_cast<size_t>(axes[i])] = region[i];
+    all[rank + static_cast<size_t>(axes[i])] = region[axes.size() + i];
+  }
+  region = std::move(all);
+}
+
 /// keep_aspect_ratio_policy: one scale for all the axes given, so that none is larger (smaller)
 /// than its size.
-void keep_aspect_ratio(Resizing &resizing, const std::vector<int64_t> &axes,
-                       const std::vector<int64_t> &shape, bool not_larger) {
+bool apply_policy(OnnxNode &node, Resizing &resizing, const std::vector<int64_t> &axes,
+                  const std::vector<int64_t> &shape) {
+  std::string policy = node.word("keep_aspect_ratio_policy", "stretch");
+  if (policy != "stretch" && policy != "not_larger" && policy != "not_smaller")
+    return node.fail(fmt::format("'keep_aspect_ratio_policy' is '{}', but must be stretch, "
+                                 "not_larger or not_smaller",
+                                 printable(policy)));
+  if (policy == "stretch" || resizing.sizes.empty())
+    return true;
+  if (is_empty(node.type(0)))
+    return node.fail(fmt::format("{} has no elements to resize", to_string(node.type(0))));
+  bool not_larger = policy == "not_larger";
   double scale = not_larger ? INFINITY : 0;
   for (int64_t axis : axes) {
     auto i = static_cast<size_t>(axis);
@@ -59,25 +87,31 @@ void keep_aspect_ratio(Resizing &resizing, const std::vector<int64_t> &axes,
   }
   for (int64_t axis : axes) {
     auto i = static_cast<size_t>(axis);
-    resizing.sizes[i] = std::llround(scale * static_cast<double>(shape[i]));
+    double size = std::round(scale * static_cast<double>(shape[i]));
+    resizing.sizes[i] = static_cast<int64_t>(std::min(size, static_cast<double>(largest_dim) + 1));
   }
+  return check_lengths(node, resizing, shape.size());
 }
 
-std::optional<Resizing> read_resizing(OnnxNode &node) {
-  Resizing resizing;
-  const std::vector<int64_t> &shape = node.shape(0);
-  std::vector<int64_t> axes;
-  if (std::optional<std::vector<int64_t>> given = node.integers("axes")) {
-    for (int64_t axis : *given) {
-      std::optional<size_t> read = read_axis(node, axis, shape.size());
-      if (!read)
-        return std::nullopt;
-      axes.push_back(static_cast<int64_t>(*read));
-    }
-  } else {
-    for (size_t i = 0; i < shape.size(); ++i)
-      axes.push_back(static_cast<int64_t>(i));
+/// The dimensions that the lists are for, in their order: all of them without 'axes'.
+std::optional<std::vector<int64_t>> read_resized_axes(OnnxNode &node) {
+  std::vector<int64_t> axes(node.rank(0));
+  std::iota(axes.begin(), axes.end(), int64_t(0));
+  std::optional<std::vector<int64_t>> given = node.integers("axes");
+  if (!given)
+    return axes;
+  for (int64_t &axis : *given) {
+    std::optional<size_t> counted = read_axis(node, axis, node.rank(0));
+    if (!counted)
+      return std::nullopt;
+    axis = static_cast<int64_t>(*counted);
   }
+  return given;
+}
+
+/// The lists as the node has them.
+std::optional<Resizing> read_lists(OnnxNode &node) {
+  Resizing resizing;
   bool with_region = node.opset() >= 11;
   size_t scales = with_region ? 2 : 1;
   auto read_numbers = [&](size_t input, std::string_view what, std::vector<double> &to) {
@@ -100,16 +134,25 @@ std::optional<Resizing> read_resizing(OnnxNode &node) {
   }
   if (!resizing.sizes.empty())
     resizing.scales.clear(); // exporters leave an empty or dummy list
-  std::vector<int64_t> same = shape;
-  std::replace(same.begin(), same.end(), symbolic_dim, int64_t(1));
-  if (!spread(node, resizing.sizes, axes, same) ||
-      !spread(node, resizing.scales, axes, std::vector<double>(shape.size(), 1)) ||
-      !check_lengths(node, resizing, shape.size()))
-    return std::nullopt;
-  std::string policy = node.word("keep_aspect_ratio_policy", "stretch");
-  if (policy != "stretch" && !resizing.sizes.empty())
-    keep_aspect_ratio(resizing, axes, same, policy == "not_larger");
   return resizing;
+}
+
+/// The lists for all dimensions.
+std::optional<Resizing> read_resizing(OnnxNode &node) {
+  std::optional<std::vector<int64_t>> axes = read_resized_axes(node);
+  std::optional<Resizing> resizing = axes ? read_lists(node) : std::nullopt;
+  if (!resizing)
+    return std::nullopt;
+  size_t rank = node.rank(0);
+  std::vector<int64_t> same = node.shape(0);
+  std::replace(same.begin(), same.end(), symbolic_dim, int64_t(1));
+  // Regions that are not used may have any length.
+  if (resizing->region.size() == 2 * axes->size())
+    spread_region(resizing->region, *axes, rank);
+  bool ok = spread(node, resizing->sizes, *axes, same) &&
+            spread(node, resizing->scales, *axes, std::vector<double>(rank, 1)) &&
+            check_lengths(node, *resizing, rank) && apply_policy(node, *resizing, *axes, same);
+  return ok ? resizing : std::nullopt;
 }
 
 /// The two dimensions of maps; all others must keep their sizes.
@@ -204,7 +247,7 @@ bool resize(OnnxNode &node, const Resizing &resizing) {
   size_t rank = node.rank(0), maps = rank - 2;
   bool crops = std::get<Word>(attributes[1].second).text == "tf_crop_and_resize";
   if (crops && resizing.region.size() != 2 * rank)
-    return node.fail("'tf_crop_and_resize' needs a region (roi) of 2 numbers per dimension");
+    return node.fail("'tf_crop_and_resize' needs a region (roi) of 2 numbers for each dimension");
   attributes.emplace_back("sizes", two(resized(resizing, node.shape(0), crops), 1));
   if (!resizing.scales.empty())
     attributes.emplace_back("scales", of_maps(resizing.scales, 2, 1));
@@ -276,22 +319,15 @@ std::optional<std::vector<int64_t>> read_pads(OnnxNode &node) {
   return std::nullopt;
 }
 
-/// Negative pads cut off.
+/// Negative pads cut off; 0 takes their place.
 ValueId cropped(OnnxNode &node, ValueId value, std::vector<int64_t> &pads) {
-  size_t rank = pads.size() / 2;
-  std::vector<int64_t> starts, ends, axes;
-  for (size_t i = 0; i < rank; ++i) {
-    if (pads[i] >= 0 && pads[rank + i] >= 0)
-      continue;
-    axes.push_back(static_cast<int64_t>(i));
-    starts.push_back(std::max<int64_t>(0, -pads[i]));
-    ends.push_back(node.shape(0)[i] - std::max<int64_t>(0, -pads[rank + i]));
-    pads[i] = std::max<int64_t>(0, pads[i]);
-    pads[rank + i] = std::max<int64_t>(0, pads[rank + i]);
+  std::vector<int64_t> cuts;
+  for (int64_t &pad : pads) {
+    cuts.push_back(-pad);
+    pad = std::max<int64_t>(0, pad);
   }
-  return axes.empty()
-             ? value
-             : node.emit("slice", {value}, {{"starts", starts}, {"ends", ends}, {"axes", axes}});
+  auto middle = cuts.begin() + static_cast<ptrdiff_t>(cuts.size() / 2);
+  return cut_off(node, value, {cuts.begin(), middle}, {middle, cuts.end()});
 }
 
 bool import_pad(OnnxNode &node) {
@@ -316,7 +352,8 @@ bool import_pad(OnnxNode &node) {
   }
   for (int64_t pad : *pads)
     if (pad < -largest_dim || pad > largest_dim)
-      return node.fail(fmt::format("the pad {} is too large", pad));
+      return node.fail(
+          fmt::format("the pad {} is not between {} and {}", pad, -largest_dim, largest_dim));
   auto rank = static_cast<ptrdiff_t>(node.rank(0));
   ValueId input = cropped(node, node.operand(0), *pads);
   if (std::ranges::all_of(*pads, [](int64_t pad) { return pad == 0; }))

@@ -78,6 +78,8 @@ std::optional<std::vector<int64_t>> resolved(OnnxNode &node, std::vector<int64_t
     if (known == 0 || per_image(input) % known != 0)
       return std::nullopt;
     shape[static_cast<size_t>(unknown)] = per_image(input) / known;
+  } else if (known != per_image(input)) {
+    return std::nullopt;
   }
   std::replace(shape.begin(), shape.end(), batch_marker, symbolic_dim);
   return shape;

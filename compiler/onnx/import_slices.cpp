@@ -30,6 +30,10 @@ std::optional<Slice> read_slice(OnnxNode &node) {
   if (!read(1, "starts", slice.starts) || !read(2, "ends", slice.ends) ||
       !read(3, "axes", slice.axes) || (!attributes && !read(4, "steps", slice.steps)))
     return std::nullopt;
+  if (attributes && !(node.has_attribute("starts") && node.has_attribute("ends"))) {
+    node.fail("it needs 'starts' and 'ends'");
+    return std::nullopt;
+  }
   size_t count = slice.starts.size(), rank = node.rank(0);
   if (slice.axes.empty()) {
     slice.axes.resize(std::min(count, rank));
@@ -73,7 +77,7 @@ Slice without_whole_axes(const Slice &slice, const std::vector<int64_t> &shape) 
 }
 
 bool import_slice(OnnxNode &node) {
-  if (!node.require_inputs(1, node.opset() < 10 ? 1 : 5))
+  if (!node.require_inputs(node.opset() < 10 ? 1 : 3, node.opset() < 10 ? 1 : 5))
     return false;
   std::optional<Slice> read = read_slice(node);
   if (!read)
@@ -158,34 +162,44 @@ bool import_split(OnnxNode &node) {
   return true;
 }
 
-/// Lists of known numbers behind each other.
-bool fold_concat(OnnxNode &node, size_t axis) {
-  FixedTensor result = *node.fixed(0);
-  std::vector<int64_t> outer(node.shape(0).begin(),
-                             node.shape(0).begin() + static_cast<ptrdiff_t>(axis));
-  int64_t blocks = element_count(outer).value_or(0), size = 0;
+/// The shape of what fold_concat joins; empty after a report.
+std::optional<std::vector<int64_t>> joined_shape(OnnxNode &node, size_t axis) {
+  std::vector<int64_t> result = node.shape(0);
+  result[axis] = 0;
   for (size_t i = 0; i < node.input_count(); ++i) {
     std::vector<int64_t> expected = node.shape(0);
     expected[axis] = node.rank(i) == expected.size() ? node.shape(i)[axis] : -1;
-    if (node.shape(i) != expected || node.fixed(i)->is_float() != result.is_float())
-      return node.fail(fmt::format("{} and {} cannot be joined along axis {}",
-                                   to_string(node.type(0)), to_string(node.type(i)), axis));
-    size += expected[axis];
+    if (node.shape(i) != expected || node.type(i).dtype != node.type(0).dtype) {
+      node.fail(fmt::format("{} and {} cannot be joined along axis {}", to_string(node.type(0)),
+                            to_string(node.type(i)), axis));
+      return std::nullopt;
+    }
+    result[axis] += expected[axis];
   }
-  result.shape[axis] = size;
-  auto join = [&](auto &list, auto elements) {
-    list.clear();
-    for (int64_t block = 0; block < blocks; ++block)
-      for (size_t i = 0; i < node.input_count(); ++i) {
-        const auto &part = elements(*node.fixed(i));
-        auto length = static_cast<ptrdiff_t>(part.size()) / blocks;
-        list.insert(list.end(), part.begin() + block * length, part.begin() + (block + 1) * length);
-      }
-  };
-  if (result.is_float())
-    join(result.floats(), [](const FixedTensor &from) { return from.floats(); });
-  else
-    join(result.ints(), [](const FixedTensor &from) { return from.ints(); });
+  return folded_count(node, result) ? std::optional(result) : std::nullopt;
+}
+
+/// Known numbers behind each other.
+bool fold_concat(OnnxNode &node, size_t axis) {
+  std::optional<std::vector<int64_t>> shape = joined_shape(node, axis);
+  if (!shape)
+    return false;
+  std::vector<int64_t> outer(shape->begin(), shape->begin() + static_cast<ptrdiff_t>(axis));
+  int64_t blocks = element_count(outer).value_or(0);
+  FixedTensor result{node.type(0).dtype, *shape, node.fixed(0)->elements};
+  std::visit(
+      [&](auto &list) {
+        using List = std::decay_t<decltype(list)>;
+        list.clear();
+        for (int64_t block = 0; block < blocks; ++block)
+          for (size_t i = 0; i < node.input_count(); ++i) {
+            const List &part = std::get<List>(node.fixed(i)->elements);
+            auto length = static_cast<ptrdiff_t>(part.size()) / blocks;
+            list.insert(list.end(), part.begin() + block * length,
+                        part.begin() + (block + 1) * length);
+          }
+      },
+      result.elements);
   return node.result(std::move(result));
 }
 
@@ -222,9 +236,10 @@ bool fold_gather(OnnxNode &node, size_t axis) {
   result.insert(result.end(), inner.begin(), inner.end());
   if (!folded_count(node, result))
     return false;
-  int64_t size = element_count(inner).value_or(0), dim = shape[axis];
+  int64_t blocks = element_count(outer).value_or(0), size = element_count(inner).value_or(0);
+  int64_t dim = shape[axis];
   std::vector<int64_t> positions;
-  for (int64_t block = 0; block < element_count(outer); ++block)
+  for (int64_t block = 0; block < blocks; ++block)
     for (int64_t index : node.fixed(1)->ints()) {
       if (index < -dim || index >= dim)
         return node.fail(fmt::format("the index {} is outside of a dimension of {}",

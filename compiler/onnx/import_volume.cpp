@@ -22,20 +22,14 @@ ValueId padded(OnnxNode &node, ValueId value, size_t axis, int64_t before, int64
   if (value == no_id)
     return no_id;
   size_t rank = node.type_of(value).rank();
-  if (before < 0 || after < 0) {
-    int64_t dim = node.type_of(value).shape[axis];
-    value = node.emit("slice", {value},
-                      {{"starts", Shape{std::max<int64_t>(0, -before)}},
-                       {"ends", Shape{dim - std::max<int64_t>(0, -after)}},
-                       {"axes", Shape{static_cast<int64_t>(axis)}}});
-    before = std::max<int64_t>(0, before);
-    after = std::max<int64_t>(0, after);
-  }
-  if (value == no_id || (before == 0 && after == 0))
-    return value;
   Shape first(rank, 0), last(rank, 0);
-  first[axis] = before;
-  last[axis] = after;
+  first[axis] = -before;
+  last[axis] = -after;
+  value = cut_off(node, value, first, last);
+  if (value == no_id || (before <= 0 && after <= 0))
+    return value;
+  first[axis] = std::max<int64_t>(0, before);
+  last[axis] = std::max<int64_t>(0, after);
   return node.emit("pad", {value}, {{"before", first}, {"after", last}});
 }
 

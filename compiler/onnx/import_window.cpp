@@ -5,21 +5,23 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <limits>
 
 namespace cnnc {
 
 namespace {
 
-/// Windows are larger in no network, and sums of a few such numbers cannot overflow.
-constexpr int64_t largest_window = int64_t(1) << 40;
+/// Windows are larger in no network, and the product with a dimension cannot overflow.
+constexpr int64_t largest_window = int64_t(1) << 22;
+static_assert(largest_dim < std::numeric_limits<int64_t>::max() / largest_window);
 
 bool check_range(OnnxNode &node, std::string_view name, const std::vector<int64_t> &values,
                  size_t count, int64_t least) {
   bool ok = values.size() == count && std::ranges::all_of(values, [&](int64_t value) {
               return value >= least && value <= largest_window;
             });
-  return ok || node.fail(fmt::format("'{}' must be {} numbers of at least {}, but is [{}]", name,
-                                     count, least, fmt::join(values, ", ")));
+  return ok || node.fail(fmt::format("'{}' must be {} numbers between {} and {}, but is [{}]", name,
+                                     count, least, largest_window, fmt::join(values, ", ")));
 }
 
 /// Pads so that an output has ceil(input / stride) elements.
@@ -84,7 +86,8 @@ std::optional<Windows> read_windows(OnnxNode &node, const std::vector<int64_t> &
     return std::nullopt;
   for (size_t i = 0; i < rank; ++i)
     if (windows.kernel[i] > 1 && windows.dilation[i] > largest_window / windows.kernel[i]) {
-      node.fail("its windows are too large");
+      node.fail(fmt::format("its windows of {} elements, {} apart, are longer than the {} allowed",
+                            windows.kernel[i], windows.dilation[i], largest_window));
       return std::nullopt;
     }
   return read_pads(node, shape, windows) ? std::optional(windows) : std::nullopt;

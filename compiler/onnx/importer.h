@@ -79,7 +79,7 @@ public:
   ValueId add_constant(Op op, const TensorType &type, const std::string &name,
                        const SourceRange &range);
   Names &names() { return names_; }
-  /// Does any node or output read the value of this name?
+  /// Does an output of the model, or any node that they need, read the value of this name?
   bool is_read(const std::string &name) const { return read_.contains(name); }
 
 private:
@@ -101,7 +101,7 @@ private:
   bool told_of_doubles_ = false;
   std::unordered_map<std::string, const onnx::TensorProto *> initializers_;
   std::unordered_map<std::string, std::shared_ptr<OnnxValue>> values_;
-  std::unordered_set<std::string> read_; // names of inputs of nodes, and of outputs of the model
+  std::unordered_set<std::string> read_; // names that nodes read, and of outputs of the model
   std::unordered_map<std::string, SafetensorsTensor> weights_; // of the graph, by name
   std::deque<std::vector<std::byte>> made_; // elements of weights that the import computed
 };

@@ -174,11 +174,13 @@ TEST(BrokenOnnx, Attributes) {
   expect_error(builder.bytes(), "'kernel_shape' must be of type INTS, but is INT");
   node.clear_attribute();
   set(node, "kernel_shape", std::vector<int64_t>{2, 2, 2});
-  expect_error(builder.bytes(), "'kernel_shape' must be 2 numbers of at least 1");
+  expect_error(builder.bytes(),
+               "'kernel_shape' must be 2 numbers between 1 and 4194304, but is [2, 2, 2]");
   node.clear_attribute();
   set(node, "kernel_shape", std::vector<int64_t>{2, 2});
   set(node, "pads", std::vector<int64_t>{0, 0, -1, 0});
-  expect_error(builder.bytes(), "'pads' must be 4 numbers of at least 0, but is [0, 0, -1, 0]");
+  expect_error(builder.bytes(),
+               "'pads' must be 4 numbers between 0 and 4194304, but is [0, 0, -1, 0]");
   node.clear_attribute();
   set(node, "kernel_shape", std::vector<int64_t>{2, 2});
   set(node, "auto_pad", std::string("SAME"));
@@ -187,6 +189,41 @@ TEST(BrokenOnnx, Attributes) {
   set(node, "kernel_shape", std::vector<int64_t>{2, 2});
   set(node, "activation", std::string("Relu"));
   expect_error(builder.bytes(), "MaxPool has no attribute 'activation' in opset 17");
+}
+
+/// A field whose number has a bit more than protobuf looks at would hide where elements are.
+TEST(BrokenOnnx, FieldsThatPretendToBeOthers) {
+  onnx::TensorProto tensor;
+  OnnxBuilder::fill(tensor, "w", {1000}, std::vector<float>(1000, 1));
+  auto field = [](int number, const std::string &content) { // of fewer than 2^14 bytes
+    size_t size = content.size();
+    return std::string{char(8 * number + 2), char(size % 128 + 128), char(size / 128)} + content;
+  };
+  const std::string doc_string = "\xe2\x80\x80\x80\x10"; // the tag of field 12, and 2^32
+  auto bytes = [&](const std::string &hidden) {
+    OnnxBuilder builder = one_relu();
+    builder.node("Add", {"y", "w"}, {"z"});
+    builder.output("z");
+    std::string graph =
+        field(onnx::GraphProto::kInitializerFieldNumber, tensor.SerializeAsString() + hidden);
+    return builder.bytes() + field(onnx::ModelProto::kGraphFieldNumber, graph);
+  };
+  EXPECT_NE(import_error(bytes("")).find("do not broadcast"), std::string::npos);
+  expect_error(bytes(doc_string + "\x0b" + "9 9999 4000"), "this is not an ONNX file");
+}
+
+/// Graphs in nodes in graphs, deeper than any recursion should go.
+TEST(BrokenOnnx, NestedGraphs) {
+  OnnxBuilder builder = one_relu();
+  onnx::GraphProto inner = builder.graph();
+  for (int i = 0; i < 60; ++i) {
+    OnnxBuilder around = one_relu();
+    onnx::GraphProto outer = around.graph();
+    *attribute(*outer.mutable_node(0), "body", onnx::AttributeProto::GRAPH).mutable_g() = inner;
+    inner = outer;
+  }
+  builder.graph() = inner;
+  expect_error(builder.bytes(), "this is not an ONNX file");
 }
 
 using OnnxExternal = InFolder;

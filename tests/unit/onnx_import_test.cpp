@@ -467,5 +467,80 @@ TEST(OnnxShapes, FoldedArithmetic) {
             std::string::npos);
 }
 
+/// Every layer reads the one before twice: there are 2^60 ways to the constant.
+TEST(OnnxGraphs, ConstantsOfManyPaths) {
+  OnnxBuilder builder;
+  builder.input("x", {1, 3});
+  builder.weight("w0", {3, 3}, Floats(9, 0));
+  for (int i = 0; i < 60; ++i) {
+    std::string last = "w" + std::to_string(i);
+    builder.node("Add", {last, last}, {"w" + std::to_string(i + 1)});
+  }
+  builder.node("MatMul", {"x", "w60"}, {"y"});
+  builder.output("y");
+  EXPECT_NE(imported_text(builder.bytes()).find("%y = dense %x"), std::string::npos);
+}
+
+/// What only nodes read that no output needs is not wanted: a mask, training, indices.
+TEST(OnnxGraphs, OutputsThatOnlyUnusedNodesRead) {
+  OnnxBuilder builder;
+  builder.input("x", {-1, 4});
+  builder.node("Dropout", {"x"}, {"y", "mask"});
+  builder.node("Not", {"mask"}, {"unused"});
+  builder.output("y");
+  EXPECT_NE(imported_text(builder.bytes()).find("return %x"), std::string::npos);
+}
+
+/// Exporters spell "to the beginning" with the smallest integer.
+TEST(OnnxShapes, SmallestInteger) {
+  OnnxBuilder builder;
+  builder.input("x", {1, 4});
+  builder.integers("from", {-1});
+  builder.integers("to", {INT64_MIN});
+  builder.integers("axis", {1});
+  builder.node("Slice", {"x", "from", "to", "axis", "from"}, {"y"});
+  builder.output("y");
+  EXPECT_EQ(numbers(run_imported(builder.bytes(), {ramp({1, 4})})), Floats({4, 3, 2, 1}));
+}
+
+/// Each as the name of a node, its integers, and the dimensions that it computes.
+TEST(OnnxShapes, FoldedIntegers) {
+  struct Case {
+    const char *op;
+    std::vector<Ints> inputs;
+    std::string shape;
+  };
+  for (const Case &c : {Case{"Pow", {{3, 2}, {2, 0}}, "[9, 1]"},
+                        {"Pow", {{-1, 7}, {2, 1}}, "[1, 7]"},
+                        {"Range", {{4}, {0}, {-3}}, "[4, 1]"},
+                        {"Range", {{1}, {4}, {2}}, "[1, 3]"},
+                        {"Mod", {{-7, 7}, {4, 4}}, "[1, 3]"},
+                        {"Abs", {{-2, 3}}, "[2, 3]"}}) {
+    OnnxBuilder builder;
+    std::vector<std::string> names;
+    for (const Ints &list : c.inputs)
+      builder.integers(names.emplace_back("in" + std::to_string(names.size())), list);
+    builder.node(c.op, names, {"y"});
+    builder.output("y", onnx::TensorProto::INT64);
+    std::string text = imported_text(builder.bytes());
+    EXPECT_NE(text.find("literal " + c.shape), std::string::npos) << c.op << text;
+  }
+}
+
+/// Since opset 18 a region may be given for some axes only.
+TEST(OnnxShapes, RegionOfSomeAxes) {
+  OnnxBuilder builder(18);
+  builder.input("x", {1, 1, 2, 4});
+  builder.weight("roi", {2}, {0, 0.5});
+  builder.integers("sizes", {2});
+  onnx::NodeProto &node = builder.node("Resize", {"x", "roi", "", "sizes"}, {"y"});
+  set(node, "axes", Ints{3});
+  set(node, "coordinate_transformation_mode", std::string("tf_crop_and_resize"));
+  builder.output("y");
+  EXPECT_NE(imported_text(builder.bytes()).find("roi=[0, 0, 0, 0, 1, 1, 1, 0.5]"),
+            std::string::npos)
+      << imported_text(builder.bytes());
+}
+
 } // namespace
 } // namespace cnnc

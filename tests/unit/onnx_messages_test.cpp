@@ -82,7 +82,13 @@ TEST(OnnxMessages, Broadcasts) {
   One("Tile").input({-1, 3}).known({2, 1}).says("it repeats the symbolic batch: fix it with");
   One("ConstantOfShape")
       .known({-2})
-      .says("of a value that is computed at compile time is negative");
+      .says("of a value that is computed at compile time has a negative dimension, or more than");
+  const int64_t huge = int64_t(1) << 40;
+  One("ConstantOfShape")
+      .known({huge, huge})
+      .says("] of a value that is computed at compile time has");
+  One("Expand").known({1}).known({huge, huge}).says("has too many elements");
+  One("Expand").input({1}).known({-1}).says("the dimension -1 of the shape is not in 0..");
   One("Add", 6)
       .input({2, 3})
       .input({3, 4})
@@ -95,10 +101,22 @@ TEST(OnnxMessages, Broadcasts) {
 TEST(OnnxMessages, KnownNumbers) {
   One("Div").known({1}).known({0}).says("Div of the integers 1 and 0 has no result");
   One("Add").known({1, 2, 3}).known({1, 2}).says("[3] and [2] do not broadcast");
-  One("Range").known({1, 2}).known({3}).known({1}).says("it needs three scalars: start, limit and");
+  One("Range").known({1, 2}).known({3}).known({1}).says(
+      "start, limit and delta must be scalars of");
   One("Range").known({1}).known({3}).known({0}).says(
-      "a range from 1 to 3 in steps of 0 has too many");
-  One("ReduceProd").known({int64_t(1) << 40, int64_t(1) << 40}).says("its result is too large");
+      "a range from 1 to 3 in steps of 0 has more than 1048576 elements");
+  One("Range").known({0}).known({INT64_MAX}).known({1}).says("has more than 1048576 elements");
+  One("Range").numbers({}, {0}).numbers({}, {1e30F}).numbers({}, {1}).says("has more than 1048576");
+  One("Pow").known({10}).known({19}).says(
+      "Pow of the integers 10 and 19 has no result of type i64");
+  One("Pow").known({0}).known({-1}).says("Pow of the integers 0 and -1 has no result");
+  One("Reshape").known({1, 2, 3, 4}).known({100}).says("i64[4] cannot have the shape [100]");
+  One("Add").says("its input 1 is missing");
+  One("Max").known({1}).none().says("its input 2 is missing");
+  One("Neg").known({1}).with("axis", 1).says("Neg has no attribute 'axis' in opset 17");
+  One("ReduceProd")
+      .known({int64_t(1) << 40, int64_t(1) << 40})
+      .says("its result is too large for i64");
   One("Gather").known({1, 2}).known({2}).says("the index 2 is outside of a dimension of 2");
   One("Gather").input({4}).input({1}).says("the indices must be integers, but are f32[1]");
   One("Concat").known({1}).numbers({1}, {1}).with("axis", 0).says("cannot be joined along axis 0");
@@ -120,7 +138,12 @@ TEST(OnnxMessages, Windows) {
       .input({1, 1, 4})
       .with("kernel_shape", Ints{1 << 30})
       .with("dilations", Ints{1 << 30})
-      .says("its windows are too large");
+      .says("'kernel_shape' must be 1 numbers between 1 and 4194304");
+  One("MaxPool")
+      .input({1, 1, 4})
+      .with("kernel_shape", Ints{1 << 20})
+      .with("dilations", Ints{1 << 20})
+      .says("its windows of 1048576 elements, 1048576 apart, are longer than the 4194304 allowed");
   One("MaxPool")
       .input({1, 1, 4, 4, 4})
       .with("kernel_shape", Ints{2, 2, 2})
@@ -159,12 +182,17 @@ TEST(OnnxMessages, Windows) {
       .input({1, 1, 4, 4})
       .weight({1, 1, 3, 3})
       .with("output_shape", Ints{0, 0})
-      .says("'output_shape' [0, 0] must be 2 sizes");
+      .says("'output_shape' [0, 0] must be 2 sizes between 1 and");
+  One("ConvTranspose")
+      .input({1, 1, 2, 2, 2})
+      .weight({1, 1, 1, 1, 1})
+      .with("pads", Ints{2, 0, 0, 2, 0, 0})
+      .says("it cuts 2 and 2 elements off dimension 2 of f32[1, 1, 2, 2, 2], which leaves none");
   One("ConvTranspose")
       .input({1, 1, 4, 4})
       .weight({1, 1, 3, 3})
       .with("output_padding", Ints{-1, 0})
-      .says("'output_padding' [-1, 0] must be 2 sizes");
+      .says("'output_padding' [-1, 0] must be 2 sizes between 0 and");
 }
 
 TEST(OnnxMessages, Unpooling) {
@@ -230,7 +258,7 @@ TEST(OnnxMessages, Resizing) {
     return one;
   };
   const Ints maps = {1, 1, 2, 2};
-  resize(maps).numbers({4}, {1, 1, -2, 2}).says("the scale -2 is not positive or too large");
+  resize(maps).numbers({4}, {1, 1, -2, 2}).says("the scale -2 is not above 0 and at most");
   resize(maps).none().known({1, 1, 0, 2}).says("the size 0 is not in 1..");
   resize(maps).none().says("it needs either scales or sizes");
   resize(maps).numbers({2}, {2, 2}).says("2 numbers do not fit 4 axes");
@@ -262,7 +290,25 @@ TEST(OnnxMessages, Resizing) {
       .numbers({4}, {1, 1, 2, 2})
       .with("coordinate_transformation_mode", std::string("tf_crop_and_resize"))
       .says("'tf_crop_and_resize' needs a region (roi)");
+  One("Resize", 13)
+      .input(maps)
+      .numbers({8}, {0, 0, 0, 0, 1, 1, 1, INFINITY})
+      .numbers({4}, {1, 1, 2, 2})
+      .with("coordinate_transformation_mode", std::string("tf_crop_and_resize"))
+      .says("the region (roi) holds inf, but must be within -1000000 and 1000000");
+  auto policy = [](const Ints &dims, const std::string &word) {
+    One one("Resize", 18);
+    one.input(dims).none().none().known({1, 1, 2, 2}).with("keep_aspect_ratio_policy", word);
+    return one;
+  };
+  policy(maps, "squeeze")
+      .says("'keep_aspect_ratio_policy' is 'squeeze', but must be stretch, not_larger or");
+  policy({1, 1, 0, 2}, "not_larger").says("f32[1, 1, 0, 2] has no elements to resize");
   One("Upsample", 8).input(maps).says("it has no 'scales'");
+  One("Gelu", 20)
+      .input({4})
+      .with("approximate", std::string("sin"))
+      .says("'approximate' is 'sin', but must be none or tanh");
 }
 
 TEST(OnnxMessages, Pads) {
@@ -276,7 +322,14 @@ TEST(OnnxMessages, Pads) {
       .with("mode", std::string("mirror"))
       .says("the mode 'mirror' is not supported, only constant, reflect, edge");
   One("Pad", 13).input({1, 4}).known({0, 0, 0, 1}).weight({2}).says("the value must be one number");
-  One("Pad", 13).input({1, 4}).known({0, 0, 0, INT64_MAX}).says("is too large");
+  One("Pad", 13)
+      .input({1, 4})
+      .known({0, 0, 0, INT64_MAX})
+      .says("the pad 9223372036854775807 is not between -1099511627776 and 1099511627776");
+  One("Pad", 13)
+      .input({1, 4})
+      .known({0, 0, 0, -6})
+      .says("it cuts 0 and 6 elements off dimension 1 of f32[1, 4], which leaves none");
 }
 
 TEST(OnnxMessages, ShapesAndParts) {
@@ -298,6 +351,8 @@ TEST(OnnxMessages, ShapesAndParts) {
   One("Dropout").input({-1, 4}).output().says("its mask is not supported while the batch is");
   One("Dropout").input({1, 4}).none().known({1}).says(
       "only inference is supported: training_mode must be false");
+  One("Slice", 9).input({1, 4}).with("starts", Ints{0}).says("it needs 'starts' and 'ends'");
+  One("Slice").input({1, 4}).known({0}).says("its input 3 is missing");
   One("Slice").input({1, 4}).known({0, 0}).known({1}).says(
       "starts, ends, axes and steps must have");
   One("Slice").input({1, 4}).known({0}).known({1}).known({1}).known({0}).says("a step is 0");
