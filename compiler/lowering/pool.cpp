@@ -174,8 +174,9 @@ bool lower(const MaxPool2d &pool, Lowering &lowering) {
       if (axis.dilation != 1 && axis.clipped)
         return lowering.error("internal error: a dilated pool with padding");
     std::vector<Statement> inner;
+    // In this order m stays where the element is NaN.
     inner.push_back(set(
-        "m", loop::call(loop::Function::max, {loop::load("m", {}), element(lowering, window)})));
+        "m", loop::call(loop::Function::max, {element(lowering, window), loop::load("m", {})})));
     std::vector<Statement> body;
     body.push_back(loop::make_register("m"));
     body.push_back(set("m", loop::number(-INFINITY)));

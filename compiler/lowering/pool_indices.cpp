@@ -53,7 +53,7 @@ bool lower(const MaxPool2dIndices &pool, Lowering &lowering) {
   std::vector<Statement> taps;
   taps.push_back(
       set("at", loop::call(loop::Function::select_less, {m, x, loop::value(at), place})));
-  taps.push_back(set("m", loop::call(loop::Function::max, {m, x})));
+  taps.push_back(set("m", loop::call(loop::Function::max, {x, m}))); // m where x is NaN
   for (size_t i : {1, 0}) {
     const char *out = i == 0 ? "oh" : "ow", *tap = i == 0 ? "kh" : "kw";
     Index position =

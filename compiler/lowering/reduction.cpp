@@ -95,8 +95,9 @@ bool lower_reduction(ReduceKind kind, const std::vector<int64_t> &axes, bool kee
            const loop::Access part = step.partial("sum");
            if (combine.function == Function::add)
              return std::vector<Statement>{loop::make_assign(part, std::move(x), true)};
+           // In this order max and min leave NaN out.
            return std::vector<Statement>{
-               loop::make_assign(part, call(combine.function, {load(part), std::move(x)}))};
+               loop::make_assign(part, call(combine.function, {std::move(x), load(part)}))};
          })));
   append(body, line.combine("sum", combine.function));
   Expression result = scalar("sum");
@@ -144,13 +145,11 @@ template <bool largest> bool lower_arg(const ArgExtreme<largest> &op, Lowering &
     const Expression x = load(step.element("e")), here = loop::value(step.position);
     std::vector<Statement> statements = {
         step.make_register("e"), loop::make_assign(step.element("e"), lowering.read(0, element))};
-    auto assign = [&](const loop::Access &target, const Expression &taken, const Expression &kept) {
-      statements.push_back(
-          loop::make_assign(target, op.select_last ? select_better(largest, m, x, kept, taken)
-                                                   : select_better(largest, x, m, taken, kept)));
-    };
-    assign(step.partial("at"), here, at);
-    assign(step.partial("m"), x, m);
+    // Nothing is taken where x is NaN: every comparison is false.
+    Expression otherwise = op.select_last ? select_equal(x, m, here, at) : at;
+    statements.push_back(loop::make_assign(
+        step.partial("at"), select_better(largest, x, m, here, std::move(otherwise))));
+    statements.push_back(loop::make_assign(step.partial("m"), select_better(largest, x, m, x, m)));
     return statements;
   }));
   append(body, line.combine({"m", "at"}, [&](const Line::Part &into, const Line::Part &a,
@@ -255,10 +254,12 @@ bool lower(const TopK &op, Lowering &lowering) {
   Subscripts place = variables(names);
   place[axis] = Index::variable("rank");
   next.push_back(set("last", scalar("m")));
-  // No element is found when those that are left are NaN.
-  next.push_back(set("last_at", call(Function::max, {loop::number(0), scalar("at")})));
+  // No element is found when those that are left are NaN, and none is behind the end.
+  next.push_back(set("last_at", select_less(scalar("at"), loop::number(0),
+                                            loop::number(static_cast<double>(input.shape[axis])),
+                                            scalar("at"))));
   next.push_back(lowering.write(place, scalar("last")));
-  next.push_back(lowering.write(place, scalar("last_at"), 1));
+  next.push_back(lowering.write(place, call(Function::max, {loop::number(0), scalar("at")}), 1));
   std::vector<Statement> body;
   define(body, "last", loop::number(-worst(op.largest)));
   define(body, "last_at", loop::number(-1));

@@ -38,7 +38,7 @@ Tensors compute(const MaxPool2d &op, const Operands &operands, const Types &type
             if (iy < 0 || iy >= h || ix < 0 || ix >= w)
               continue;
             double element = plane[iy * w + ix];
-            if (element > best || std::isnan(element)) // nothing is greater than a NaN
+            if (element > best) // no NaN is
               best = element;
           }
         return best;
@@ -64,7 +64,7 @@ Tensors compute(const MaxPool2dIndices &op, const Operands &operands, const Type
             if (iy < 0 || iy >= h || ix < 0 || ix >= w)
               continue;
             float element = operands[0]->floats()[(p * h + iy) * w + ix];
-            if (element > best || std::isnan(element)) {
+            if (element > best) {
               best = element;
               at = op.column_major ? ix * h + iy : iy * w + ix;
             }

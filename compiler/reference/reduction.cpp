@@ -39,8 +39,9 @@ Tensors reduce(const std::vector<int64_t> &axes, const Tensor &input, const Type
 
 double add(double a, double b) { return a + b; }
 double multiply(double a, double b) { return a * b; }
-double larger(double a, double b) { return b > a || std::isnan(b) ? b : a; }
-double smaller(double a, double b) { return b < a || std::isnan(b) ? b : a; }
+// NaN is passed over.
+double larger(double a, double b) { return b > a ? b : a; }
+double smaller(double a, double b) { return b < a ? b : a; }
 double as_it_is(double value, double) { return value; }
 
 /// The elements of a line along an axis: where the first stands and how far they are apart.
@@ -53,19 +54,22 @@ Lines lines_along(const std::vector<int64_t> &shape, size_t axis) {
   return {shape[axis], row_major_strides(shape)[axis]};
 }
 
+/// `worst`: what is not better than any element.
 template <class Better>
 Tensors arg_extreme(int64_t along, bool select_last, const Tensor &input, const Types &types,
-                    Better better) {
-  Tensor result(types[0]);
+                    float worst, Better better) {
+  Tensor result(types[0]); // zeros
   std::span<int64_t> output = result.mutable_elements<int64_t>();
   Lines lines = lines_along(input.shape(), *normalized_axis(along, input.shape().size()));
   for (int64_t line = 0; line < result.count(); ++line) {
-    int64_t best = 0;
-    auto at = [&](int64_t i) { return input.floats()[lines.first(line) + i * lines.stride]; };
-    for (int64_t i = 1; i < lines.size; ++i)
-      if (better(at(i), at(best)) || (select_last && at(i) == at(best)))
-        best = i;
-    output[line] = best;
+    float best = worst;
+    for (int64_t i = 0; i < lines.size; ++i) {
+      float element = input.floats()[lines.first(line) + i * lines.stride];
+      if (better(element, best) || (select_last && element == best)) {
+        best = element;
+        output[line] = i;
+      }
+    }
   }
   return {result};
 }
@@ -93,11 +97,12 @@ Tensors compute(const ReduceProd &op, const Operands &operands, const Types &typ
 }
 
 Tensors compute(const ArgMax &op, const Operands &operands, const Types &types) {
-  return arg_extreme(op.axis, op.select_last, *operands[0], types, std::greater<float>());
+  return arg_extreme(op.axis, op.select_last, *operands[0], types, -infinity,
+                     std::greater<float>());
 }
 
 Tensors compute(const ArgMin &op, const Operands &operands, const Types &types) {
-  return arg_extreme(op.axis, op.select_last, *operands[0], types, std::less<float>());
+  return arg_extreme(op.axis, op.select_last, *operands[0], types, infinity, std::less<float>());
 }
 
 Tensors compute(const TopK &op, const Operands &operands, const Types &types) {
@@ -105,17 +110,22 @@ Tensors compute(const TopK &op, const Operands &operands, const Types &types) {
   Tensor values(types[0]), indices(types[1]);
   size_t axis = *normalized_axis(op.axis, input.shape().size());
   Lines from = lines_along(input.shape(), axis), to = lines_along(values.shape(), axis);
-  std::vector<int64_t> order(static_cast<size_t>(from.size));
+  std::vector<int64_t> order; // of the elements that are no NaN
   for (int64_t line = 0; line < values.count() / op.k; ++line) {
     auto at = [&](int64_t i) { return input.floats()[from.first(line) + i * from.stride]; };
+    order.clear();
     for (int64_t i = 0; i < from.size; ++i)
-      order[static_cast<size_t>(i)] = i;
+      if (!std::isnan(at(i)))
+        order.push_back(i);
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
       return op.largest ? at(a) > at(b) : at(a) < at(b);
     });
     for (int64_t i = 0; i < op.k; ++i) {
-      int64_t place = to.first(line) + i * to.stride, index = order[static_cast<size_t>(i)];
-      values.mutable_floats()[place] = at(index);
+      const int64_t place = to.first(line) + i * to.stride;
+      const bool found = i < static_cast<int64_t>(order.size());
+      const int64_t index = found ? order[static_cast<size_t>(i)] : 0;
+      values.mutable_floats()[place] =
+          found ? at(index) : static_cast<float>(op.largest ? -infinity : infinity);
       indices.mutable_elements<int64_t>()[place] = index;
     }
   }

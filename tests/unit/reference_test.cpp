@@ -101,12 +101,10 @@ TEST(Reference, MaxPoolWithCeilModeHasWindowsThatStickOut) {
             (Floats{2, 3}));
 }
 
-TEST(Reference, MaxPoolPropagatesNaN) {
+TEST(Reference, MaxPoolPassesOverNaN) {
   Floats result = run_op({tensor_of({1, 1, 1, 4}, {1, nan, 2, 3})},
                          "%y = max_pool2d %x0 kernel=[1, 2] stride=[1, 1]");
-  EXPECT_TRUE(std::isnan(result[0]));
-  EXPECT_TRUE(std::isnan(result[1]));
-  EXPECT_EQ(result[2], 3);
+  EXPECT_EQ(result, (Floats{1, 2, 3}));
 }
 
 TEST(Reference, AvgPoolDividesByWhatItCounts) {
