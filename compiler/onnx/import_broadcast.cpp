@@ -39,9 +39,9 @@ bool import_expand(OnnxNode &node) {
         fmt::format("{} does not broadcast to {}", to_string(node.type(0)), to_string(*wanted)));
   if (*shape == node.shape(0))
     return node.pass_through(0);
-  constexpr int64_t most_expanded = 64; // more are computed when the model runs
+  int64_t most = node.type(0).dtype == DType::f32 ? 64 : most_folded; // integers may be indices
   if (node.foldable() && !shape->empty() && (*shape)[0] != symbolic_dim &&
-      element_count(*shape).value_or(most_expanded + 1) <= most_expanded)
+      element_count(*shape).value_or(most + 1) <= most)
     return node.result(picked(*node.fixed(0), *shape, broadcast_positions(node.shape(0), *shape)));
   if (!shape->empty() && (*shape)[0] == symbolic_dim && !node.type(0).has_symbolic_batch())
     return node.fail(fmt::format("it repeats a value for each image of a symbolic batch: {}",
@@ -50,13 +50,33 @@ bool import_expand(OnnxNode &node) {
   return node.result(node.emit("expand", {node.operand(0)}, {{"shape", *shape}}));
 }
 
+/// One number per dimension; before opset 6 one number, and the axis for it, as floats then.
+std::optional<std::vector<int64_t>> read_repeats(OnnxNode &node) {
+  if (node.opset() >= 6)
+    return node.known_integers(1, "the repeats");
+  std::optional<std::vector<double>> repeat = node.known_numbers(1, "the repeats");
+  std::optional<std::vector<double>> axis =
+      repeat ? node.known_numbers(2, "the axis") : std::nullopt;
+  if (!axis)
+    return std::nullopt;
+  if (repeat->size() != 1 || axis->size() != 1) {
+    node.fail("before opset 6 it has one repeat and one axis");
+    return std::nullopt;
+  }
+  std::optional<size_t> dim = read_axis(node, static_cast<int64_t>(axis->front()), node.rank(0));
+  if (!dim)
+    return std::nullopt;
+  std::vector<int64_t> repeats(node.rank(0), 1);
+  repeats[*dim] = static_cast<int64_t>(repeat->front());
+  return repeats;
+}
+
 /// Each dimension repeated as a whole: a dimension of 1 in front of each, expanded, joined again.
 bool import_tile(OnnxNode &node) {
-  if (!node.require_inputs(2, node.opset() < 6 ? 3 : 2))
+  size_t inputs = node.opset() < 6 ? 3 : 2;
+  if (!node.require_inputs(inputs, inputs))
     return false;
-  if (node.opset() < 6)
-    return node.fail("Tile before opset 6 is not supported");
-  std::optional<std::vector<int64_t>> repeats = node.known_integers(1, "the repeats");
+  std::optional<std::vector<int64_t>> repeats = read_repeats(node);
   if (!repeats)
     return false;
   const std::vector<int64_t> shape = node.shape(0);

@@ -85,7 +85,7 @@ OnnxValue Importer::constant(const onnx::TensorProto &tensor, const SourceRange 
     value.failed = true;
     return value;
   }
-  if (tensor.data_type() == onnx::TensorProto::DOUBLE && !std::exchange(told_of_doubles_, true))
+  if (tensor.data_type() == onnx::TensorProto::DOUBLE)
     remark("constants of type DOUBLE are rounded to f32");
   value.type = {*dtype_of(tensor.data_type()), stored->shape};
   value.stored = std::move(*stored);
@@ -121,6 +121,16 @@ ValueId Importer::add_weight(SafetensorsTensor stored, const TensorType &type,
   return add_constant(Weight{name}, type, name, range);
 }
 
+ValueId Importer::add_fixed(const FixedTensor &fixed, const std::string &name,
+                            const SourceRange &range) {
+  TensorType type = {fixed.dtype, fixed.shape, "", {}};
+  if (is_short(fixed) && fixed.count() > 0)
+    return add_constant(literal_op(fixed), type, name, range);
+  made_.push_back(packed(fixed));
+  return add_weight({name, std::string(stored_dtype(fixed.dtype)), fixed.shape, made_.back()}, type,
+                    range);
+}
+
 ValueId Importer::tensor(OnnxValue &value, const SourceRange &range) {
   if (value.failed || value.id != no_id)
     return value.id;
@@ -131,19 +141,13 @@ ValueId Importer::tensor(OnnxValue &value, const SourceRange &range) {
                                           printable(value.name), advice_to_fix_batch()));
     return no_id;
   }
-  bool small =
-      value.fixed && is_short(*value.fixed) &&
-      (!value.fixed->is_float() || value.fixed->count() == 1 || value.stored.dtype.empty());
-  if (small && value.fixed->count() > 0) {
-    value.id = add_constant(literal_op(*value.fixed), value.type, name, range);
-  } else if (!value.stored.dtype.empty()) {
+  bool small = value.fixed && is_short(*value.fixed) && value.fixed->count() > 0 &&
+               (!value.fixed->is_float() || value.fixed->count() == 1);
+  if (small || value.stored.dtype.empty()) {
+    value.id = add_fixed(*value.fixed, name, range);
+  } else {
     value.stored.name = name;
     value.id = add_weight(value.stored, value.type, range);
-  } else {
-    made_.push_back(packed(*value.fixed));
-    value.id = add_weight(
-        {name, std::string(stored_dtype(value.type.dtype)), value.type.shape, made_.back()},
-        value.type, range);
   }
   return value.id;
 }

@@ -134,6 +134,25 @@ bool import_binary(OnnxNode &node) {
   return false;
 }
 
+/// The remainder of a division rounded down, or towards zero with fmod = 1. Exact for integers up
+/// to 2^24.
+bool import_mod(OnnxNode &node) {
+  if (!node.require_inputs(2, 2))
+    return false;
+  bool towards_zero = node.integer("fmod", 0) != 0;
+  DType dtype = node.type(0).dtype;
+  if (!towards_zero && dtype == DType::f32)
+    return node.fail("the remainder of floats needs fmod = 1");
+  ValueId a = node.as_floats(node.operand(0)), b = node.as_floats(node.operand(1));
+  ValueId quotient = node.emit("div", {a, b});
+  ValueId rounded = towards_zero
+                        ? node.emit("mul", {node.emit("sign", {quotient}),
+                                            node.emit("floor", {node.emit("abs", {quotient})})})
+                        : node.emit("floor", {quotient});
+  ValueId remainder = node.emit("sub", {a, node.emit("mul", {rounded, b})});
+  return node.result(node.converted(remainder, dtype));
+}
+
 /// Of any number of operands: Sum, Mean, Max, Min.
 bool import_variadic(OnnxNode &node) {
   size_t count = node.input_count();
@@ -266,6 +285,7 @@ constexpr ImportRow rows[] = {{"Cast", import_cast},
                               {"And", import_binary},
                               {"Or", import_binary},
                               {"Xor", import_binary},
+                              {"Mod", import_mod},
                               {"Sum", import_variadic},
                               {"Mean", import_variadic},
                               {"Max", import_variadic},

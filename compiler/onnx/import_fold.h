@@ -40,7 +40,7 @@ const FoldRow *find_fold(std::string_view op);
 std::optional<bool> fold_node(OnnxNode &node, const FoldRow &row);
 
 /// Results of more elements are not computed here.
-inline constexpr int64_t most_folded = int64_t(1) << 20;
+inline constexpr int64_t most_folded = int64_t(1) << 22;
 
 /// The elements at these positions of a tensor, under a new shape.
 FixedTensor picked(const FixedTensor &from, std::vector<int64_t> shape,

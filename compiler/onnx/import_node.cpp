@@ -11,7 +11,7 @@ namespace cnnc {
 namespace {
 
 /// Known elements of larger tensors are not looked at one by one.
-constexpr size_t most_fixed = size_t(1) << 20;
+constexpr size_t most_fixed = size_t(1) << 22;
 
 /// More floats are weights, whose arithmetic belongs into the graph.
 constexpr size_t most_folded_floats = 8;
@@ -44,6 +44,7 @@ const std::string &OnnxNode::output_name(size_t output) const {
 }
 
 bool OnnxNode::has(size_t input) const { return !input_name(input).empty(); }
+bool OnnxNode::has_output(size_t output) const { return !output_name(output).empty(); }
 bool OnnxNode::wants(size_t output) const {
   return !output_name(output).empty() && importer_.is_read(output_name(output));
 }
@@ -209,6 +210,11 @@ const onnx::TensorProto *OnnxNode::tensor(std::string_view name) {
   return row ? &row->t() : nullptr;
 }
 
+const onnx::GraphProto *OnnxNode::graph(std::string_view name) {
+  const onnx::AttributeProto *row = attribute(name, onnx::AttributeProto::GRAPH);
+  return row ? &row->g() : nullptr;
+}
+
 bool OnnxNode::check_attributes() {
   bool ok = !wrong_attribute_;
   for (const onnx::AttributeProto &row : node_.attribute())
@@ -253,6 +259,11 @@ ValueId OnnxNode::splat(double value, std::vector<int64_t> shape, DType dtype) {
       importer_.names().fresh(fmt::format("{}.constant", printable(main_output()))), range_);
 }
 
+ValueId OnnxNode::constant(const FixedTensor &fixed) {
+  return importer_.add_fixed(
+      fixed, importer_.names().fresh(fmt::format("{}.constant", printable(main_output()))), range_);
+}
+
 const std::string &OnnxNode::main_output() const {
   for (const std::string &output : node_.output())
     if (!output.empty())
@@ -263,6 +274,14 @@ const std::string &OnnxNode::main_output() const {
 bool OnnxNode::pass_through(size_t input) {
   value(input); // reads it when it is an initializer
   importer_.define_alias(output_name(0), input_name(input));
+  return true;
+}
+
+bool OnnxNode::result_is(const std::string &name, size_t output) {
+  const OnnxValue *value = importer_.find(name);
+  if (!value || value->failed)
+    return false;
+  importer_.define_alias(output_name(output), name);
   return true;
 }
 

@@ -28,6 +28,8 @@ public:
   size_t output_count() const;
   /// Inputs may be left out at the end or have an empty name.
   bool has(size_t input) const;
+  /// Is this output there? Its name may be empty.
+  bool has_output(size_t output) const;
   /// Does anybody read this output?
   bool wants(size_t output) const;
   const TensorType &type(size_t input) { return value(input).type; }
@@ -65,6 +67,7 @@ public:
   std::optional<std::vector<int64_t>> integers(std::string_view name);
   std::optional<std::vector<double>> numbers(std::string_view name);
   const onnx::TensorProto *tensor(std::string_view name);
+  const onnx::GraphProto *graph(std::string_view name);
   /// An attribute that changes nothing at inference.
   void ignore(std::string_view name) { read_.insert(std::string(name)); }
   /// Reports attributes that nobody has read: they would change what the node means.
@@ -86,12 +89,16 @@ public:
   ValueId converted(ValueId value, DType dtype);
   /// A constant of one number, a scalar that broadcasts.
   ValueId splat(double value, std::vector<int64_t> shape = {}, DType dtype = DType::f32);
+  /// A constant of these elements.
+  ValueId constant(const FixedTensor &fixed);
   const TensorType &type_of(ValueId id) { return importer_.graph().type(id); }
 
   /// Says what the node computes.
   bool result(ValueId id, size_t output = 0);
   bool result(FixedTensor fixed, size_t output = 0);
   bool result(const OnnxValue &value, size_t output = 0);
+  /// A value of this name, whatever it is; false when it has failed or there is none.
+  bool result_is(const std::string &name, size_t output);
   /// The input itself, whatever it is.
   bool pass_through(size_t input);
   void fail_outputs();

@@ -8,6 +8,15 @@ namespace cnnc {
 
 namespace {
 
+/// Statistics for each element of an image (spatial = 0, until opset 8).
+bool batch_norm_of_positions(OnnxNode &node, double epsilon) {
+  ValueId spread = node.emit("sqrt", {node.emit("add", {node.operand(4), node.splat(epsilon)})});
+  ValueId factor = node.emit("div", {node.operand(1), spread});
+  ValueId centered = node.emit("sub", {node.operand(0), node.operand(3)});
+  ValueId scaled = node.emit("mul", {centered, factor});
+  return node.result(node.emit("add", {scaled, node.operand(2)}));
+}
+
 bool import_batch_norm(OnnxNode &node) {
   if (!node.require_inputs(5, 5))
     return false;
@@ -21,9 +30,12 @@ bool import_batch_norm(OnnxNode &node) {
   for (size_t i = 1; i < node.output_count(); ++i)
     if (node.wants(i))
       return node.fail("only its first output is supported: the others are of training");
+  // Old files say so by outputs, also by accident: nobody reads them here.
+  if (node.opset() >= 7 && node.opset() < 14 && node.has_output(1))
+    node.importer().remark("BatchNormalization is of training, with the mean and variance of its "
+                           "input, but is compiled for inference, with those of the file");
   if (node.integer("spatial", 1) == 0)
-    return node.fail("spatial = 0 (statistics for each position) is not supported, only one mean "
-                     "and variance for each channel");
+    return batch_norm_of_positions(node, epsilon);
   std::vector<ValueId> operands;
   for (size_t i = 0; i < 5; ++i)
     operands.push_back(node.operand(i));

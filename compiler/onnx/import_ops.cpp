@@ -14,7 +14,8 @@ NodeImport find_import(std::string_view op) {
   for (std::span<const ImportRow> family :
        {convolution_imports(), pool_imports(), elementwise_imports(), shape_imports(),
         slice_imports(), broadcast_imports(), reduction_imports(), resize_imports(),
-        normalization_imports(), matrix_imports(), constant_imports()})
+        normalization_imports(), matrix_imports(), constant_imports(), einsum_imports(),
+        element_imports(), branch_imports()})
     for (const ImportRow &row : family)
       if (row.op == op)
         return row.import;
@@ -28,9 +29,8 @@ std::string nearest_form(std::string_view op) {
       {{"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv",
         "QLinearMatMul", "ConvInteger", "MatMulInteger"},
        "export the network in floating point"},
-      {{"NonMaxSuppression", "NonZero", "Unique", "Compress", "RoiAlign", "MaxRoiPool"},
+      {{"NonMaxSuppression", "Unique", "Compress", "RoiAlign", "MaxRoiPool"},
        "end the model before it and do this step in the program that calls it"},
-      {{"Einsum"}, "write it with MatMul, Transpose and Reshape"},
       {{"GridSample"}, "Resize is, where the grid is regular"},
   };
   for (const auto &[ops, advice] : table)
@@ -44,9 +44,8 @@ std::string reason_to_refuse(OnnxNode &node) {
   if (!is_standard_domain(node.domain()))
     return fmt::format("ops of the domain '{}' are not supported, only those of ONNX itself",
                        printable(node.domain()));
-  if (node.op() == "Loop" || node.op() == "Scan" || node.op() == "If")
-    return "control flow is not supported: export the model for one fixed path, without loops and "
-           "branches";
+  if (node.op() == "Loop" || node.op() == "Scan" || node.op() == "SequenceMap")
+    return "loops are not supported: export the model with every loop written out";
   return fmt::format("this op is not supported{}", nearest_form(node.op()));
 }
 

@@ -24,6 +24,9 @@ std::span<const ImportRow> broadcast_imports();
 std::span<const ImportRow> normalization_imports();
 std::span<const ImportRow> matrix_imports();
 std::span<const ImportRow> constant_imports();
+std::span<const ImportRow> einsum_imports();
+std::span<const ImportRow> element_imports();
+std::span<const ImportRow> branch_imports();
 
 /// The type that a Cast converts to; empty after a report.
 std::optional<DType> read_cast_type(OnnxNode &node);

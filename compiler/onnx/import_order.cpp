@@ -1,5 +1,6 @@
 #include "compiler/onnx/import_order.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <onnx/onnx_pb.h>
 
@@ -12,7 +13,10 @@ public:
   Order(const onnx::GraphProto &graph, const std::function<bool(const std::string &)> &is_known,
         Importer &importer)
       : graph_(graph), is_known_(is_known), importer_(importer),
-        states_(static_cast<size_t>(graph.node_size()), State::unneeded) {}
+        states_(static_cast<size_t>(graph.node_size()), State::unneeded) {
+    for (const onnx::NodeProto &node : graph.node())
+      reads_.push_back(names_read(node));
+  }
 
   std::optional<std::vector<const onnx::NodeProto *>> run() {
     if (!find_producers())
@@ -20,9 +24,8 @@ public:
     for (const onnx::ValueInfoProto &output : graph_.output())
       need(output.name(), fmt::format("output '{}'", printable(output.name())));
     for (size_t i = 0; ok_ && i < pending_.size(); ++i)
-      for (const std::string &input : node(pending_[i]).input())
-        if (!input.empty())
-          need(input, describe(node(pending_[i])));
+      for (const std::string &name : reads_[pending_[i]])
+        need(name, describe(node(pending_[i])));
     for (size_t i = 0; ok_ && i < states_.size(); ++i)
       if (states_[i] == State::needed)
         place(i);
@@ -62,17 +65,17 @@ private:
 
   /// Places a node behind those that it reads; without recursion, as chains may be long.
   void place(size_t first) {
-    std::vector<std::pair<size_t, int>> stack = {{first, 0}}; // node, next input
+    std::vector<std::pair<size_t, size_t>> stack = {{first, 0}}; // node, next of what it reads
     states_[first] = State::open;
     while (!stack.empty()) {
       auto &[index, next] = stack.back();
-      if (next == node(index).input_size()) {
+      if (next == reads_[index].size()) {
         states_[index] = State::placed;
         order_.push_back(&node(index));
         stack.pop_back();
         continue;
       }
-      auto producer = producers_.find(node(index).input(next++));
+      auto producer = producers_.find(reads_[index][next++]);
       if (producer == producers_.end())
         continue;
       if (states_[producer->second] == State::open)
@@ -89,13 +92,47 @@ private:
   const std::function<bool(const std::string &)> &is_known_;
   Importer &importer_;
   std::vector<State> states_;
+  std::vector<std::vector<std::string>> reads_; // of each node
   std::unordered_map<std::string, size_t> producers_;
   std::vector<size_t> pending_;
   std::vector<const onnx::NodeProto *> order_;
   bool ok_ = true;
 };
 
+/// What a graph inside of a node reads, but does not define.
+std::vector<std::string> names_from_around(const onnx::GraphProto &graph) {
+  std::unordered_set<std::string> known;
+  for (const onnx::ValueInfoProto &input : graph.input())
+    known.insert(input.name());
+  for (const onnx::TensorProto &tensor : graph.initializer())
+    known.insert(tensor.name());
+  for (const onnx::NodeProto &node : graph.node())
+    known.insert(node.output().begin(), node.output().end());
+  std::vector<std::string> names;
+  auto read = [&](const std::string &name) {
+    if (known.insert(name).second) // once
+      names.push_back(name);
+  };
+  for (const onnx::NodeProto &node : graph.node())
+    std::ranges::for_each(names_read(node), read);
+  for (const onnx::ValueInfoProto &output : graph.output())
+    read(output.name());
+  return names;
+}
+
 } // namespace
+
+std::vector<std::string> names_read(const onnx::NodeProto &node) {
+  std::vector<std::string> names;
+  for (const std::string &input : node.input())
+    if (!input.empty())
+      names.push_back(input);
+  for (const onnx::AttributeProto &attribute : node.attribute())
+    if (attribute.has_g())
+      for (std::string &name : names_from_around(attribute.g()))
+        names.push_back(std::move(name));
+  return names;
+}
 
 std::string describe(const onnx::NodeProto &node) {
   std::string name = node.name();

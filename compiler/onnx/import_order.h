@@ -14,6 +14,9 @@ std::optional<std::vector<const onnx::NodeProto *>>
 nodes_in_order(const onnx::GraphProto &graph,
                const std::function<bool(const std::string &)> &is_known, Importer &importer);
 
+/// The names that a node reads: its inputs, and what the graphs inside of it read from around them.
+std::vector<std::string> names_read(const onnx::NodeProto &node);
+
 /// "node 'conv1' (Conv)"; a node without a name is called like its first output.
 std::string describe(const onnx::NodeProto &node);
 

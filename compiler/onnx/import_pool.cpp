@@ -68,10 +68,60 @@ bool import_max_pool(OnnxNode &node) {
       pooled(node, "max_pool2d", node.operand(0), *windows, {{"ceil_mode", ceil_mode}}));
 }
 
-bool without_gaps(OnnxNode &node, const Windows &windows) {
-  return std::ranges::all_of(windows.dilation, [](int64_t dilation) { return dilation == 1; }) ||
-         node.fail("windows with gaps ('dilations') are supported in MaxPool and Conv only; a Conv "
-                   "with one group per channel and equal weights computes a mean");
+bool has_gaps(const Windows &windows) {
+  return std::ranges::any_of(windows.dilation, [](int64_t dilation) { return dilation != 1; });
+}
+
+/// Padding behind that makes room for the windows which ceil_mode adds: those that begin inside of
+/// the input or of the padding before it.
+void add_room(Windows &windows, const std::vector<int64_t> &shape) {
+  for (size_t i = 0; i < windows.rank(); ++i) {
+    int64_t size = shape[i + 2] + windows.before[i], stride = windows.stride[i];
+    int64_t window = (windows.kernel[i] - 1) * windows.dilation[i] + 1;
+    int64_t last = (size + windows.after[i] - window + stride - 1) / stride * stride; // begins here
+    if (last >= size)
+      last -= stride;
+    windows.after[i] = std::max(windows.after[i], last + window - size);
+  }
+}
+
+/// Sums over windows of any kind: a convolution of each channel with ones.
+ValueId window_sums(OnnxNode &node, ValueId value, const Windows &windows) {
+  ValueId rows = as_rows(node, value);
+  if (rows == no_id)
+    return no_id;
+  int64_t channels = node.type_of(rows).shape[1];
+  std::vector<int64_t> filter = two(windows.kernel, 1);
+  filter.insert(filter.begin(), {channels, 1});
+  ValueId sums = node.emit("conv2d", {rows, node.splat(1, filter)},
+                           {{"stride", two(windows.stride, 1)},
+                            {"pad", pads_of_two(windows)},
+                            {"dilation", two(windows.dilation, 1)},
+                            {"groups", channels}});
+  return from_rows(node, sums, windows.rank());
+}
+
+/// Means over windows with gaps: sums, by how many elements each window has.
+ValueId gapped_means(OnnxNode &node, const Windows &windows, bool ceil_mode, bool count_padding) {
+  Windows roomy = windows;
+  if (ceil_mode)
+    add_room(roomy, node.shape(0));
+  std::vector<int64_t> ones = node.shape(0);
+  ones[0] = ones[1] = 1;
+  Windows counted = roomy;
+  for (size_t i = 0; count_padding && i < windows.rank(); ++i) {
+    ones[i + 2] += windows.before[i] + windows.after[i];
+    counted.before[i] = 0;
+    counted.after[i] -= windows.after[i];
+  }
+  return node.emit("div", {window_sums(node, node.operand(0), roomy),
+                           window_sums(node, node.splat(1, ones), counted)});
+}
+
+bool only_of_planes(OnnxNode &node, const Windows &windows) {
+  return windows.rank() < 3 ||
+         node.fail("windows with gaps ('dilations') and 'ceil_mode' are supported over one and two "
+                   "dimensions here, not over three");
 }
 
 bool import_average_pool(OnnxNode &node) {
@@ -80,8 +130,11 @@ bool import_average_pool(OnnxNode &node) {
   bool ceil_mode = node.integer("ceil_mode", 0) != 0;
   bool count_padding = node.integer("count_include_pad", 0) != 0;
   std::optional<Windows> windows = read_windows(node, node.shape(0), {});
-  if (!windows || !without_gaps(node, *windows))
+  if (!windows)
     return false;
+  if (has_gaps(*windows))
+    return only_of_planes(node, *windows) &&
+           node.result(gapped_means(node, *windows, ceil_mode, count_padding));
   return node.result(pooled(node, "avg_pool2d", node.operand(0), *windows,
                             {{"ceil_mode", ceil_mode}, {"count_padding", count_padding}}));
 }
@@ -129,21 +182,27 @@ std::optional<double> read_power(OnnxNode &node) {
   return std::nullopt;
 }
 
-/// The p-norm of windows: means times the size of windows are sums.
+/// The p-norm of windows. Means times the size of windows are sums.
 bool import_lp_pool(OnnxNode &node) {
   if (!node.require_inputs(1, 1) || !check_rank(node))
     return false;
   std::optional<double> p = read_power(node);
-  if (node.integer("ceil_mode", 0) != 0)
-    return node.fail("'ceil_mode' is not supported; pad the input instead");
+  bool ceil_mode = node.integer("ceil_mode", 0) != 0;
   std::optional<Windows> windows = read_windows(node, node.shape(0), {});
-  if (!p || !windows || !without_gaps(node, *windows))
+  if (!p || !windows)
     return false;
+  ValueId powers = power(node, node.operand(0), *p);
+  if (ceil_mode || has_gaps(*windows)) {
+    if (!only_of_planes(node, *windows))
+      return false;
+    if (ceil_mode)
+      add_room(*windows, node.shape(0));
+    return node.result(root(node, window_sums(node, powers, *windows), *p));
+  }
   double size = 1;
   for (int64_t side : windows->kernel)
     size *= static_cast<double>(side);
-  ValueId means = pooled(node, "avg_pool2d", power(node, node.operand(0), *p), *windows,
-                         {{"count_padding", true}});
+  ValueId means = pooled(node, "avg_pool2d", powers, *windows, {{"count_padding", true}});
   return node.result(root(node, node.emit("mul", {means, node.splat(size)}), *p));
 }
 

@@ -10,6 +10,9 @@ namespace cnnc {
 
 namespace {
 
+/// Longer sums along an axis would need too large a matrix.
+constexpr int64_t longest_cum_sum = 2048;
+
 /// The reduction that ONNX composes: before and after are ops on single elements.
 struct Reduction {
   std::string_view onnx, op;
@@ -109,6 +112,45 @@ bool import_top_k(OnnxNode &node) {
   return results.size() == 2 && node.result(results[0], 0) && node.result(results[1], 1);
 }
 
+/// Sums up to each element: a product with a triangle of ones.
+bool import_cum_sum(OnnxNode &node) {
+  if (!node.require_inputs(2, 2))
+    return false;
+  bool exclusive = node.integer("exclusive", 0) != 0, reverse = node.integer("reverse", 0) != 0;
+  std::optional<std::vector<int64_t>> given = node.known_integers(1, "the axis");
+  if (!given || given->size() != 1)
+    return given && node.fail("the axis must be one number");
+  std::optional<size_t> axis = read_axis(node, given->front(), node.rank(0));
+  if (!axis)
+    return false;
+  const std::vector<int64_t> shape = node.shape(0);
+  int64_t size = shape[*axis];
+  if (size == symbolic_dim)
+    return node.fail(
+        fmt::format("it sums over the symbolic batch: {}", node.importer().advice_to_fix_batch()));
+  if (element_count(shape) == 0)
+    return node.pass_through(0);
+  if (size > longest_cum_sum)
+    return node.fail(fmt::format("sums along {} elements are not supported, only along {} at most",
+                                 size, longest_cum_sum));
+  FixedTensor triangle{DType::f32, {size, size}, std::vector<float>()};
+  for (int64_t from = 0; from < size; ++from)
+    for (int64_t to = 0; to < size; ++to)
+      triangle.floats().push_back(
+          (reverse ? from > to : from < to) || (from == to && !exclusive) ? 1.0F : 0.0F);
+  // The axis as the last dimension, and a row in front of it if it is the only one.
+  std::vector<int64_t> swap(shape.size());
+  std::iota(swap.begin(), swap.end(), int64_t(0));
+  std::swap(swap[*axis], swap.back());
+  ValueId value = transposed(node, node.operand(0), swap);
+  if (shape.size() == 1)
+    value = reshaped(node, value, {1, size});
+  value = node.emit_arithmetic("matmul", {value, node.constant(triangle)});
+  if (shape.size() == 1)
+    value = reshaped(node, value, shape);
+  return node.result(transposed(node, value, swap));
+}
+
 constexpr ImportRow rows[] = {{"ReduceMean", import_reduction},
                               {"ReduceSum", import_reduction},
                               {"ReduceMax", import_reduction},
@@ -121,7 +163,8 @@ constexpr ImportRow rows[] = {{"ReduceMean", import_reduction},
                               {"ReduceLogSumExp", import_log_sum_exp},
                               {"ArgMax", import_arg},
                               {"ArgMin", import_arg},
-                              {"TopK", import_top_k}};
+                              {"TopK", import_top_k},
+                              {"CumSum", import_cum_sum}};
 
 } // namespace
 

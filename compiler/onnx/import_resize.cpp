@@ -155,12 +155,12 @@ std::optional<Resizing> read_resizing(OnnxNode &node) {
   return ok ? resizing : std::nullopt;
 }
 
-/// The two dimensions of maps; all others must keep their sizes.
+/// The dimensions of maps; all others must keep their sizes.
 bool check_dimensions(OnnxNode &node, const Resizing &resizing) {
   const std::vector<int64_t> &shape = node.shape(0);
-  if (shape.size() != 3 && shape.size() != 4)
-    return node.fail(fmt::format("its input is {}; only maps of one or two dimensions, "
-                                 "[n, c, w] and [n, c, h, w], can be resized",
+  if (shape.size() < 3 || shape.size() > 5)
+    return node.fail(fmt::format("its input is {}; only maps of one to three dimensions, "
+                                 "[n, c, w] to [n, c, d, h, w], can be resized",
                                  to_string(node.type(0))));
   for (size_t i = 0; i < 2; ++i) {
     bool same = resizing.sizes.empty() ? resizing.scales[i] == 1
@@ -235,6 +235,29 @@ std::vector<double> of_maps(const std::vector<double> &list, size_t first, doubl
   return result;
 }
 
+/// Maps of three dimensions: every slice first, then along the depth. All modes work dimension by
+/// dimension, and leave one that keeps its size alone.
+ValueId resize_volume(OnnxNode &node, const std::vector<int64_t> &sizes,
+                      const std::vector<double> &scales, const Attributes &attributes) {
+  const std::vector<int64_t> shape = node.shape(0);
+  auto step = [&](ValueId value, int64_t height, int64_t width, double height_scale,
+                  double width_scale) {
+    Attributes all = attributes;
+    all.emplace_back("sizes", std::vector<int64_t>{height, width});
+    if (!scales.empty())
+      all.emplace_back("scales", std::vector<double>{height_scale, width_scale});
+    return node.emit("resize2d", {value}, all);
+  };
+  auto scale = [&](size_t i) { return scales.empty() ? 1 : scales[i]; };
+  int64_t area = sizes[1] * sizes[2];
+  ValueId value = node.operand(0);
+  value = reshaped(node, value, {shape[0], shape[1] * shape[2], shape[3], shape[4]});
+  value = step(value, sizes[1], sizes[2], scale(3), scale(4));
+  value = reshaped(node, value, {shape[0], shape[1], shape[2], area});
+  value = step(value, sizes[0], area, scale(2), 1);
+  return reshaped(node, value, {shape[0], shape[1], sizes[0], sizes[1], sizes[2]});
+}
+
 bool resize(OnnxNode &node, const Resizing &resizing) {
   if (!check_dimensions(node, resizing))
     return false;
@@ -248,7 +271,14 @@ bool resize(OnnxNode &node, const Resizing &resizing) {
   bool crops = std::get<Word>(attributes[1].second).text == "tf_crop_and_resize";
   if (crops && resizing.region.size() != 2 * rank)
     return node.fail("'tf_crop_and_resize' needs a region (roi) of 2 numbers for each dimension");
-  attributes.emplace_back("sizes", two(resized(resizing, node.shape(0), crops), 1));
+  std::vector<int64_t> sizes = resized(resizing, node.shape(0), crops);
+  if (maps == 3) {
+    if (crops || !checked_mul(node.shape(0)[1], node.shape(0)[2]) ||
+        !checked_mul(sizes[1], sizes[2]))
+      return node.fail("maps of three dimensions cannot be cropped, or are too large");
+    return node.result(resize_volume(node, sizes, resizing.scales, attributes));
+  }
+  attributes.emplace_back("sizes", two(sizes, 1));
   if (!resizing.scales.empty())
     attributes.emplace_back("scales", of_maps(resizing.scales, 2, 1));
   if (crops) {

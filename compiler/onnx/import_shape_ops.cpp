@@ -180,6 +180,9 @@ bool import_transpose(OnnxNode &node) {
   if (sorted != reversed)
     return node.fail(fmt::format("'perm' [{}] is no permutation of the {} dimensions",
                                  fmt::join(permutation, ", "), node.rank(0)));
+  if (node.type(0).has_symbolic_batch() && permutation[0] != 0)
+    return node.fail(
+        fmt::format("it moves the symbolic batch: {}", node.importer().advice_to_fix_batch()));
   if (!node.foldable())
     return node.result(transposed(node, node.operand(0), permutation));
   std::vector<int64_t> strides = row_major_strides(node.shape(0)), shape, step;
@@ -208,13 +211,19 @@ bool import_depth_to_space(OnnxNode &node) {
                                 {"mode", Word{mode == "DCR" ? "dcr" : "crd"}}}));
 }
 
+/// With a ratio of 0 there is no difference between training and inference.
+bool drops_nothing(OnnxNode &node) {
+  const FixedTensor *ratio = node.has(1) ? node.fixed(1) : nullptr;
+  return ratio && ratio->count() == 1 && ratio->number(0) == 0;
+}
+
 /// Identity, and Dropout at inference.
 bool import_identity(OnnxNode &node) {
   if (!node.require_inputs(1, 3))
     return false;
   for (std::string_view name : {"ratio", "seed", "is_test", "consumed_inputs"})
     node.ignore(name);
-  if (node.has(2)) {
+  if (node.has(2) && !drops_nothing(node)) {
     const FixedTensor *training = node.known(2, "training_mode");
     if (!training || training->count() != 1 || training->number(0) != 0)
       return training && node.fail("only inference is supported: training_mode must be false");

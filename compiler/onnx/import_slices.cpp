@@ -261,6 +261,9 @@ bool import_gather(OnnxNode &node) {
   if (node.type(1).dtype != DType::i64 && node.type(1).dtype != DType::i32)
     return node.fail(
         fmt::format("the indices must be integers, but are {}", to_string(node.type(1))));
+  if (node.shape(0)[*axis] == symbolic_dim)
+    return node.fail(fmt::format("it chooses images of the symbolic batch: {}",
+                                 node.importer().advice_to_fix_batch()));
   if (node.foldable())
     return fold_gather(node, *axis);
   return node.result(node.emit("gather", {node.operand(0), node.operand(1)},

@@ -40,8 +40,8 @@ Importer::Importer(TensorReader reader, std::string file, const LoadOptions &opt
     graph_.name = "model";
 }
 
-void Importer::remark(const std::string &text) const {
-  if (options_.remark)
+void Importer::remark(const std::string &text) {
+  if (options_.remark && told_.insert(text).second)
     options_.remark(fmt::format("{}: remark: {}", file_, text));
 }
 
@@ -152,18 +152,24 @@ void Importer::define_alias(const std::string &name, const std::string &of) {
   values_.insert_or_assign(name, values_.at(of));
 }
 
-void Importer::import_nodes(const onnx::GraphProto &graph) {
+bool Importer::import_nodes(const onnx::GraphProto &graph) {
   std::optional<std::vector<const onnx::NodeProto *>> order = nodes_in_order(
       graph, [&](const std::string &name) { return find(name) != nullptr; }, *this);
   if (!order)
-    return;
+    return false;
   for (const onnx::NodeProto *node : *order)
-    read_.insert(node->input().begin(), node->input().end());
+    for (std::string &name : names_read(*node))
+      read_.insert(std::move(name));
   for (const onnx::NodeProto *proto : *order) {
     OnnxNode node(*this, *proto);
     if (!import_node(node))
       node.fail_outputs();
   }
+  return true;
+}
+
+bool Importer::import_branch(const onnx::GraphProto &graph) {
+  return read_names(graph) && import_nodes(graph);
 }
 
 void Importer::read_outputs(const onnx::GraphProto &graph) {

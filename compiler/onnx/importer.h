@@ -54,7 +54,8 @@ public:
   Diagnostics &diagnostics() { return diagnostics_; }
   int64_t opset() const { return opset_; }
   const onnx::ModelProto &model() const { return *reader_.messages().model; }
-  void remark(const std::string &text) const;
+  /// Tells the user, once.
+  void remark(const std::string &text);
   /// A position in this file: "node 'conv1' (Conv)".
   SourceRange part(std::string text) const;
   /// How the user gives the batch a size: "fix it with --shape x=1x3x224x224".
@@ -69,6 +70,12 @@ public:
   const FixedTensor *fixed(OnnxValue &value, size_t most);
   /// The value as a tensor of the graph; a constant gets the name that it has in the file.
   ValueId tensor(OnnxValue &value, const SourceRange &range);
+  /// Imports the nodes of a graph that its outputs need. Values
+  /// that could not be imported are marked as failed; false when even the order makes no sense.
+  bool import_nodes(const onnx::GraphProto &graph);
+  /// The same for the graph of a branch, which sees all values that are known here, and whose
+  /// values are known here from then on.
+  bool import_branch(const onnx::GraphProto &graph);
   /// A constant of the file; failed after an error.
   OnnxValue constant(const onnx::TensorProto &tensor, const SourceRange &range);
 
@@ -78,6 +85,8 @@ public:
   /// A splat, literal or weight.
   ValueId add_constant(Op op, const TensorType &type, const std::string &name,
                        const SourceRange &range);
+  /// Elements that the import has computed, under this name.
+  ValueId add_fixed(const FixedTensor &fixed, const std::string &name, const SourceRange &range);
   Names &names() { return names_; }
   /// Does an output of the model, or any node that they need, read the value of this name?
   bool is_read(const std::string &name) const { return read_.contains(name); }
@@ -86,7 +95,6 @@ private:
   bool read_model();
   bool read_names(const onnx::GraphProto &graph);
   bool read_inputs(const onnx::GraphProto &graph);
-  void import_nodes(const onnx::GraphProto &graph);
   void read_outputs(const onnx::GraphProto &graph);
   void remove_unused();
   ValueId add_weight(SafetensorsTensor stored, const TensorType &type, const SourceRange &range);
@@ -98,7 +106,7 @@ private:
   Graph graph_;
   Names names_;
   int64_t opset_ = 0;
-  bool told_of_doubles_ = false;
+  std::unordered_set<std::string> told_; // remarks
   std::unordered_map<std::string, const onnx::TensorProto *> initializers_;
   std::unordered_map<std::string, std::shared_ptr<OnnxValue>> values_;
   std::unordered_set<std::string> read_; // names that nodes read, and of outputs of the model

@@ -89,8 +89,8 @@ TEST(BrokenOnnx, UnsupportedOpsAreAllNamed) {
             "model.onnx: error: node 'Frobnicate_2' (Frobnicate): this op is not supported\n"
             "model.onnx: error: node 'FusedConv_3' (FusedConv): ops of the domain 'com.microsoft' "
             "are not supported, only those of ONNX itself\n"
-            "model.onnx: error: node 'Loop_4' (Loop): control flow is not supported: export the "
-            "model for one fixed path, without loops and branches\n");
+            "model.onnx: error: node 'Loop_4' (Loop): loops are not supported: export the model "
+            "with every loop written out\n");
 }
 
 TEST(BrokenOnnx, FunctionsOfTheFile) {

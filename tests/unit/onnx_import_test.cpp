@@ -181,7 +181,14 @@ TEST(OnnxGraphs, OutputsThatNobodyReads) {
   onnx::NodeProto &pool = builder.node("MaxPool", {"p"}, {"y", "indices"});
   set(pool, "kernel_shape", Ints{2, 2});
   builder.output("y");
-  EXPECT_NE(imported_text(builder.bytes()).find("%y = max_pool2d %n"), std::string::npos);
+  std::vector<std::string> remarks;
+  LoadOptions options;
+  options.remark = [&](const std::string &text) { remarks.push_back(text); };
+  EXPECT_NE(imported_text(builder.bytes(), options).find("%y = max_pool2d %n"), std::string::npos);
+  ASSERT_EQ(remarks.size(), 1u);
+  EXPECT_NE(remarks[0].find("BatchNormalization is of training, with the mean and variance of its "
+                            "input, but is compiled for inference, with those of the file"),
+            std::string::npos);
 }
 
 /// Arithmetic on integers that are computed at run time goes through f32.

@@ -76,7 +76,8 @@ TEST(OnnxMessages, Inputs) {
 
 TEST(OnnxMessages, Broadcasts) {
   One("Expand").input({2, 3}).known({4, 4}).says("f32[2, 3] does not broadcast to [4, 4]");
-  One("Tile", 5).input({2, 3}).known({2}).known({1}).says("Tile before opset 6 is not supported");
+  One("Tile", 5).input({2, 3}).known({2, 2}).known({1}).says(
+      "before opset 6 it has one repeat and one axis");
   One("Tile").input({2, 3}).known({2}).says("1 repeats do not fit f32[2, 3]");
   One("Tile").input({2, 3}).known({2, 0}).says("a dimension cannot be repeated 0 times");
   One("Tile").input({-1, 3}).known({2, 1}).says("it repeats the symbolic batch: fix it with");
@@ -104,9 +105,9 @@ TEST(OnnxMessages, KnownNumbers) {
   One("Range").known({1, 2}).known({3}).known({1}).says(
       "start, limit and delta must be scalars of");
   One("Range").known({1}).known({3}).known({0}).says(
-      "a range from 1 to 3 in steps of 0 has more than 1048576 elements");
-  One("Range").known({0}).known({INT64_MAX}).known({1}).says("has more than 1048576 elements");
-  One("Range").numbers({}, {0}).numbers({}, {1e30F}).numbers({}, {1}).says("has more than 1048576");
+      "a range from 1 to 3 in steps of 0 has more than 4194304 elements");
+  One("Range").known({0}).known({INT64_MAX}).known({1}).says("has more than 4194304 elements");
+  One("Range").numbers({}, {0}).numbers({}, {1e30F}).numbers({}, {1}).says("has more than 4194304");
   One("Pow").known({10}).known({19}).says(
       "Pow of the integers 10 and 19 has no result of type i64");
   One("Pow").known({0}).known({-1}).says("Pow of the integers 0 and -1 has no result");
@@ -155,20 +156,15 @@ TEST(OnnxMessages, Windows) {
       .output()
       .says("its indices count through the whole batch, which must be known");
   One("AveragePool", 19)
-      .input({1, 1, 4, 4})
-      .with("kernel_shape", Ints{2, 2})
-      .with("dilations", Ints{2, 2})
-      .says("windows with gaps ('dilations') are supported in");
+      .input({1, 1, 4, 4, 4})
+      .with("kernel_shape", Ints{2, 2, 2})
+      .with("dilations", Ints{2, 2, 2})
+      .says("windows with gaps ('dilations') and 'ceil_mode' are supported over one and two");
   One("LpPool")
       .input({1, 1, 4, 4})
       .with("kernel_shape", Ints{2, 2})
       .with("p", 0)
       .says("p = 0 must be at least 1");
-  One("LpPool")
-      .input({1, 1, 4, 4})
-      .with("kernel_shape", Ints{2, 2})
-      .with("ceil_mode", 1)
-      .says("'ceil_mode' is not supported; pad the input instead");
   One("Conv")
       .input({-1, 1, 4, 4, 4})
       .weight({1, 1, 3, 3, 3})
@@ -215,14 +211,6 @@ TEST(OnnxMessages, Normalisations) {
   };
   norm({1, 2, 3}).with("training_mode", 1).says("training is not supported, only inference");
   norm({1, 2, 3}).output().says("only its first output is supported: the others are of training");
-  One("BatchNormalization", 7)
-      .input({1, 2})
-      .weight({2})
-      .weight({2})
-      .weight({2})
-      .weight({2})
-      .with("spatial", 0)
-      .says("spatial = 0 (statistics for each position) is not supported");
   One("LayerNormalization")
       .input({1, 2})
       .weight({2})
@@ -272,9 +260,13 @@ TEST(OnnxMessages, Resizing) {
       .numbers({2}, {2, 2})
       .with("axes", Ints{2})
       .says("2 numbers do not fit 1 axes");
-  resize({1, 1, 2, 2, 2})
+  resize({1, 1}).numbers({2}, {1, 2}).says("only maps of one to three dimensions, [n,");
+  One("Resize")
+      .input({1, 1, 2, 2, 2})
+      .numbers({10}, {0, 0, 0, 0, 0, 1, 1, 1, 1, 1})
       .numbers({5}, {1, 1, 2, 2, 2})
-      .says("only maps of one or two dimensions, [n,");
+      .with("coordinate_transformation_mode", std::string("tf_crop_and_resize"))
+      .says("maps of three dimensions cannot be cropped, or are too large");
   resize(maps).numbers({4}, {1, 2, 2, 2}).says("only the dimensions behind [n, c] can be resized");
   resize(maps)
       .numbers({4}, {1, 1, 2, 2})
@@ -443,6 +435,100 @@ TEST(OnnxMessages, ShapesOfInputs) {
   builder.graph().mutable_input(0)->mutable_type()->mutable_tensor_type()->clear_shape();
   EXPECT_NE(error({}).find("the file does not say its shape: say it with --shape a="),
             std::string::npos);
+}
+
+TEST(OnnxMessages, Einsum) {
+  auto says = [](const std::string &equation, const std::string &part) {
+    One("Einsum").with("equation", equation).input({2, 3}).says(part);
+  };
+  says("ij,jk->ik", "the equation is for 2 operands, but there are 1");
+  says("ii->i", "'i' names two dimensions of 'ii': diagonals are not supported");
+  says("i+->i", "the equation holds '+'; only letters, '...', ',' and '->' may be in it");
+  says("ijk->i", "'ijk' of the equation does not fit f32[2, 3]");
+  says("ij->ik", "the equation's result has a dimension that no operand has");
+  One("Einsum")
+      .with("equation", std::string("ij,ij->i"))
+      .input({2, 3})
+      .input({2, 4})
+      .says("a dimension of the equation has the sizes 3 and 4");
+  One("Einsum")
+      .with("equation", std::string("ij->j"))
+      .input({-1, 3})
+      .says("it sums over the symbolic batch: fix it with");
+  One("Einsum")
+      .with("equation", std::string("i->i"))
+      .input({2}, int64)
+      .says("its operands must be of type f32, but one is i64[2]");
+}
+
+TEST(OnnxMessages, SingleElements) {
+  One("GatherElements")
+      .input({-1, 3})
+      .input({2, 3}, int64)
+      .says("its indices count through the whole batch, which must be known: fix it with");
+  One("GatherElements").input({2, 3}).input({2, 3}).says("the indices must be integers, but are");
+  One("GatherElements")
+      .input({1 << 13, 1 << 13})
+      .input({1, 1}, int64)
+      .says("f32[8192, 8192] has too many elements for indices at run time");
+  One("GatherElements")
+      .input({2, 3})
+      .input({2, 4}, int64)
+      .says("the indices i64[2, 4] do not fit f32[2, 3]");
+  One("GatherElements").input({3}).known({3}).says("the index 3 is outside of a dimension of 3");
+  One("GatherElements")
+      .input({4, 1})
+      .input({1 << 12, 1 << 12}, int64)
+      .says("the indices i64[4096, 4096] do not fit");
+  One("GatherElements")
+      .input({4})
+      .input({1 << 23}, int64)
+      .says("has a negative dimension, or more than the 4194304 elements allowed");
+  One("GatherND").input({2, 3}).known({0, 0, 0}).says("the indices i64[3] do not fit f32[2, 3]");
+  One("GatherND")
+      .input({2, 3})
+      .input({2, 1}, int64)
+      .with("batch_dims", 1)
+      .says("'batch_dims' is not supported; GatherElements is");
+  One("ScatterND")
+      .input({3})
+      .input({1, 1}, int64)
+      .input({1})
+      .says("the indices ('in1') must be known when the model is compiled");
+  One("ScatterND").input({3}).known({1}).input({2}).says("the updates f32[2] must be f32[]");
+  One("ScatterElements", 18)
+      .input({3})
+      .known({1})
+      .input({1})
+      .with("reduction", std::string("add"))
+      .says("the reduction 'add' is not supported, only none");
+}
+
+TEST(OnnxMessages, PlacesOfComputedElements) {
+  One("NonZero").input({2}).says("how many elements it gives depends on the model's inputs: end");
+}
+
+TEST(OnnxMessages, Remainders) {
+  One("Mod").input({2}).input({2}).says("the remainder of floats needs fmod = 1");
+}
+
+TEST(OnnxMessages, RunningSums) {
+  One("CumSum").input({2, 3}).known({0, 1}).says("the axis must be one number");
+  One("CumSum").input({-1, 3}).known({0}).says("it sums over the symbolic batch: fix it with");
+  One("CumSum").input({1, 3000}).known({1}).says(
+      "sums along 3000 elements are not supported, only along 2048 at most");
+}
+
+TEST(OnnxMessages, Branches) {
+  auto boolean = onnx::TensorProto::BOOL;
+  One("If").input({}, boolean).says("which way it goes must be known when the model is compiled");
+  One("If").known({1, 1}).says("its condition must be one truth value");
+  One("If").known({1}).says("its 'then_branch' must be a graph without inputs, and with as many");
+}
+
+TEST(OnnxMessages, TheBatchThatMoves) {
+  One("Transpose").input({-1, 2}).says("it moves the symbolic batch: fix it with --shape");
+  One("Gather").input({-1, 2}).known({0}).says("it chooses images of the symbolic batch: fix it");
 }
 
 } // namespace
