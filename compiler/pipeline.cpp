@@ -45,11 +45,13 @@ const std::vector<Pass> &table() {
       graph("fold_batch_norm", fold_batch_norm,
             "turns batch_norm after a convolution or dense into its filter and bias"),
       // After batch norms are folded, which would otherwise scale more zeros, and before filters
-      // stop
-      // being constants.
+      // stop being constants.
       graph("widen_groups", widen_groups, "joins groups of convolutions until they fill vectors"),
       graph("absorb_scales", absorb_scales,
             "scales the filter of a convolution instead of its input"),
+      // After patterns are found in the shapes that people write, and while biases are still ops.
+      graph("flatten_matmul", flatten_matmul,
+            "makes one matrix product of many that share their right operand"),
       graph("fold_constants", fold_constants,
             "computes small constants, and removes arithmetic that changes nothing"),
       graph("eliminate_common_values", eliminate_common_values,

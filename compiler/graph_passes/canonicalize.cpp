@@ -310,7 +310,7 @@ private:
 
   bool simplify(const Pad &pad) { return all_zero(pad.before) && all_zero(pad.after) && forward(); }
 
-  bool simplify(const Conv2d &conv) { return absorb_pad(conv); }
+  bool simplify(const Conv2d &conv) { return absorb_pad(conv) || drop_padded_taps(conv); }
   bool simplify(const Local2d &conv) { return absorb_pad(conv); }
   bool simplify(const AvgPool2d &pool) {
     bool no_pad = pool.pad == std::array<int64_t, 4>{};
@@ -321,6 +321,39 @@ private:
     const std::vector<int64_t> &shape = operand_type().shape;
     bool whole = pool.kernel == std::array{shape[2], shape[3]} && no_pad;
     return whole && become(GlobalAvgPool2d{}, {operand()});
+  }
+
+  /// Cuts off rows and columns of the filter that see nothing but padding, as those of atrous
+  /// convolutions do whose dilation is as large as the map: only the middle is left of them.
+  bool drop_padded_taps(Conv2d conv) {
+    const ValueId filter = node().operands[1];
+    const std::vector<int64_t> &taps = graph_.type(filter).shape;
+    Slice kept{{}, {}, {2, 3}, {}};
+    for (size_t i = 0; i < 2; ++i) {
+      const int64_t input = operand_type().shape[2 + i], output = result_type().shape[2 + i];
+      auto sees_input = [&](int64_t tap) {
+        const int64_t first = tap * conv.dilation[i] - conv.pad[i];
+        return first < input && first + (output - 1) * conv.stride[i] >= 0;
+      };
+      int64_t begin = 0, end = taps[2 + i];
+      while (begin < end && !sees_input(begin))
+        ++begin;
+      while (end > begin && !sees_input(end - 1))
+        --end;
+      conv.pad[i] -= begin * conv.dilation[i];
+      conv.pad[2 + i] -= (taps[2 + i] - end) * conv.dilation[i];
+      if (begin == end || conv.pad[i] < 0 || conv.pad[2 + i] < 0)
+        return false;
+      kept.starts.push_back(begin);
+      kept.ends.push_back(end);
+    }
+    if (kept.starts == std::vector<int64_t>{0, 0} &&
+        kept.ends == std::vector<int64_t>{taps[2], taps[3]})
+      return false;
+    std::vector<ValueId> operands = node().operands;
+    const std::string name = graph_.value(filter).name + ".kept";
+    operands[1] = add_inferred(graph_, kept, {filter}, graph_.unique_value_name(name));
+    return become(conv, operands);
   }
 
   /// Moves a border of zeros around the planes into the `pad` of the op, which has to be the only

@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <limits>
+#include <optional>
 
 namespace cnnc {
 
@@ -177,6 +178,11 @@ private:
     // them.
     if (width <= 14 && pooled == 1)
       tile = {1, registers_ >= 32 ? 28 : free_registers() - 1};
+    const std::optional<int64_t> block = rows_first(node, conv, tile, width);
+    // Weights that come from beyond the cache serve as many pixels as there are registers for.
+    if (block && bytes(filter) > cache_bytes_ / 2 && tile.vectors % 2 == 0 && pooled == 1 &&
+        registers_ >= 32)
+      tile = {2, 14};
     int64_t rows = std::clamp<int64_t>(tile.pixels / width, 1, height);
     schedule.tile = {{"oc", lanes_ * tile.vectors}};
     if (tile.vectors == 1 && rows > 1)
@@ -184,14 +190,61 @@ private:
     schedule.tile.push_back({"ow", std::min(tile.pixels, width)});
     schedule.vector = {{"oc", lanes_}};
     schedule.unroll = {{"ic", 4}};
-    schedule.parallel = {"n", "oc", "oh"};
-    // The weights of a tile serve all rows before the next tile's turn comes, for which the input
-    // is read again. Where that lies in memory rather than in the cache, rows come first.
     const TensorType &input = graph_.type(node.operands[0]);
-    if (bytes_of_image(input) > cache_bytes_ && bytes(filter) <= cache_bytes_ / 2)
+    schedule.parallel = {"n", "oc", "oh"};
+    if (block) {
       schedule.parallel = {"n", "oh", "oc"};
-    else if (type.shape[0] > 1 && bytes(filter) > type.shape[0] * bytes_of_image(input))
+      if (*block > 1)
+        schedule.block = {{"oh", *block}};
+    } else if (type.shape[0] > 1 && bytes(filter) > type.shape[0] * bytes_of_image(input)) {
       schedule.parallel = {"oc", "n", "oh"}; // weights serve all images before the next ones
+    }
+  }
+
+  /// Vectors of output channels times pixels. `pixels` are those of a fused pool, if there is one.
+  struct RegisterTile {
+    int64_t vectors, pixels;
+  };
+
+  /// The weights of a tile serve all rows before the next tile's turn comes, for which the input is
+  /// read again. Where the input does not stay in the cache, that takes longer than reading the
+  /// weights again for every few rows that do: then rows come first, in blocks of so many of their
+  /// tiles. Nothing where output channels should come first. `width`: of a row of results.
+  std::optional<int64_t> rows_first(const Node &node, const Conv2d &conv, RegisterTile tile,
+                                    int64_t width) const {
+    const TensorType &input = graph_.type(node.operands[0]);
+    const std::vector<int64_t> &result = graph_.type(node.results[0]).shape;
+    const std::vector<int64_t> &filter = graph_.type(node.operands[1]).shape;
+    const int64_t weights = bytes(filter), image = bytes_of_image(input);
+    const int64_t channel_tiles =
+        std::max<int64_t>(1, filter[0] / (tile.vectors * lanes_)); // of all groups
+    const int64_t tile_rows =
+        tile.vectors == 1 ? std::clamp<int64_t>(tile.pixels / width, 1, result[2]) : 1;
+    const int64_t tile_weights = weights / channel_tiles;
+    if (image / conv.groups <= cache_bytes_)
+      return std::nullopt;
+    if (weights <= cache_bytes_ / 2)
+      return 1;
+    // An input row is read vector by vector, from as many places as it has channel vectors: from
+    // beyond the cache that takes this many times as long as reading weights, front to back.
+    constexpr int64_t scattered = 2;
+    const int64_t row_tiles = (result[2] + tile_rows - 1) / tile_rows;
+    const int64_t row_bytes = image / std::max<int64_t>(1, input.shape[2]);
+    const int64_t window_rows = (filter[2] - 1) * conv.dilation[0] + 1;
+    std::optional<int64_t> best;
+    int64_t least = weights + scattered * channel_tiles * (image / conv.groups);
+    for (int64_t block = 1; block <= row_tiles; ++block) {
+      const int64_t rows = (block * tile_rows - 1) * conv.stride[0] + window_rows;
+      if (row_tiles % block != 0 || rows * row_bytes + tile_weights > cache_bytes_)
+        continue;
+      const int64_t blocks = row_tiles / block;
+      const int64_t traffic = blocks * (weights + scattered * rows * row_bytes);
+      if (traffic < least) {
+        least = traffic;
+        best = block;
+      }
+    }
+    return best;
   }
 
   static int64_t bytes(const std::vector<int64_t> &shape) {
@@ -201,11 +254,6 @@ private:
   static int64_t bytes_of_image(const TensorType &type) {
     return bytes({type.shape.begin() + 1, type.shape.end()});
   }
-
-  /// Vectors of output channels times pixels. `pixels` are those of a fused pool, if there is one.
-  struct RegisterTile {
-    int64_t vectors, pixels;
-  };
 
   /// Registers for accumulators and weights. The rest holds inputs on their way to all lanes and,
   /// where additions do not multiply as well (SSE), a product.
@@ -383,8 +431,7 @@ private:
   }
 
   Schedule matmul(const Node &node) const {
-    const TensorType &a = graph_.type(node.operands[0]), &b = graph_.type(node.operands[1]);
-    return schedule_matmul(a, b, graph_.type(node.results[0]),
+    return schedule_matmul(graph_.type(node.operands[0]), graph_.type(node.results[0]),
                            {lanes_, free_registers(), cache_bytes_});
   }
 

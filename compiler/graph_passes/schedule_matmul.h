@@ -15,7 +15,7 @@ struct MatmulMachine {
 /// The schedule of a kernel that begins with a product of matrices. A tile is rows of a times
 /// vectors of columns of b: every vector of b is used for all rows, every element of a for all
 /// vectors. One column has no neighbours: lanes are the products of its sums then.
-Schedule schedule_matmul(const TensorType &a, const TensorType &b, const TensorType &result,
+Schedule schedule_matmul(const TensorType &a, const TensorType &result,
                          const MatmulMachine &machine);
 
 } // namespace cnnc

@@ -6,6 +6,13 @@
 //                                      %c.widened = reshape %c.spread shape=[128, 16, 3, 3]
 //                                      %c = conv2d %x, %c.widened groups=8
 //
+// Of 13 groups of 8 channels, 12 become 6 of 16; the last one becomes a convolution of its own on
+// the last channels, and what both compute is joined:
+//
+//   %c = conv2d %x, %w groups=13       %c.first = conv2d (channels 0..96 of %x), .. groups=12
+//   %r = relu %c                   =>  %c.rest = conv2d (channels 96..104 of %x), ..
+//                                      %r = concat (relu %c.first), (relu %c.rest)
+//
 // The filter of the joined groups is a block diagonal of theirs, zero elsewhere: more
 // multiplications (here 4 times), but by vectors and in the layout of its neighbours. Without it,
 // such a convolution is done on plain NCHW. Only filters that are constants, since they are large;
@@ -21,7 +28,7 @@ namespace {
 constexpr int64_t most_joined = 8;
 
 /// How many groups to join: the fewest that fill vectors, or all of them. 1 where there is nothing
-/// to gain.
+/// to gain. Where that many do not divide the groups, there is a rest.
 int64_t groups_to_join(const std::vector<int64_t> &filter, int64_t groups, int64_t lanes) {
   int64_t outputs = filter[0] / groups, inputs = filter[1];
   bool depthwise = inputs == 1 && outputs == 1;
@@ -29,10 +36,64 @@ int64_t groups_to_join(const std::vector<int64_t> &filter, int64_t groups, int64
     return 1;
   for (int64_t joined = 1; joined <= most_joined; ++joined) {
     bool whole = joined * outputs % lanes == 0 && joined * inputs % lanes == 0;
-    if (groups % joined == 0 && (whole || joined == groups))
+    if (joined <= groups && (whole || joined == groups))
       return joined;
   }
   return 1;
+}
+
+/// Part of a convolution: its groups from `begin` on up to `end`.
+class GroupsOf {
+public:
+  GroupsOf(Graph &graph, NodeId convolution)
+      : graph_(graph), node_(graph.nodes[convolution]), conv_(std::get<Conv2d>(node_.op)),
+        filter_(graph.type(node_.operands[1]).shape) {}
+
+  ValueId compute(int64_t begin, int64_t end, const std::string &name) {
+    const int64_t outputs = filter_[0] / conv_.groups;
+    std::vector<ValueId> operands = {
+        part(node_.operands[0], 1, begin * filter_[1], end * filter_[1], name + ".input"),
+        part(node_.operands[1], 0, begin * outputs, end * outputs, name + ".filter")};
+    if (node_.operands.size() > 2)
+      operands.push_back(
+          part(node_.operands[2], 0, begin * outputs, end * outputs, name + ".bias"));
+    Conv2d conv = conv_;
+    conv.groups = end - begin;
+    return add_inferred(graph_, conv, operands, graph_.unique_value_name(name));
+  }
+
+private:
+  ValueId part(ValueId value, int64_t axis, int64_t begin, int64_t end, const std::string &name) {
+    return add_inferred(graph_, Slice{{begin}, {end}, {axis}, {}}, {value},
+                        graph_.unique_value_name(name));
+  }
+
+  Graph &graph_;
+  const Node node_; // copies: the vector of nodes grows
+  const Conv2d conv_;
+  const std::vector<int64_t> filter_;
+};
+
+/// Computes the first `whole` groups and the rest in convolutions of their own, and the unary ops
+/// that follow, too, so that they fuse.
+void split(Graph &graph, NodeId id, int64_t whole) {
+  ValueId last = graph.nodes[id].results[0];
+  const std::string name = graph.value(last).name;
+  GroupsOf parts(graph, id);
+  ValueId first = parts.compute(0, whole, name + ".first");
+  ValueId rest = parts.compute(whole, std::get<Conv2d>(graph.nodes[id].op).groups, name + ".rest");
+  while (std::optional<NodeId> user = single_user(graph, last)) {
+    const Node node = graph.nodes[*user];
+    if (!std::holds_alternative<Unary>(node.op) || node.kernel != no_id)
+      break;
+    last = node.results[0];
+    for (ValueId *value : {&first, &rest})
+      *value =
+          add_inferred(graph, node.op, {*value}, graph.unique_value_name(graph.value(last).name));
+  }
+  ValueId joined =
+      add_inferred(graph, Concat{1}, {first, rest}, graph.unique_value_name(name + ".joined"));
+  replace_value(graph, last, joined);
 }
 
 /// The filter [oc, ic, kh, kw] of `groups` groups as one of groups / joined groups.
@@ -58,7 +119,8 @@ ValueId widen_filter(Graph &graph, ValueId filter, int64_t groups, int64_t joine
 
 bool widen_groups(Graph &graph, PassContext &context) {
   std::vector<bool> constant = graph.constant_values();
-  for (NodeId id = 0, count = static_cast<NodeId>(graph.nodes.size()); id < count; ++id) {
+  bool changed = false;
+  for (NodeId id = 0; id < graph.nodes.size(); ++id) {
     const auto *conv = std::get_if<Conv2d>(&graph.nodes[id].op);
     if (!conv || graph.nodes[id].kernel != no_id)
       continue;
@@ -67,12 +129,19 @@ bool widen_groups(Graph &graph, PassContext &context) {
     int64_t joined = groups_to_join(graph.type(filter).shape, groups, context.machine.vector_lanes);
     if (joined == 1 || !constant[filter] || !graph.type(filter).layout.plain())
       continue;
+    if (groups % joined != 0) {
+      split(graph, id, groups / joined * joined);
+      constant = graph.constant_values();
+      changed = true;
+      continue;
+    }
     const std::string name = graph.value(graph.nodes[id].results[0]).name;
     ValueId widened = widen_filter(graph, filter, groups, joined, name);
     graph.nodes[id].operands[1] = widened;
     std::get<Conv2d>(graph.nodes[id].op).groups = groups / joined;
   }
-  return graph.sort();
+  graph.sort();
+  return !changed || eliminate_dead_values(graph, context);
 }
 
 } // namespace cnnc

@@ -12,6 +12,8 @@
 // it in a lookup, which may give several iterations the same element. A name stands for the loop
 // itself or for its outer part after tiling. Tasks follow each other in the order of the names, the
 // last one changing fastest: parallel=[oh, oc] does all channels of a row, then those of the next.
+// With block=oh:4 it does all channels of four rows, row by row for each, then those of the next
+// four; of a loop that blocks of this size do not divide, the largest smaller one that does.
 #include "compiler/loop_passes/loop_passes.h"
 #include "ir/loop/rewrite.h"
 
@@ -57,6 +59,41 @@ std::optional<std::string> shared_store(const std::vector<Statement> &body,
   return std::nullopt;
 }
 
+/// How many iterations of a loop come one after the other: 1, or a block that divides them.
+int64_t block_of(const For &loop, const Schedule &schedule) {
+  const int64_t extent = *loop.extent();
+  for (const LoopFactor &factor : schedule.block) {
+    if (loop.variable != factor.loop && loop.variable != factor.loop + ".o")
+      continue;
+    int64_t size = std::min(factor.size, extent);
+    while (extent % size != 0)
+      --size;
+    return size;
+  }
+  return 1;
+}
+
+/// The variables of the loops in a task: digits of its number, the last loop's the lowest, but for
+/// the iterations in a block, which come below them.
+loop::Replacements loops_of_task(const std::vector<For *> &loops, const Schedule &schedule,
+                                 int64_t total) {
+  int64_t period = total; // of tasks that share all digits so far
+  auto digit = [&](int64_t count) {
+    period /= count;
+    Index value = Index::variable("task") / period;
+    // The highest digit needs no remainder: the whole range is one period.
+    return count == 1 ? Index(0) : period * count == total ? value : value % count;
+  };
+  loop::Replacements values;
+  for (const For *loop : loops) {
+    const int64_t block = block_of(*loop, schedule);
+    values.emplace_back(loop->variable, digit(*loop->extent() / block) * block);
+  }
+  for (size_t i = 0; i < loops.size(); ++i)
+    values[i].second = values[i].second + digit(block_of(*loops[i], schedule));
+  return values;
+}
+
 bool parallelize(Statement &statement, const loop::Kernel &kernel, PassContext &context) {
   // The outermost loops, as far as they are named or run once.
   std::vector<For *> loops;
@@ -87,17 +124,7 @@ bool parallelize(Statement &statement, const loop::Kernel &kernel, PassContext &
   std::stable_sort(loops.begin(), loops.end(), [&](const For *a, const For *b) {
     return place_of(kernel.schedule, a->variable) < place_of(kernel.schedule, b->variable);
   });
-  loop::Replacements values;
-  int64_t inner = total;
-  for (For *loop : loops) {
-    int64_t extent = *loop->extent();
-    inner /= extent;
-    Index value = Index::variable("task") / inner;
-    // The first loop needs no remainder: the whole range is one period.
-    bool first = inner * extent == total;
-    values.emplace_back(loop->variable, extent == 1 ? Index(0) : first ? value : value % extent);
-  }
-  loop::substitute(body, values);
+  loop::substitute(body, loops_of_task(loops, kernel.schedule, total));
   statement = loop::make_for("task", total, std::move(body), loop::LoopKind::parallel);
   return true;
 }
@@ -110,6 +137,7 @@ bool parallelize_loops(loop::Kernel &kernel, PassContext &context) {
       if (!parallelize(statement, kernel, context))
         return false;
   kernel.schedule.parallel.clear();
+  kernel.schedule.block.clear();
   return true;
 }
 

@@ -56,7 +56,7 @@ bool parse_items(TokenCursor &cursor, std::vector<Item> &items, ParseItem parse_
 
 bool parse_entry(TokenCursor &cursor, Schedule &schedule) {
   std::optional<Token> key =
-      cursor.expect(TokenKind::identifier, "one of vector, tile, unroll, parallel");
+      cursor.expect(TokenKind::identifier, "one of vector, tile, unroll, parallel, block");
   if (!key || !cursor.expect("="))
     return false;
   if (key->text == "vector")
@@ -67,8 +67,10 @@ bool parse_entry(TokenCursor &cursor, Schedule &schedule) {
     return parse_items(cursor, schedule.unroll, parse_factor);
   if (key->text == "parallel")
     return parse_items(cursor, schedule.parallel, parse_loop_name);
+  if (key->text == "block")
+    return parse_items(cursor, schedule.block, parse_factor);
   cursor.error_at(key->range, fmt::format("a schedule has no '{}': it has vector, tile, "
-                                          "unroll and parallel",
+                                          "unroll, parallel and block",
                                           key->text));
   return false;
 }
@@ -85,6 +87,8 @@ std::string to_string(const Schedule &schedule) {
     entries.push_back("unroll=" + spell(schedule.unroll));
   if (!schedule.parallel.empty())
     entries.push_back("parallel=" + spell(schedule.parallel));
+  if (!schedule.block.empty())
+    entries.push_back("block=" + spell(schedule.block));
   return entries.empty() ? "" : fmt::format("schedule({})", fmt::join(entries, ", "));
 }
 

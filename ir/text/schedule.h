@@ -1,6 +1,6 @@
 // The schedule of a kernel: how its loops are to be cut, as an attribute that stands in both texts.
 //
-//   schedule(vector=oc:16, tile=[oc:32, ow:12], unroll=ic:4, parallel=[n, oc, oh])
+//   schedule(vector=oc:16, tile=[oc:32, ow:12], unroll=ic:4, parallel=[n, oh, oc], block=oh:4)
 //
 // choose_schedule writes it (the policy), the loop passes obey it and remove what they have done
 // (the mechanism). Dimensions carry the names of the loops that lowering makes.
@@ -25,6 +25,7 @@ struct Schedule {
   std::vector<LoopFactor> tile;      // the register tile: iterations computed together
   std::vector<LoopFactor> unroll;    // iterations of a reduction loop written out
   std::vector<std::string> parallel; // outermost loops whose iterations are shared among threads
+  std::vector<LoopFactor> block;     // of those: so many iterations before the next loop's turn
 
   bool empty() const { return *this == Schedule{}; }
   bool operator==(const Schedule &) const = default;
