@@ -12,14 +12,6 @@ namespace cnnc {
 
 namespace {
 
-/// An attribute of an op by its name, when it has one.
-std::optional<AttributeValue> attribute(const Op &op, std::string_view name) {
-  for (const AttributeInfo &info : info_of(op).attributes)
-    if (info.name == name)
-      return info.get(op);
-  return std::nullopt;
-}
-
 /// A pair as "3", or "3x1" when the two differ.
 std::string spell_pair(const std::array<int64_t, 2> &pair) {
   return pair[0] == pair[1] ? fmt::format("{}", pair[0]) : fmt::format("{}x{}", pair[0], pair[1]);

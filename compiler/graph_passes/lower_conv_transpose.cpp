@@ -200,9 +200,10 @@ bool lower_conv_transpose(Graph &graph, PassContext &) {
     if (!std::holds_alternative<ConvTranspose2d>(node.op) || node.kernel != no_id ||
         !graph.type(node.results[0]).layout.plain() || constant[node.results[0]])
       continue;
-    bool parameters = std::all_of(node.operands.begin() + 1, node.operands.end(), [&](ValueId id) {
-      return constant[id] && graph.type(id).layout.plain();
-    });
+    bool parameters =
+        std::all_of(node.operands.begin() + 1, node.operands.end(), [&](ValueId value) {
+          return constant[value] && graph.type(value).layout.plain();
+        });
     if (parameters && graph.type(node.operands[0]).layout.plain())
       Rewriter(graph, id).run();
   }

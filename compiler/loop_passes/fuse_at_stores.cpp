@@ -172,8 +172,8 @@ private:
     });
     bool straight = unrolled && !band.empty() &&
                     std::none_of(band.back()->body.begin(), band.back()->body.end(),
-                                 [](const Statement &statement) {
-                                   return std::holds_alternative<For>(statement.node);
+                                 [](const Statement &inner) {
+                                   return std::holds_alternative<For>(inner.node);
                                  });
     return straight ? band : std::vector<const For *>{};
   }
