@@ -167,6 +167,25 @@ std::optional<Tensor> Constants::load(const Weight &weight, const TensorType &ty
   return tensor;
 }
 
+std::optional<Tensor> Constants::bytes_of(const Graph &graph, ValueId id,
+                                          Diagnostics &diagnostics) const {
+  auto producer = [&](ValueId value) -> const Node & {
+    return graph.nodes[graph.value(value).producer];
+  };
+  ValueId source = id;
+  while (std::holds_alternative<Reshape>(producer(source).op) ||
+         std::holds_alternative<Flatten>(producer(source).op) ||
+         std::holds_alternative<Relayout>(producer(source).op))
+    source = producer(source).operands[0];
+  const Weight *weight = std::get_if<Weight>(&producer(source).op);
+  const TensorType type = logical_type(graph.type(id), 1);
+  const SafetensorsTensor *stored =
+      weight && tensors_ ? find_tensor(tensors_->tensors, weight->key) : nullptr;
+  if (!stored || stored->dtype != accepted_dtypes(type.dtype).front())
+    return value(graph, id, diagnostics);
+  return Tensor::view(type, stored->data);
+}
+
 std::optional<Tensor> Constants::value(const Graph &graph, ValueId id,
                                        Diagnostics &diagnostics) const {
   auto weights = [&](ValueId leaf, Diagnostics &to) {

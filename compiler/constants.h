@@ -44,6 +44,10 @@ public:
   /// tensors where type and alignment allow, hence does not outlive this object.
   std::optional<Tensor> value(const Graph &graph, ValueId id, Diagnostics &diagnostics) const;
 
+  /// value() for one who copies bytes and looks at no element: a weight of the right type, under
+  /// whatever shape, comes as a view although it may not be aligned for its type.
+  std::optional<Tensor> bytes_of(const Graph &graph, ValueId id, Diagnostics &diagnostics) const;
+
   /// value() for interpret(). Both must outlive it.
   ValueProvider provider(const Graph &graph) const;
 

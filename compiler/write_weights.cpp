@@ -66,7 +66,11 @@ bool for_each_constant(const WeightsSource &source, Diagnostics &diagnostics, Co
     const WeightsPiece &piece = pieces[order[i]];
     Diagnostics &report = reports[order[i]];
     admission.run(memory_of(piece), [&] {
-      std::optional<Tensor> value = source.constants.value(source.model, piece.value, report);
+      // Only transforms of filters look at elements.
+      bool copied = source.model.type(piece.value).layout.winograd == 0;
+      std::optional<Tensor> value =
+          copied ? source.constants.bytes_of(source.model, piece.value, report)
+                 : source.constants.value(source.model, piece.value, report);
       if (!value || !consume(piece, *value, report))
         ok = false;
     });

@@ -38,8 +38,8 @@ public:
   Tensor() : Tensor(TensorType{}) {}
   /// Zeros. The layout of the type is dropped, its batch must not be symbolic.
   explicit Tensor(TensorType type);
-  /// Elements that belong to someone else and outlive the tensor, aligned for their type. Never
-  /// written.
+  /// Elements that belong to someone else and outlive the tensor. Never written. If they are not
+  /// aligned for their type, only bytes() may read them.
   static Tensor view(TensorType type, std::span<const std::byte> elements);
   /// The same elements under a type of as many elements of the same DType.
   Tensor with_type(TensorType type) const;
