@@ -129,6 +129,32 @@ std::string reduce(Choices &r) {
                                     list(some_axes(r, shape)), r.flip() ? " keep_dims=false" : ""));
 }
 
+/// Where the largest or smallest element stands; relu makes many of them equal.
+std::string arg(Choices &r) {
+  Shape shape = any_shape(r, 1);
+  auto rank = static_cast<int64_t>(shape.size());
+  Writer writer;
+  std::string x = writer.input(shape);
+  if (r.flip())
+    x = writer.value("relu " + x);
+  return one_op(writer, fmt::format("{} {} axis={}{}{}", r.one_of({"arg_max", "arg_min"}), x,
+                                    r.between(-rank, rank - 1), r.flip() ? " keep_dims=false" : "",
+                                    r.flip() ? " select_last=true" : ""));
+}
+
+std::string top_k(Choices &r) {
+  Shape shape = any_shape(r, 1);
+  auto rank = static_cast<int64_t>(shape.size()), axis = r.between(0, rank - 1);
+  int64_t size = shape[static_cast<size_t>(axis)];
+  Writer writer;
+  std::string x = writer.input(shape);
+  if (r.flip())
+    x = writer.value("relu " + x);
+  return writer.model(writer.values(
+      2, fmt::format("top_k {} k={} axis={}{}", x, r.between(1, std::min<int64_t>(size, 9)),
+                     r.flip() ? axis : axis - rank, r.flip() ? " largest=false" : "")));
+}
+
 std::string expand(Choices &r) {
   Shape shape = any_shape(r, 1), from = broadcasting(r, shape);
   for (int64_t &dim : shape)

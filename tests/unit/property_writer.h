@@ -117,6 +117,21 @@ std::string slice_of(Choices &r, const std::string &x, const Shape &shape, size_
 
 std::string pad_of(Choices &r, const std::string &x, const Shape &shape, size_t first_axis);
 
+// Of property_windows.cpp: models of one convolution or pool.
+std::string conv2d(Choices &r);
+std::string conv2d_tiles(Choices &r);
+std::string conv2d_3x3(Choices &r);
+std::string winograd_conv2d(Choices &r);
+std::string grouped_conv2d(Choices &r);
+std::string depthwise_conv2d(Choices &r);
+std::string conv_transpose2d(Choices &r);
+std::string local2d(Choices &r);
+std::string max_pool2d(Choices &r);
+std::string avg_pool2d(Choices &r);
+std::string max_pool2d_indices(Choices &r);
+std::string batched_conv2d(Choices &r);
+std::string batched_conv_transpose2d(Choices &r);
+
 // Of property_reductions.cpp: models of one op, or of a product and what follows it in its kernel.
 std::string matmul(Choices &r);
 std::string large_matmul(Choices &r);
@@ -125,6 +140,8 @@ std::string instance_norm(Choices &r);
 std::string group_norm(Choices &r);
 std::string lrn(Choices &r);
 std::string reduce(Choices &r);
+std::string arg(Choices &r);
+std::string top_k(Choices &r);
 std::string expand(Choices &r);
 std::string batched_reduction(Choices &r);
 
