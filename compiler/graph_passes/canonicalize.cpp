@@ -58,16 +58,8 @@ private:
     return operand_type() == result_type() && replace_value(graph_, result(), operand());
   }
 
-  /// Changes the op if it then still computes the type of the result.
   bool become(Op op, std::vector<ValueId> operands) {
-    InferredTypes types = try_infer(graph_, op, operands, {result_type()});
-    if (!types || types->size() != 1 || types->front().shape != result_type().shape)
-      return false;
-    node().op = std::move(op);
-    node().operands = std::move(operands);
-    node().operand_ranges.clear();
-    node().attribute_ranges.clear();
-    return true;
+    return cnnc::become(graph_, id_, std::move(op), std::move(operands));
   }
 
   /// The op of type T that computes the operand, outside of the kernels.
@@ -400,14 +392,8 @@ private:
 } // namespace
 
 bool canonicalize(Graph &graph, PassContext &context) {
-  for (bool changed = true; changed;) {
-    changed = false;
-    Canonicalizer canonicalizer(graph);
-    for (NodeId id = 0; id < graph.nodes.size(); ++id)
-      changed = canonicalizer.rewrite(id) || changed;
-    graph.sort();
-    eliminate_dead_values(graph, context);
-  }
+  Canonicalizer canonicalizer(graph);
+  rewrite_until_unchanged(graph, context, [&](NodeId id) { return canonicalizer.rewrite(id); });
   return true;
 }
 

@@ -14,6 +14,7 @@
 #include "compiler/graph_passes/rewrite.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <limits>
 
@@ -128,21 +129,13 @@ private:
   bool become(std::string_view name, std::vector<ValueId> operands,
               const std::vector<std::pair<std::string_view, AttributeValue>> &attributes = {}) {
     const OpInfo *info = find_op(name);
-    if (!info)
-      return false;
+    assert(info && "an op of the text");
     Op op = info->make();
     for (const auto &[key, value] : attributes)
       for (const AttributeInfo &attribute : info->attributes)
         if (attribute.name == key && !attribute.set(op, value))
           return false;
-    InferredTypes types = try_infer(graph_, op, operands, {graph_.type(result())});
-    if (!types || types->front() != graph_.type(result()))
-      return false;
-    node().op = std::move(op);
-    node().operands = std::move(operands);
-    node().operand_ranges.clear();
-    node().attribute_ranges.clear();
-    return true;
+    return cnnc::become(graph_, id_, std::move(op), std::move(operands));
   }
 
   bool activation() {
@@ -329,13 +322,8 @@ private:
 } // namespace
 
 bool recognize_ops(Graph &graph, PassContext &context) {
-  for (bool changed = true; changed;) {
-    changed = false;
-    Recognizer recognizer(graph);
-    for (NodeId id = 0; id < graph.nodes.size(); ++id)
-      changed = recognizer.rewrite(id) || changed;
-    eliminate_dead_values(graph, context);
-  }
+  Recognizer recognizer(graph);
+  rewrite_until_unchanged(graph, context, [&](NodeId id) { return recognizer.rewrite(id); });
   return true;
 }
 

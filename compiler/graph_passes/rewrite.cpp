@@ -1,5 +1,7 @@
 #include "compiler/graph_passes/rewrite.h"
 
+#include "compiler/graph_passes/graph_passes.h"
+
 #include <algorithm>
 #include <cassert>
 
@@ -51,6 +53,30 @@ InferredTypes try_infer(const Graph &graph, const Op &op, const std::vector<Valu
     types.push_back(graph.type(operand));
   InferContext context(std::move(types), std::move(declared), {}, ignored);
   return infer(op, context);
+}
+
+bool become(Graph &graph, NodeId id, Op op, std::vector<ValueId> operands) {
+  Node &node = graph.nodes[id];
+  const TensorType &type = graph.type(node.results[0]);
+  InferredTypes types = try_infer(graph, op, operands, {type});
+  if (!types || types->size() != 1 || !same_logical_type(types->front(), type))
+    return false;
+  node.op = std::move(op);
+  node.operands = std::move(operands);
+  node.operand_ranges.clear();
+  node.attribute_ranges.clear();
+  return true;
+}
+
+void rewrite_until_unchanged(Graph &graph, PassContext &context,
+                             const std::function<bool(NodeId)> &rewrite) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (NodeId id = 0; id < graph.nodes.size(); ++id)
+      changed = rewrite(id) || changed;
+    graph.sort();
+    eliminate_dead_values(graph, context);
+  }
 }
 
 ValueId add_inferred(Graph &graph, Op op, std::vector<ValueId> operands, const std::string &name) {

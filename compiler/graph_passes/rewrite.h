@@ -3,7 +3,11 @@
 
 #include "ir/graph/graph.h"
 
+#include <functional>
+
 namespace cnnc {
+
+struct PassContext;
 
 /// Lets `to` stand wherever `from` is read or returned, and detaches the op that computed `from`,
 /// which is dead from here on. An output of the model keeps its name: `to` takes it over. Does
@@ -22,6 +26,15 @@ const Node *producer_of(const Graph &graph, ValueId value);
 /// Types that the results of an op would have; empty, without a report, when infer() refuses.
 InferredTypes try_infer(const Graph &graph, const Op &op, const std::vector<ValueId> &operands,
                         std::vector<TensorType> declared = {});
+
+/// Makes another op of a node with one result; returns false and changes nothing where it would
+/// compute another type. Layouts aside, which belong to the result.
+bool become(Graph &graph, NodeId id, Op op, std::vector<ValueId> operands);
+
+/// Calls rewrite(id) for every node, which may append nodes, and drops what is left unread; all
+/// over again until nothing is rewritten any more.
+void rewrite_until_unchanged(Graph &graph, PassContext &context,
+                             const std::function<bool(NodeId)> &rewrite);
 
 /// Appends an op with one result. That infer() accepts it is the caller's promise.
 ValueId add_inferred(Graph &graph, Op op, std::vector<ValueId> operands, const std::string &name);

@@ -8,8 +8,8 @@
 // can be joined to those of the convolution:
 //
 //   for n, c, h, w {
-//     result[n, c % channels, h * 2 + c / channels / 2, w * 2 + c / channels % 2] = conv[n, c, h,
-//     w]
+//     result[n, c % channels, h * 2 + c / channels / 2, w * 2 + c / channels % 2] =
+//         conv[n, c, h, w]
 //   }
 //
 // Where rows or columns are cropped, blocks at the edges are not whole and have nests of their own.

@@ -7,9 +7,8 @@
 //   }
 //   unroll c.u in 0..2 { vector .. }             vectors that are left
 //   for c in 0..8 { sum += x[c + 992] }          elements that are left
-//   reg sum.half: f32[8]                         combine(): one half with the other, again and
-//   again,
-//   ...                                          in an order that nothing but the schedule decides
+//   reg sum.half: f32[8]                         combine(): one half with the other, again
+//   ...                                          and again, in an order of the schedule alone
 //   sum = sum + sum.half[0]
 #pragma once
 

@@ -17,9 +17,11 @@
 // axis itself, as vector=c:16 and unroll=c:4 do here, this becomes (lowering/line.h)
 //
 //   reg m.v: f32[4, 16]   = -inf
-//   for c, unroll c.u in 0..4, vector c.v in 0..16 { m.v[c.u, c.v] = max(m.v[c.u, c.v], input[..])
-//   } for c in the rest { m = max(m, input[n, c]) } m = max(m, the 64 elements of m.v in a fixed
-//   order)
+//   for c, unroll c.u in 0..4, vector c.v in 0..16 {
+//     m.v[c.u, c.v] = max(m.v[c.u, c.v], input[..])
+//   }
+//   for c in the rest { m = max(m, input[n, c]) }
+//   m = max(m, the 64 elements of m.v in a fixed order)
 #include "compiler/lowering/extents.h"
 #include "compiler/lowering/line.h"
 
