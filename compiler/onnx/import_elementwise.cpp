@@ -156,7 +156,7 @@ bool import_mod(OnnxNode &node) {
 /// Of any number of operands: Sum, Mean, Max, Min.
 bool import_variadic(OnnxNode &node) {
   size_t count = node.input_count();
-  if (!node.require_inputs(1, count))
+  if (!node.require_inputs(std::max<size_t>(1, count), count))
     return false;
   node.ignore("consumed_inputs");
   std::string_view op = node.op() == "Max" ? "max" : node.op() == "Min" ? "min" : "add";

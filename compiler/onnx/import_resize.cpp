@@ -303,7 +303,8 @@ bool import_resize(OnnxNode &node) {
 
 /// Until opset 8 scales are an attribute, before opset 7 one for each side of maps.
 bool import_upsample(OnnxNode &node) {
-  if (!node.require_inputs(1, node.opset() < 9 ? 1 : 2))
+  size_t inputs = node.opset() < 9 ? 1 : 2;
+  if (!node.require_inputs(inputs, inputs))
     return false;
   Resizing resizing;
   std::optional<std::vector<double>> scales;

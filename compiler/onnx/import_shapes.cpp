@@ -1,5 +1,7 @@
 #include "compiler/onnx/import_shapes.h"
 
+#include "compiler/onnx/import_order.h"
+
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
@@ -177,24 +179,56 @@ std::optional<TensorType> InputShapes::type_of(const onnx::ValueInfoProto &input
   return TensorType{*dtype, shape->dims, shape->batch_name, {}};
 }
 
+namespace {
+
+/// "the shape [1, 3], not [1, 4] as the file says"; empty when they agree or the file says none.
+std::string misfit(const onnx::ValueInfoProto &stated, const TensorType &type) {
+  const onnx::TypeProto::Tensor &tensor = stated.type().tensor_type();
+  if (!tensor.has_shape())
+    return "";
+  bool fits = static_cast<size_t>(tensor.shape().dim_size()) == type.rank();
+  // The batch may be another one, with --shape.
+  for (size_t i = 1; fits && i < type.rank(); ++i) {
+    const auto &dim = tensor.shape().dim(static_cast<int>(i));
+    fits = !is_known(dim) || dim.dim_value() == type.shape[i];
+  }
+  return fits ? ""
+              : fmt::format("the shape {}, not {} as the file says",
+                            to_string(type.shape, type.batch_name), spell(tensor.shape()));
+}
+
+} // namespace
+
+StatedShapes::StatedShapes(const onnx::GraphProto &graph, const Importer &importer)
+    : importer_(importer) {
+  for (const onnx::ValueInfoProto &info : graph.value_info())
+    stated_.emplace(info.name(), &info);
+}
+
+void StatedShapes::check(const onnx::NodeProto &node, const std::string &output,
+                         const TensorType &type) {
+  auto stated = stated_.find(output);
+  std::string difference = stated == stated_.end() ? "" : misfit(*stated->second, type);
+  if (!difference.empty() && different_++ == 0)
+    first_ =
+        fmt::format("{}: its output '{}' has {}", describe(node), printable(output), difference);
+}
+
+void StatedShapes::remark() const {
+  if (different_ == 1)
+    importer_.remark(first_);
+  else if (different_ > 1)
+    importer_.remark(fmt::format("{}; {} other values differ, too", first_, different_ - 1));
+}
+
 void check_output(const onnx::ValueInfoProto &output, const TensorType &type, Importer &importer) {
   const onnx::TypeProto::Tensor &tensor = output.type().tensor_type();
   if (tensor.elem_type() != onnx::TensorProto::FLOAT && type.dtype == DType::f32 &&
       dtype_of(tensor.elem_type()) == DType::f32)
     importer.remark(fmt::format("output '{}' of type {} is f32 in the compiled model",
                                 printable(output.name()), onnx_type_name(tensor.elem_type())));
-  if (!tensor.has_shape())
-    return;
-  bool fits = static_cast<size_t>(tensor.shape().dim_size()) == type.rank();
-  for (size_t i = 0; fits && i < type.rank(); ++i) {
-    const auto &dim = tensor.shape().dim(static_cast<int>(i));
-    fits = !is_known(dim) || type.shape[i] == symbolic_dim || i == 0 ||
-           dim.dim_value() == type.shape[i];
-  }
-  if (!fits)
-    importer.remark(fmt::format("output '{}' has the shape {}, not {} as the file says",
-                                printable(output.name()), to_string(type.shape, type.batch_name),
-                                spell(tensor.shape())));
+  if (std::string difference = misfit(output, type); !difference.empty())
+    importer.remark(fmt::format("output '{}' has {}", printable(output.name()), difference));
 }
 
 } // namespace cnnc

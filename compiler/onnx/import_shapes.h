@@ -34,6 +34,22 @@ private:
   std::map<std::string, Shape> stated_;
 };
 
+/// Compares what nodes compute with the shapes that the file states beside them (value_info). Many
+/// files have stale ones, which do no harm: a remark names the first that differs.
+class StatedShapes {
+public:
+  StatedShapes(const onnx::GraphProto &graph, const Importer &importer);
+
+  void check(const onnx::NodeProto &node, const std::string &output, const TensorType &type);
+  void remark() const;
+
+private:
+  const Importer &importer_;
+  std::unordered_map<std::string, const onnx::ValueInfoProto *> stated_;
+  std::string first_; // that differs
+  size_t different_ = 0;
+};
+
 /// Compares an output of the graph with what the file says of it; a remark when they differ.
 void check_output(const onnx::ValueInfoProto &output, const TensorType &type, Importer &importer);
 

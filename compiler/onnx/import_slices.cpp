@@ -205,7 +205,7 @@ bool fold_concat(OnnxNode &node, size_t axis) {
 
 bool import_concat(OnnxNode &node) {
   size_t count = node.input_count();
-  if (!node.require_inputs(1, count))
+  if (!node.require_inputs(std::max<size_t>(1, count), count))
     return false;
   if (node.opset() >= 4 && !node.has_attribute("axis"))
     return node.fail("it has no 'axis'");

@@ -160,11 +160,18 @@ bool Importer::import_nodes(const onnx::GraphProto &graph) {
   for (const onnx::NodeProto *node : *order)
     for (std::string &name : names_read(*node))
       read_.insert(std::move(name));
+  StatedShapes stated(graph, *this);
   for (const onnx::NodeProto *proto : *order) {
     OnnxNode node(*this, *proto);
-    if (!import_node(node))
+    if (!import_node(node)) {
       node.fail_outputs();
+      continue;
+    }
+    for (const std::string &output : proto->output())
+      if (auto value = values_.find(output); value != values_.end())
+        stated.check(*proto, output, value->second->type);
   }
+  stated.remark();
   return true;
 }
 

@@ -488,6 +488,40 @@ TEST(OnnxGraphs, ConstantsOfManyPaths) {
   EXPECT_NE(imported_text(builder.bytes()).find("%y = dense %x"), std::string::npos);
 }
 
+/// Shapes that the file states beside its nodes are not needed, and many are stale.
+TEST(OnnxGraphs, StaleShapes) {
+  OnnxBuilder builder;
+  builder.input("x", {1, 4});
+  builder.node("Relu", {"x"}, {"a"});
+  builder.node("Neg", {"a"}, {"b"});
+  builder.node("Exp", {"b"}, {"y"});
+  builder.output("y");
+  auto state = [&](const std::string &name, const Ints &dims) {
+    onnx::ValueInfoProto &info = *builder.graph().add_value_info();
+    info.set_name(name);
+    for (int64_t dim : dims)
+      info.mutable_type()->mutable_tensor_type()->mutable_shape()->add_dim()->set_dim_value(dim);
+  };
+  std::vector<std::string> remarks;
+  LoadOptions options;
+  options.remark = [&](const std::string &text) { remarks.push_back(text); };
+  state("a", {2, 4});
+  imported_text(builder.bytes(), options);
+  EXPECT_TRUE(remarks.empty()) << remarks[0];
+  state("b", {1, 5});
+  imported_text(builder.bytes(), options);
+  ASSERT_EQ(remarks.size(), 1u);
+  EXPECT_NE(
+      remarks[0].find("node 'Neg_2' (Neg): its output 'b' has the shape [1, 4], not [1, 5] as "
+                      "the file says"),
+      std::string::npos)
+      << remarks[0];
+  state("y", {4});
+  imported_text(builder.bytes(), options);
+  ASSERT_EQ(remarks.size(), 2u);
+  EXPECT_NE(remarks[1].find("as the file says; 1 other values differ, too"), std::string::npos);
+}
+
 /// What only nodes read that no output needs is not wanted: a mask, training, indices.
 TEST(OnnxGraphs, OutputsThatOnlyUnusedNodesRead) {
   OnnxBuilder builder;

@@ -114,6 +114,9 @@ TEST(OnnxMessages, KnownNumbers) {
   One("Reshape").known({1, 2, 3, 4}).known({100}).says("i64[4] cannot have the shape [100]");
   One("Add").says("its input 1 is missing");
   One("Max").known({1}).none().says("its input 2 is missing");
+  One("Max").input({1}).none().says("its input 2 is missing");
+  One("Concat").input({1}).none().with("axis", 0).says("its input 2 is missing");
+  One("Upsample", 9).input({1, 1, 2, 2}).says("its input 2 is missing");
   One("Neg").known({1}).with("axis", 1).says("Neg has no attribute 'axis' in opset 17");
   One("ReduceProd")
       .known({int64_t(1) << 40, int64_t(1) << 40})
