@@ -199,7 +199,7 @@ std::string misfit(const onnx::ValueInfoProto &stated, const TensorType &type) {
 
 } // namespace
 
-StatedShapes::StatedShapes(const onnx::GraphProto &graph, const Importer &importer)
+StatedShapes::StatedShapes(const onnx::GraphProto &graph, Importer &importer)
     : importer_(importer) {
   for (const onnx::ValueInfoProto &info : graph.value_info())
     stated_.emplace(info.name(), &info);

@@ -38,13 +38,13 @@ private:
 /// files have stale ones, which do no harm: a remark names the first that differs.
 class StatedShapes {
 public:
-  StatedShapes(const onnx::GraphProto &graph, const Importer &importer);
+  StatedShapes(const onnx::GraphProto &graph, Importer &importer);
 
   void check(const onnx::NodeProto &node, const std::string &output, const TensorType &type);
   void remark() const;
 
 private:
-  const Importer &importer_;
+  Importer &importer_;
   std::unordered_map<std::string, const onnx::ValueInfoProto *> stated_;
   std::string first_; // that differs
   size_t different_ = 0;
