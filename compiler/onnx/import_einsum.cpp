@@ -279,7 +279,7 @@ private:
 };
 
 bool import_einsum(OnnxNode &node) {
-  if (!node.require_inputs(1, node.input_count()))
+  if (!node.require_inputs(std::max<size_t>(1, node.input_count()), node.input_count()))
     return false;
   for (size_t i = 0; i < node.input_count(); ++i)
     if (node.type(i).dtype != DType::f32)

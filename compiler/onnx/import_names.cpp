@@ -49,11 +49,12 @@ const std::string &Names::of(const std::string &onnx_name) {
 }
 
 std::string Names::fresh(const std::string &base) {
-  std::string name = base;
+  const std::string first = base.empty() ? "value" : base; // the text has no empty names
+  std::string name = first;
   if (taken_.contains(name)) {
-    int &last = last_[base];
+    int &last = last_[first];
     do
-      name = fmt::format("{}.{}", base, ++last);
+      name = fmt::format("{}.{}", first, ++last);
     while (taken_.contains(name));
   }
   taken_.insert(name);

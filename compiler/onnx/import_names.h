@@ -15,7 +15,7 @@ public:
   /// How the value of this name in the file is called in the graph: the same, but for bytes that
   /// are no text (control characters, malformed UTF-8), which become underscores.
   const std::string &of(const std::string &onnx_name);
-  /// A name that nobody has: `base`, or base.1, base.2 ...
+  /// A name that nobody has: `base` ("value" when that is empty), or base.1, base.2 ...
   std::string fresh(const std::string &base);
 
 private:

@@ -152,6 +152,17 @@ void Importer::define_alias(const std::string &name, const std::string &of) {
   values_.insert_or_assign(name, values_.at(of));
 }
 
+/// An import knows nothing of outputs that its op does not have.
+bool Importer::has_computed_outputs(OnnxNode &node, const onnx::NodeProto &proto) {
+  for (size_t i = 0; i < node.output_count(); ++i)
+    if (const std::string &name = proto.output(static_cast<int>(i));
+        node.wants(i) && !values_.contains(name))
+      return node.fail(fmt::format("its output {} ('{}') is read, but {} has no such output in "
+                                   "opset {}",
+                                   i + 1, printable(name), printable(node.op()), opset_));
+  return true;
+}
+
 bool Importer::import_nodes(const onnx::GraphProto &graph) {
   std::optional<std::vector<const onnx::NodeProto *>> order = nodes_in_order(
       graph, [&](const std::string &name) { return find(name) != nullptr; }, *this);
@@ -163,7 +174,7 @@ bool Importer::import_nodes(const onnx::GraphProto &graph) {
   StatedShapes stated(graph, *this);
   for (const onnx::NodeProto *proto : *order) {
     OnnxNode node(*this, *proto);
-    if (!import_node(node)) {
+    if (!import_node(node) || !has_computed_outputs(node, *proto)) {
       node.fail_outputs();
       continue;
     }

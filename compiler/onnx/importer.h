@@ -38,6 +38,8 @@ struct NewNode {
   Attributes attributes;
 };
 
+class OnnxNode;
+
 class Importer {
 public:
   /// `file` is the model's name in messages, and names the graph.
@@ -73,6 +75,7 @@ public:
   /// Imports the nodes of a graph that its outputs need. Values
   /// that could not be imported are marked as failed; false when even the order makes no sense.
   bool import_nodes(const onnx::GraphProto &graph);
+  bool has_computed_outputs(OnnxNode &node, const onnx::NodeProto &proto);
   /// The same for the graph of a branch, which sees all values that are known here, and whose
   /// values are known here from then on.
   bool import_branch(const onnx::GraphProto &graph);

@@ -117,6 +117,9 @@ TEST(OnnxMessages, KnownNumbers) {
   One("Max").input({1}).none().says("its input 2 is missing");
   One("Concat").input({1}).none().with("axis", 0).says("its input 2 is missing");
   One("Upsample", 9).input({1, 1, 2, 2}).says("its input 2 is missing");
+  One("Einsum").input({4}).none().with("equation", std::string("i,i->i")).says("its input 2 is");
+  One("Relu").input({4}).output().says(
+      "its output 2 ('also') is read, but Relu has no such output in opset 17");
   One("Neg").known({1}).with("axis", 1).says("Neg has no attribute 'axis' in opset 17");
   One("ReduceProd")
       .known({int64_t(1) << 40, int64_t(1) << 40})
