@@ -26,8 +26,9 @@ namespace cnnc {
 
 namespace {
 
-/// Below this many operations a kernel is not worth waking a second thread.
-constexpr int64_t parallel_threshold = 200'000;
+/// Below this many operations a kernel is not worth the moment that threads need to meet. Small ones
+/// are: their inputs lie in the caches of the threads that wrote them.
+constexpr int64_t parallel_threshold = 25'000;
 
 class Chooser {
 public:

@@ -31,7 +31,7 @@ public:
     if (conv.winograd > 0)
       return schedule_winograd(conv, filter, type.shape, machine_);
     if (conv.groups > 1 && filter[1] == 1)
-      return depthwise(type, conv, filter, pooled_pixels(members));
+      return depthwise(node, conv, pooled_pixels(members));
     int64_t group_channels = type.shape[1] / conv.groups;
     int64_t vectors = (group_channels + lanes_ - 1) / lanes_;
     if (type.shape[2] * type.shape[3] == 1)
@@ -68,6 +68,8 @@ public:
         schedule.block = {{"oh", *block}};
     } else if (type.shape[0] > 1 && bytes(filter) > type.shape[0] * bytes_of_image(input)) {
       schedule.parallel = {"oc", "n", "oh"}; // weights serve all images before the next ones
+    } else if (keeps_rows(bytes_of_image(input), bytes_of_image(type), filter)) {
+      schedule.parallel = {"n", "oh", "oc"};
     }
     return schedule;
   }
@@ -116,6 +118,17 @@ private:
     return best;
   }
 
+  /// Whether rows should come first although all fits in the cache: every thread then reads the rows
+  /// that it wrote itself in the layer before, instead of half of them from another core's cache.
+  /// The weights are read again for every tile of rows, so they must be few, or fewer than the
+  /// inputs that are not read again for every tile of channels.
+  static bool keeps_rows(int64_t input, int64_t result, const std::vector<int64_t> &filter) {
+    constexpr int64_t first_level_share = 16 << 10;
+    const bool pointwise = filter[2] * filter[3] == 1;
+    return bytes(filter) < input &&
+           (bytes(filter) <= first_level_share || (pointwise && result < input));
+  }
+
   static int64_t bytes(const std::vector<int64_t> &shape) {
     return element_count(shape).value_or(0) * static_cast<int64_t>(sizeof(float));
   }
@@ -142,9 +155,10 @@ private:
   /// window is written out: the vectors that neighbouring windows share stay in registers. Two rows
   /// of pixels share more than one; with a stride or few registers the tile is narrower, as more
   /// inputs are live at a time. `pooled`: results that one result of a fused pool needs.
-  Schedule depthwise(const TensorType &type, const Conv2d &conv, const std::vector<int64_t> &filter,
-                     int64_t pooled) const {
+  Schedule depthwise(const Node &node, const Conv2d &conv, int64_t pooled) const {
     Schedule schedule;
+    const TensorType &input = graph_.type(node.operands[0]), &type = graph_.type(node.results[0]);
+    const std::vector<int64_t> &filter = graph_.type(node.operands[1]).shape;
     int64_t height = type.shape[2], width = type.shape[3];
     bool wide = machine_.vector_registers >= 32 && conv.stride[1] == 1;
     // Odd heights cut the loop over rows in two, and then only channels can be parallel.
@@ -159,7 +173,10 @@ private:
     if (filter[2] <= 3)
       schedule.unroll.push_back({"kh", filter[2]});
     schedule.unroll.push_back({"kw", std::min<int64_t>(filter[3], 7)});
+    // A map that the cache does not hold was written row by row, too.
     schedule.parallel = {"n", "oc", "oh"};
+    if (bytes_of_image(input) > machine_.cache_bytes)
+      schedule.parallel = {"n", "oh", "oc"};
     return schedule;
   }
 

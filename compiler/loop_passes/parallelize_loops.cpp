@@ -14,11 +14,15 @@
 // last one changing fastest: parallel=[oh, oc] does all channels of a row, then those of the next.
 // With block=oh:4 it does all channels of four rows, row by row for each, then those of the next
 // four; of a loop that blocks of this size do not divide, the largest smaller one that does.
+//
+// Loops that hold several nests end where the nests begin. When that leaves too few tasks to share
+// them evenly, each nest gets such loops of its own first, and becomes a parallel loop itself.
 #include "compiler/loop_passes/loop_passes.h"
 #include "ir/loop/rewrite.h"
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <set>
 
 namespace cnnc {
 
@@ -94,6 +98,71 @@ loop::Replacements loops_of_task(const std::vector<For *> &loops, const Schedule
   return values;
 }
 
+/// Fewer tasks than this are not shared evenly.
+constexpr int64_t enough_tasks = 8;
+
+/// What statements read and store to, without what they declare themselves.
+struct Buffers {
+  std::set<std::string> read, stored;
+};
+
+void find_buffers(const std::vector<Statement> &body, Buffers &buffers) {
+  Buffers inner;
+  for (const Statement &statement : body) {
+    if (const auto *loop = std::get_if<For>(&statement.node)) {
+      find_buffers(loop->body, inner);
+    } else if (const auto *assign = std::get_if<loop::Assign>(&statement.node)) {
+      inner.stored.insert(assign->target.buffer);
+      if (assign->accumulate)
+        inner.read.insert(assign->target.buffer);
+      loop::Expression value = assign->value;
+      loop::for_each_access(value, [&](loop::Access &access) { inner.read.insert(access.buffer); });
+    }
+  }
+  for (const Statement &statement : body)
+    if (const auto *declared = std::get_if<loop::Register>(&statement.node)) {
+      inner.read.erase(declared->name);
+      inner.stored.erase(declared->name);
+    }
+  buffers.read.merge(inner.read);
+  buffers.stored.merge(inner.stored);
+}
+
+/// Whether every iteration of the loop around them can do these nests at any time: none reads what
+/// another stores.
+bool are_independent(const std::vector<Statement> &nests) {
+  Buffers buffers;
+  for (const Statement &nest : nests)
+    if (!std::holds_alternative<For>(nest.node))
+      return false;
+  find_buffers(nests, buffers);
+  return std::none_of(buffers.stored.begin(), buffers.stored.end(),
+                      [&](const std::string &buffer) { return buffers.read.contains(buffer); });
+}
+
+/// The statement, or when it is one of the named loops, with `tasks` iterations of such loops
+/// around it, the loops that do one of its nests each.
+std::vector<Statement> separate_nests(Statement statement, int64_t tasks,
+                                      const loop::Kernel &kernel) {
+  std::vector<Statement> result;
+  auto *loop = std::get_if<For>(&statement.node);
+  const std::optional<int64_t> extent = loop ? loop->extent() : std::nullopt;
+  if (extent && (*extent == 1 || is_named(kernel.schedule, loop->variable)) &&
+      tasks * *extent < enough_tasks &&
+      (loop->body.size() == 1 || are_independent(loop->body))) {
+    std::vector<Statement> nests = std::move(loop->body);
+    loop->body.clear();
+    for (Statement &nest : nests)
+      for (Statement &part : separate_nests(std::move(nest), tasks * *extent, kernel)) {
+        result.push_back(statement);
+        std::get<For>(result.back().node).body.push_back(std::move(part));
+      }
+    return result;
+  }
+  result.push_back(std::move(statement));
+  return result;
+}
+
 bool parallelize(Statement &statement, const loop::Kernel &kernel, PassContext &context) {
   // The outermost loops, as far as they are named or run once.
   std::vector<For *> loops;
@@ -132,10 +201,16 @@ bool parallelize(Statement &statement, const loop::Kernel &kernel, PassContext &
 } // namespace
 
 bool parallelize_loops(loop::Kernel &kernel, PassContext &context) {
-  if (!kernel.schedule.parallel.empty())
+  if (!kernel.schedule.parallel.empty()) {
+    std::vector<Statement> nests;
+    for (Statement &statement : kernel.body)
+      for (Statement &nest : separate_nests(std::move(statement), 1, kernel))
+        nests.push_back(std::move(nest));
+    kernel.body = std::move(nests);
     for (Statement &statement : kernel.body)
       if (!parallelize(statement, kernel, context))
         return false;
+  }
   kernel.schedule.parallel.clear();
   kernel.schedule.block.clear();
   return true;
