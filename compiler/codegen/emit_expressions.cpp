@@ -202,8 +202,11 @@ Value *FunctionEmitter::load_memory(const Access &access) {
   Value *place = pointer(address);
   int64_t lanes = vector && address.lane_step == size ? lanes_ : 0;
   Value *&value = loaded_[{place, lanes}];
-  if (!value)
+  if (!value) {
     value = builder_.CreateAlignedLoad(vector_type(element, lanes), place, align);
+    if (lanes > 0 && address.buffer->prefetch > 0)
+      prefetches_.emplace_back(place, address.buffer->prefetch);
+  }
   return value;
 }
 

@@ -89,7 +89,7 @@ FunctionEmitter::FunctionEmitter(const loop::Kernel &kernel, llvm::Function *fun
   for (const std::vector<loop::Buffer> *list : {&kernel.inputs, &kernel.outputs})
     for (const loop::Buffer &buffer : *list) {
       Value *slot = offset(buffers, static_cast<int64_t>(8 * position++));
-      MemoryBuffer memory{buffer.name, buffer.dtype, {}, nullptr};
+      MemoryBuffer memory{buffer.name, buffer.dtype, {}, nullptr, buffer.prefetch};
       memory.base =
           builder_.CreateAlignedLoad(builder_.getPtrTy(), slot, llvm::Align(8), buffer.name);
       memory.strides = byte_strides(buffer.dtype, buffer.shape);
@@ -292,6 +292,14 @@ void FunctionEmitter::emit_serial(const For &loop) {
     }
 }
 
+/// Asks for the cache line at some distance, which may lie beyond the buffer, into the second level.
+void FunctionEmitter::emit_prefetch(Value *place, int64_t distance) {
+  place = builder_.CreatePtrAdd(place, builder_.getInt64(static_cast<uint64_t>(distance)));
+  Value *read = builder_.getInt32(0), *locality = builder_.getInt32(2), *data = builder_.getInt32(1);
+  builder_.CreateIntrinsic(llvm::Intrinsic::prefetch, {place->getType()},
+                           {place, read, locality, data});
+}
+
 void FunctionEmitter::emit_range(const For &loop, Value *begin, Value *end) {
   emit_loop(loop, begin, end);
 }
@@ -315,6 +323,7 @@ void FunctionEmitter::emit_loop(const For &loop, Value *lower, Value *upper) {
   level.preheader = preheader;
   level.header = header;
   levels_.push_back(std::move(level));
+  auto outer_prefetches = std::exchange(prefetches_, {});
   enter(body);
   emit(loop.body);
 
@@ -322,6 +331,10 @@ void FunctionEmitter::emit_loop(const For &loop, Value *lower, Value *upper) {
   BasicBlock *exit = new_block(loop.variable + ".exit");
   builder_.CreateBr(latch);
   builder_.SetInsertPoint(latch);
+  // Together at the end: code generation moves no load across a prefetch.
+  for (const auto &[place, distance] : prefetches_)
+    emit_prefetch(place, distance);
+  prefetches_ = std::move(outer_prefetches);
   for (const auto &[phi, step] : levels_.back().stepped)
     phi->addIncoming(offset(phi, step), latch);
   Value *next = builder_.CreateNUWAdd(counter, builder_.getInt64(1));

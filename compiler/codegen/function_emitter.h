@@ -16,6 +16,7 @@ struct MemoryBuffer {
   DType dtype = DType::f32;
   std::vector<int64_t> strides;
   llvm::Value *base = nullptr;
+  int64_t prefetch = 0; // as in loop::Buffer
 };
 
 class FunctionEmitter {
@@ -78,6 +79,7 @@ private:
   void emit_for(const loop::For &loop);
   void emit_serial(const loop::For &loop);
   void emit_loop(const loop::For &loop, llvm::Value *lower, llvm::Value *upper);
+  void emit_prefetch(llvm::Value *place, int64_t distance);
   void emit_unrolled(const loop::For &loop, int64_t first, int64_t count);
   void emit_vector(const loop::For &loop);
   void emit_register(const loop::Register &reg, const std::vector<loop::Statement> &scope);
@@ -148,6 +150,8 @@ private:
   int64_t lanes_ = 0;
   std::map<std::pair<llvm::Value *, int64_t>, llvm::Value *> loaded_; // of this block, by address
   std::map<std::pair<llvm::Value *, int64_t>, llvm::Value *> splats_; // of this block, by lanes
+  // What the loop at work reads of buffers with `prefetch`, and their distances.
+  std::vector<std::pair<llvm::Value *, int64_t>> prefetches_;
   bool failed_ = false;
 };
 

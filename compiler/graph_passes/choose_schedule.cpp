@@ -11,6 +11,7 @@
 // keep it.
 #include "compiler/cost.h"
 #include "compiler/graph_passes/graph_passes.h"
+#include "compiler/graph_passes/prefetch_distance.h"
 #include "compiler/graph_passes/register_tile.h"
 #include "compiler/graph_passes/rewrite.h"
 #include "compiler/graph_passes/schedule_convolution.h"
@@ -44,7 +45,9 @@ public:
         overloaded{
             [&](const Conv2d &) { schedule = schedule_convolution(graph_, members, machine_); },
             [&](const Local2d &) { local(schedule); },
-            [&](const Dense &) { dense(schedule, result); },
+            [&](const Dense &) {
+              dense(schedule, result, graph_.type(anchor.operands[1]));
+            },
             [&](const MaxPool2d &op) { pool(schedule, op, op.dilation, members); },
             [&](const AvgPool2d &op) {
               pool(schedule, op, {1, 1}, members);
@@ -152,17 +155,20 @@ private:
 
   /// One image reads every weight once: whole cache lines of several vectors of outputs. Several
   /// images are the pixels of a register tile, and share the weights while those are in the cache.
-  void dense(Schedule &schedule, const TensorType &type) const {
+  void dense(Schedule &schedule, const TensorType &type, const TensorType &weights) const {
     schedule.vector = {{"oc", lanes_}};
     schedule.unroll = {{"ic", 4}};
     const int64_t images = type.shape[0];
+    const int64_t bytes = 4 * element_count(weights.shape).value_or(0);
     if (images <= 1) {
+      schedule.prefetch = prefetch_distance(bytes, 1);
       schedule.tile = {{"oc", lanes_ * 4}};
       schedule.parallel = {"n", "oc"};
       return;
     }
     RegisterTile tile = register_tile(std::max<int64_t>(1, type.shape[1] / lanes_), 1, machine_);
     schedule.tile = {{"n", std::min(images, tile.pixels)}, {"oc", lanes_ * tile.vectors}};
+    schedule.prefetch = prefetch_distance(bytes, (images + tile.pixels - 1) / tile.pixels);
     schedule.parallel = {"oc", "n"};
   }
 

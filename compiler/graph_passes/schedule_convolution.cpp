@@ -1,5 +1,6 @@
 #include "compiler/graph_passes/schedule_convolution.h"
 
+#include "compiler/graph_passes/prefetch_distance.h"
 #include "compiler/graph_passes/register_tile.h"
 #include "compiler/graph_passes/schedule_winograd.h"
 
@@ -35,7 +36,7 @@ public:
     int64_t group_channels = type.shape[1] / conv.groups;
     int64_t vectors = (group_channels + lanes_ - 1) / lanes_;
     if (type.shape[2] * type.shape[3] == 1)
-      return one_pixel(vectors);
+      return one_pixel(vectors, bytes(filter));
     int64_t pooled = pooled_pixels(members);
     // A fused pool has fewer pixels; a depth_to_space stores those of the convolution.
     const Node &last = graph_.nodes[members.back()];
@@ -49,9 +50,10 @@ public:
     if (width <= 14 && pooled == 1)
       tile = {1, machine_.vector_registers >= 32 ? 28 : free_registers(machine_) - 1};
     const std::optional<int64_t> block = rows_first(node, conv, tile, width);
-    // Weights that come from beyond the cache serve as many pixels as there are registers for.
-    if (block && bytes(filter) > machine_.cache_bytes / 2 && tile.vectors % 2 == 0 && pooled == 1 &&
-        machine_.vector_registers >= 32)
+    // Weights that come from beyond the cache for every few rows serve as many pixels as possible.
+    constexpr int64_t few_rows = 4;
+    if (block && *block <= few_rows && bytes(filter) > machine_.cache_bytes / 2 &&
+        tile.vectors % 2 == 0 && pooled == 1 && machine_.vector_registers >= 32)
       tile = {2, 14};
     int64_t rows = std::clamp<int64_t>(tile.pixels / width, 1, height);
     schedule.tile = {{"oc", lanes_ * tile.vectors}};
@@ -60,6 +62,9 @@ public:
     schedule.tile.push_back({"ow", std::min(tile.pixels, width)});
     schedule.vector = {{"oc", lanes_}};
     schedule.unroll = {{"ic", 4}};
+    const int64_t columns = (width + tile.pixels - 1) / tile.pixels;
+    schedule.prefetch = prefetch_distance(
+        bytes(filter), type.shape[0] * ((height + rows - 1) / rows) * columns);
     const TensorType &input = graph_.type(node.operands[0]);
     schedule.parallel = {"n", "oc", "oh"};
     if (block) {
@@ -86,7 +91,11 @@ private:
     const TensorType &input = graph_.type(node.operands[0]);
     const std::vector<int64_t> &result = graph_.type(node.results[0]).shape;
     const std::vector<int64_t> &filter = graph_.type(node.operands[1]).shape;
-    const int64_t weights = bytes(filter), image = bytes_of_image(input);
+    const int64_t weights = bytes(filter);
+    // Strides can pass over rows and columns that no window reads.
+    auto read = [&](size_t i) { return std::min(filter[2 + i], conv.stride[i]); };
+    const int64_t image =
+        bytes_of_image(input) * (read(0) * read(1)) / (conv.stride[0] * conv.stride[1]);
     const int64_t channel_tiles =
         std::max<int64_t>(1, filter[0] / (tile.vectors * lanes_)); // of all groups
     const int64_t tile_rows =
@@ -139,7 +148,7 @@ private:
 
   /// Without pixels to fill the registers, output channels do: sums that do not wait for each
   /// other.
-  Schedule one_pixel(int64_t vectors) const {
+  Schedule one_pixel(int64_t vectors, int64_t weights) const {
     Schedule schedule;
     int64_t channel_vectors = machine_.vector_registers >= 32 ? 8 : 6;
     while (vectors % channel_vectors != 0)
@@ -148,6 +157,7 @@ private:
     schedule.vector = {{"oc", lanes_}};
     schedule.unroll = {{"ic", 4}};
     schedule.parallel = {"n", "oc"};
+    schedule.prefetch = prefetch_distance(weights, 1);
     return schedule;
   }
 

@@ -1,5 +1,7 @@
 #include "compiler/graph_passes/schedule_winograd.h"
 
+#include "compiler/graph_passes/prefetch_distance.h"
+
 #include <algorithm>
 #include <optional>
 
@@ -59,6 +61,8 @@ Schedule schedule_winograd(const Conv2d &conv, const std::vector<int64_t> &filte
   } else {
     schedule.parallel = {"icb", "ob", "i", "j"};
   }
+  const int64_t sweeps = (tiles + pixels - 1) / pixels; // as many with blocks of tiles
+  schedule.prefetch = prefetch_distance(4 * size * filter[0] * filter[1], sweeps);
   return schedule;
 }
 

@@ -64,10 +64,19 @@ public:
     for (NodeId member : members)
       if (!lowering.lower(graph_.nodes[member]))
         return std::nullopt;
+    prefetch_weights(graph_.nodes[members.front()]);
     return std::move(kernel_);
   }
 
 private:
+  /// The second operand of what the kernel is built around.
+  void prefetch_weights(const Node &anchor) {
+    for (loop::Buffer &input : kernel_.inputs)
+      if (anchor.operands.size() > 1 && input.name == names_.at(anchor.operands[1]))
+        input.prefetch = kernel_.schedule.prefetch;
+    kernel_.schedule.prefetch = 0;
+  }
+
   void add_buffer(std::vector<loop::Buffer> &list, ValueId id) {
     std::string base = identifier(graph_.values[id].name), name = base;
     for (int i = 1; is_reserved(name) || taken_.contains(name); ++i)
@@ -75,7 +84,7 @@ private:
     taken_.insert(name);
     names_[id] = name;
     const TensorType &type = graph_.type(id);
-    list.push_back({name, type.dtype, physical_shape(type)});
+    list.push_back({name, type.dtype, physical_shape(type), 0});
   }
 
   const Graph &graph_;

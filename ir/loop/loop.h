@@ -146,6 +146,7 @@ struct Buffer {
   std::string name;
   DType dtype = DType::f32;
   std::vector<int64_t> shape;
+  int64_t prefetch = 0; // bytes beyond every vector read from which the caches are filled; 0: not
   bool operator==(const Buffer &) const = default;
 };
 

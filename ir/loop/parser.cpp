@@ -66,6 +66,12 @@ private:
       Buffer buffer;
       if (!name || !cursor_.expect(":") || !physical_type(buffer.dtype, buffer.shape))
         return false;
+      if (cursor_.accept_word("prefetch")) {
+        std::optional<int64_t> bytes;
+        if (!cursor_.expect("=") || !(bytes = parse_prefetch_distance(cursor_)))
+          return false;
+        buffer.prefetch = *bytes;
+      }
       buffer.name = name->text;
       list.push_back(std::move(buffer));
     } while (cursor_.accept(","));

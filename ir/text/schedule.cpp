@@ -56,7 +56,7 @@ bool parse_items(TokenCursor &cursor, std::vector<Item> &items, ParseItem parse_
 
 bool parse_entry(TokenCursor &cursor, Schedule &schedule) {
   std::optional<Token> key =
-      cursor.expect(TokenKind::identifier, "one of vector, tile, unroll, parallel, block");
+      cursor.expect(TokenKind::identifier, "one of vector, tile, unroll, parallel, block, prefetch");
   if (!key || !cursor.expect("="))
     return false;
   if (key->text == "vector")
@@ -69,8 +69,10 @@ bool parse_entry(TokenCursor &cursor, Schedule &schedule) {
     return parse_items(cursor, schedule.parallel, parse_loop_name);
   if (key->text == "block")
     return parse_items(cursor, schedule.block, parse_factor);
+  if (key->text == "prefetch")
+    return (schedule.prefetch = parse_prefetch_distance(cursor).value_or(0)) > 0;
   cursor.error_at(key->range, fmt::format("a schedule has no '{}': it has vector, tile, "
-                                          "unroll, parallel and block",
+                                          "unroll, parallel, block and prefetch",
                                           key->text));
   return false;
 }
@@ -89,7 +91,21 @@ std::string to_string(const Schedule &schedule) {
     entries.push_back("parallel=" + spell(schedule.parallel));
   if (!schedule.block.empty())
     entries.push_back("block=" + spell(schedule.block));
+  if (schedule.prefetch > 0)
+    entries.push_back(fmt::format("prefetch={}", schedule.prefetch));
   return entries.empty() ? "" : fmt::format("schedule({})", fmt::join(entries, ", "));
+}
+
+std::optional<int64_t> parse_prefetch_distance(TokenCursor &cursor) {
+  constexpr int64_t least = 64, most = 65536; // a cache line; what caches can hold until it is used
+  SourceRange range = cursor.peek().range;
+  std::optional<int64_t> bytes = cursor.expect_integer("a number of bytes");
+  if (bytes && (*bytes < least || *bytes > most)) {
+    cursor.error_at(range, fmt::format("the distance of {} bytes is not between {} and {}", *bytes,
+                                       least, most));
+    return std::nullopt;
+  }
+  return bytes;
 }
 
 std::optional<Schedule> parse_schedule(TokenCursor &cursor) {
