@@ -34,7 +34,7 @@ constexpr double direct_efficiency = 0.9;
 constexpr double product_efficiency = 0.85;
 
 /// Part of the time for reading weights that adds to the time of the products.
-constexpr double exposed_reads = 0.7;
+constexpr double exposed_reads = 0.5;
 
 /// A larger tile has to be faster by this factor, and so has any: fewer roundings are worth a
 /// little.
@@ -92,7 +92,7 @@ private:
   std::vector<int64_t> candidates() const {
     if (context_.strict_arithmetic)
       return {2};
-    return {2, 4, 5, 6};
+    return {2, 3, 4, 5, 6};
   }
 
   double time(double operations, double weights) const {

@@ -59,7 +59,8 @@ Schedule schedule_winograd(const Conv2d &conv, const std::vector<int64_t> &filte
     schedule.tile.push_back({"ob", 1});
     schedule.parallel = {"icb", "ob"};
   } else {
-    schedule.parallel = {"icb", "ob", "i", "j"};
+    // The inputs' part in a product stays in the cache for all output channels.
+    schedule.parallel = {"icb", "i", "j", "ob"};
   }
   const int64_t sweeps = (tiles + pixels - 1) / pixels; // as many with blocks of tiles
   schedule.prefetch = prefetch_distance(4 * size * filter[0] * filter[1], sweeps);

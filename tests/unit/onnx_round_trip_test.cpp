@@ -41,8 +41,9 @@ void expect_near(const Tensor &a, const Tensor &b) {
   }
   for (size_t i = 0; i < a.floats().size(); ++i) {
     float x = a.floats()[i], y = b.floats()[i];
-    if (x != y && !(std::isnan(x) && std::isnan(y)))
+    if (x != y && !(std::isnan(x) && std::isnan(y))) {
       ASSERT_NEAR(x, y, 1e-5 * std::max(1.0F, std::abs(x))) << "element " << i;
+    }
   }
 }
 
