@@ -23,14 +23,30 @@ PositionRange inner_positions(int64_t pad, int64_t stride, int64_t dilation, int
   return {std::min((pad + stride - 1) / stride, end), end};
 }
 
+bool skips_padding(const Conv2d &conv, const std::vector<int64_t> &input,
+                const std::vector<int64_t> &filter, const std::vector<int64_t> &output) {
+  if (conv.winograd > 0 || conv.groups > 1 || conv.dilation[0] == 1)
+    return false;
+  int64_t seen = 0;
+  for (int64_t tap = 0; tap < filter[2]; ++tap)
+    for (int64_t row = 0; row < output[2]; ++row) {
+      const int64_t place = row * conv.stride[0] + tap * conv.dilation[0] - conv.pad[0];
+      seen += place >= 0 && place < input[2];
+    }
+  return 10 * seen < 9 * filter[2] * output[2];
+}
+
 Halo halo_of(const Conv2d &conv, const std::vector<int64_t> &input,
              const std::vector<int64_t> &filter, const std::vector<int64_t> &output) {
   std::vector<int64_t> computed = output;
   if (conv.winograd > 0)
     for (size_t axis : {2, 3})
       computed[axis] = (output[axis] + conv.winograd - 1) / conv.winograd * conv.winograd;
-  return halo_of_windows(conv.pad, conv.stride, conv.dilation, {filter[2], filter[3]}, input,
-                         computed);
+  Halo halo = halo_of_windows(conv.pad, conv.stride, conv.dilation, {filter[2], filter[3]}, input,
+                              computed);
+  if (skips_padding(conv, input, filter, output))
+    halo[0] = halo[2] = 0;
+  return halo;
 }
 
 } // namespace cnnc

@@ -12,6 +12,7 @@
 //   %d = depth_to_space %c block=[2, 2]           %r.channels = relu %c
 //   %r = relu %d                             =>   %r = depth_to_space %r.channels block=[2, 2]
 //
+// A mean of pixels moves from behind a 1x1 convolution to before it, which then has fewer to compute.
 // Ops that the rewrites leave unread go as well. Members of kernels stay as they are.
 
 #include "compiler/graph_passes/graph_passes.h"
@@ -312,7 +313,28 @@ private:
       return true;
     const std::vector<int64_t> &shape = operand_type().shape;
     bool whole = pool.kernel == std::array{shape[2], shape[3]} && no_pad;
-    return whole && become(GlobalAvgPool2d{}, {operand()});
+    if (whole && become(GlobalAvgPool2d{}, {operand()}))
+      return true;
+    return no_pad && !pool.ceil_mode && pool.stride[0] * pool.stride[1] > 2 && pool_first(pool);
+  }
+  bool simplify(const GlobalAvgPool2d &pool) { return pool_first(pool); }
+
+  /// The mean of a 1x1 convolution's results is its result on the mean of its inputs, which are
+  /// fewer pixels to compute.
+  bool pool_first(const Op &pool) {
+    const auto *conv = operand_op<Conv2d>();
+    constexpr std::array<int64_t, 2> one = {1, 1};
+    if (!conv || conv->stride != one || conv->pad != std::array<int64_t, 4>{} || !plain() ||
+        single_user(graph_, operand()) != id_)
+      return false;
+    const Conv2d copy = *conv;
+    std::vector<ValueId> operands = producer_of(graph_, operand())->operands;
+    const TensorType &filter = graph_.type(operands[1]);
+    if (filter.shape[2] != 1 || filter.shape[3] != 1)
+      return false;
+    const std::string name = graph_.value(operand()).name + ".pooled";
+    operands[0] = add_inferred(graph_, pool, {operands[0]}, graph_.unique_value_name(name));
+    return become(copy, operands);
   }
 
   /// Cuts off rows and columns of the filter that see nothing but padding, as those of atrous

@@ -16,6 +16,7 @@
 
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/graph_passes/views.h"
+#include "compiler/halo.h"
 
 #include <algorithm>
 #include <boost/graph/adjacency_list.hpp>
@@ -188,14 +189,20 @@ private:
   }
 
   /// Whether output tiles hold whole 2x2 windows: those of a product of matrices do not care, those
-  /// of Winograd do where they cut the plane into equal parts.
+  /// of convolutions that leave out padding have one row, those of Winograd do where they cut the
+  /// plane into equal parts.
   bool tiles_hold_windows(NodeId anchor) const {
     if (is<Matmul>(op(anchor)))
       return false;
     const auto *conv = std::get_if<Conv2d>(&op(anchor));
-    if (!conv || conv->winograd <= 0)
+    if (!conv)
       return true;
     const std::vector<int64_t> &shape = type(anchor).shape;
+    if (conv->winograd <= 0) {
+      const std::vector<ValueId> &operands = graph_.nodes[anchor].operands;
+      return !skips_padding(*conv, graph_.type(operands[0]).shape, graph_.type(operands[1]).shape,
+                            shape);
+    }
     return conv->winograd % 2 == 0 && shape[2] % conv->winograd == 0 &&
            shape[3] % conv->winograd == 0;
   }

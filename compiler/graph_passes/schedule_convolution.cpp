@@ -3,6 +3,7 @@
 #include "compiler/graph_passes/prefetch_distance.h"
 #include "compiler/graph_passes/register_tile.h"
 #include "compiler/graph_passes/schedule_winograd.h"
+#include "compiler/halo.h"
 
 #include <algorithm>
 #include <optional>
@@ -37,6 +38,7 @@ public:
     int64_t vectors = (group_channels + lanes_ - 1) / lanes_;
     if (type.shape[2] * type.shape[3] == 1)
       return one_pixel(vectors, bytes(filter));
+    const TensorType &input = graph_.type(node.operands[0]);
     int64_t pooled = pooled_pixels(members);
     // A fused pool has fewer pixels; a depth_to_space stores those of the convolution.
     const Node &last = graph_.nodes[members.back()];
@@ -46,16 +48,19 @@ public:
     RegisterTile tile =
         register_tile(std::max<int64_t>(1, group_channels / lanes_), pooled, machine_);
     // A map narrower than the tile fills it with rows: the weights are then read once for all of
-    // them.
-    if (width <= 14 && pooled == 1)
+    // them. Not where windows leave out padding, row by row.
+    const bool by_rows = skips_padding(conv, input.shape, filter, type.shape);
+    if (width <= 14 && pooled == 1 && !by_rows)
       tile = {1, machine_.vector_registers >= 32 ? 28 : free_registers(machine_) - 1};
+    if (width <= 14 && by_rows && tile.vectors % 2 == 0 && machine_.vector_registers >= 32)
+      tile = {2, 14};
     const std::optional<int64_t> block = rows_first(node, conv, tile, width);
     // Weights that come from beyond the cache for every few rows serve as many pixels as possible.
     constexpr int64_t few_rows = 4;
     if (block && *block <= few_rows && bytes(filter) > machine_.cache_bytes / 2 &&
         tile.vectors % 2 == 0 && pooled == 1 && machine_.vector_registers >= 32)
       tile = {2, 14};
-    int64_t rows = std::clamp<int64_t>(tile.pixels / width, 1, height);
+    int64_t rows = by_rows ? 1 : std::clamp<int64_t>(tile.pixels / width, 1, height);
     schedule.tile = {{"oc", lanes_ * tile.vectors}};
     if (tile.vectors == 1 && rows > 1)
       schedule.tile.push_back({"oh", rows});
@@ -65,7 +70,6 @@ public:
     const int64_t columns = (width + tile.pixels - 1) / tile.pixels;
     schedule.prefetch = prefetch_distance(
         bytes(filter), type.shape[0] * ((height + rows - 1) / rows) * columns);
-    const TensorType &input = graph_.type(node.operands[0]);
     schedule.parallel = {"n", "oc", "oh"};
     if (block) {
       schedule.parallel = {"n", "oh", "oc"};

@@ -7,7 +7,9 @@
 //     } result[n, oc, oh, ow] = sum
 //   }
 //
-// Padding is the halo of the input. dense is the same with a 1x1 window.
+// Padding is the halo of the input. dense is the same with a 1x1 window. Where the rows of a window
+// are so far apart that many of them see padding alone (skips_padding), these are left out by a loop
+// of one iteration or none: for kh, ih in max(0, oh - 12 + kh * 12)..min(14, oh - 11 + kh * 12)
 #include "compiler/halo.h"
 #include "compiler/lowering/extents.h"
 
@@ -44,12 +46,36 @@ struct Window2d {
     return {{"kh", kernel[0]}, {"kw", kernel[1]}};
   }
 
+  /// Puts a loop over `ih` into one over kh: the row of the input, or none where it is padding.
+  void leave_out_padding(loop::For &taps, int64_t input_rows) const {
+    loop::For row;
+    row.variable = "ih";
+    row.lower = {Index(0), h()};
+    row.upper = {Index(input_rows), h() + 1};
+    row.body = std::move(taps.body);
+    taps.body.clear();
+    taps.body.push_back({std::move(row), {}});
+  }
+
   /// Whether the windows stay inside the input and its halo.
   bool inside(const TensorType &input, const TensorType &result) const {
     Halo needed = halo_of_windows(pad, stride, dilation, kernel, input.shape, result.shape);
     return std::equal(needed.begin(), needed.end(), input.layout.halo.begin(), std::less_equal<>());
   }
 };
+
+/// The loops of a variable, at any depth.
+std::vector<loop::For *> loops_named(const std::string &variable, std::vector<Statement> &body) {
+  std::vector<loop::For *> found;
+  for (Statement &statement : body)
+    if (auto *inner = std::get_if<loop::For>(&statement.node)) {
+      if (inner->variable == variable)
+        found.push_back(inner);
+      for (loop::For *deeper : loops_named(variable, inner->body))
+        found.push_back(deeper);
+    }
+  return found;
+}
 
 constexpr const char *no_halo =
     "the input has no halo as wide as the padding; run assign_layouts before lower_loops";
@@ -62,7 +88,9 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
   const TensorType &result = lowering.result();
   const std::vector<int64_t> &filter = lowering.operand(1).shape;
   Window2d window{conv.stride, conv.dilation, {filter[2], filter[3]}, conv.pad};
-  if (!window.inside(lowering.operand(0), result))
+  const TensorType &input = lowering.operand(0);
+  const Halo needed = halo_of(conv, input.shape, filter, result.shape);
+  if (!std::equal(needed.begin(), needed.end(), input.layout.halo.begin(), std::less_equal<>()))
     return lowering.error(no_halo);
   std::vector<int64_t> extents = loop_extents(result);
   // A depthwise convolution has one input channel per output channel: its channel loop is both.
@@ -70,9 +98,11 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
   Index oc = var("oc");
   Index group = conv.groups == 1 ? Index(0) : oc / (filter[0] / conv.groups);
   Expression start = lowering.has_operand(2) ? lowering.read(2, {oc}) : loop::number(0);
+  const bool sparse = skips_padding(conv, input.shape, filter, result.shape);
   auto product = [&](const Index &input_channel, const Index &ic) {
+    const Index row = sparse ? var("ih") : window.h();
     return loop::make_assign({"sum", {}},
-                             lowering.read(0, {var("n"), input_channel, window.h(), window.w()}) *
+                             lowering.read(0, {var("n"), input_channel, row, window.w()}) *
                                  lowering.read(1, {oc, ic, var("kh"), var("kw")}),
                              true);
   };
@@ -85,6 +115,9 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
     reduction =
         reduce_channels(filter[1], lowering.operand(0).layout.block_of(1), window.loops(),
                         [&](const Index &ic) { return product(group * filter[1] + ic, ic); });
+    for (loop::For *taps : loops_named("kh", reduction))
+      if (sparse)
+        window.leave_out_padding(*taps, input.shape[2]);
   }
   Subscripts place = {var("n"), oc, var("oh"), var("ow")};
   std::vector<Statement> body = sum_statements(std::move(start), std::move(reduction),
