@@ -207,8 +207,9 @@ void set_module_target(llvm::Module &module, const Target &target) {
 void set_function_targets(llvm::Module &module, const Target &target) {
   const int64_t vector_bytes = vector_target(target).vector_bytes;
   const std::string width = std::to_string(vector_bytes * 8);
-  // With LLVM's model of Zen 4 loads are placed well before their use. With those of Intel's CPUs they
-  // come right before it, which is 1 to 6 % slower in the loops of convolutions, on Intel's, too.
+  // With LLVM's model of Zen 4 loads are placed well before their use. With those of Intel's CPUs
+  // they come right before it, which is 1 to 6 % slower in the loops of convolutions, on Intel's,
+  // too.
   const std::string tuning = vector_bytes == 64 ? "znver4" : target.cpu;
   for (llvm::Function &function : module) {
     if (function.isDeclaration())

@@ -12,8 +12,8 @@
 //   %d = depth_to_space %c block=[2, 2]           %r.channels = relu %c
 //   %r = relu %d                             =>   %r = depth_to_space %r.channels block=[2, 2]
 //
-// A mean of pixels moves from behind a 1x1 convolution to before it, which then has fewer to compute.
-// Ops that the rewrites leave unread go as well. Members of kernels stay as they are.
+// A mean of pixels moves from behind a 1x1 convolution to before it, which then has fewer to
+// compute. Ops that the rewrites leave unread go as well. Members of kernels stay as they are.
 
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/graph_passes/rewrite.h"

@@ -27,8 +27,8 @@ namespace cnnc {
 
 namespace {
 
-/// Below this many operations a kernel is not worth the moment that threads need to meet. Small ones
-/// are: their inputs lie in the caches of the threads that wrote them.
+/// Below this many operations a kernel is not worth the moment that threads need to meet. Small
+/// ones are: their inputs lie in the caches of the threads that wrote them.
 constexpr int64_t parallel_threshold = 25'000;
 
 class Chooser {
@@ -45,9 +45,7 @@ public:
         overloaded{
             [&](const Conv2d &) { schedule = schedule_convolution(graph_, members, machine_); },
             [&](const Local2d &) { local(schedule); },
-            [&](const Dense &) {
-              dense(schedule, result, graph_.type(anchor.operands[1]));
-            },
+            [&](const Dense &) { dense(schedule, result, graph_.type(anchor.operands[1])); },
             [&](const MaxPool2d &op) { pool(schedule, op, op.dilation, members); },
             [&](const AvgPool2d &op) {
               pool(schedule, op, {1, 1}, members);

@@ -67,9 +67,10 @@ public:
     schedule.tile.push_back({"ow", std::min(tile.pixels, width)});
     schedule.vector = {{"oc", lanes_}};
     schedule.unroll = {{"ic", 4}};
-    const int64_t columns = (width + tile.pixels - 1) / tile.pixels;
-    schedule.prefetch = prefetch_distance(
-        bytes(filter), type.shape[0] * ((height + rows - 1) / rows) * columns);
+    const int64_t tiles_of_image =
+        ((height + rows - 1) / rows) * ((width + tile.pixels - 1) / tile.pixels);
+    schedule.prefetch =
+        prefetch_distance(bytes(filter), std::max<int64_t>(1, type.shape[0]) * tiles_of_image);
     schedule.parallel = {"n", "oc", "oh"};
     if (block) {
       schedule.parallel = {"n", "oh", "oc"};
@@ -99,7 +100,7 @@ private:
     // Strides can pass over rows and columns that no window reads.
     auto read = [&](size_t i) { return std::min(filter[2 + i], conv.stride[i]); };
     const int64_t image =
-        bytes_of_image(input) * (read(0) * read(1)) / (conv.stride[0] * conv.stride[1]);
+        bytes_of_image(input) / (conv.stride[0] * conv.stride[1]) * (read(0) * read(1));
     const int64_t channel_tiles =
         std::max<int64_t>(1, filter[0] / (tile.vectors * lanes_)); // of all groups
     const int64_t tile_rows =
@@ -131,10 +132,10 @@ private:
     return best;
   }
 
-  /// Whether rows should come first although all fits in the cache: every thread then reads the rows
-  /// that it wrote itself in the layer before, instead of half of them from another core's cache.
-  /// The weights are read again for every tile of rows, so they must be few, or fewer than the
-  /// inputs that are not read again for every tile of channels.
+  /// Whether rows should come first although all fits in the cache: every thread then reads the
+  /// rows that it wrote itself in the layer before, instead of half of them from another core's
+  /// cache. The weights are read again for every tile of rows, so they must be few, or fewer than
+  /// the inputs that are not read again for every tile of channels.
   static bool keeps_rows(int64_t input, int64_t result, const std::vector<int64_t> &filter) {
     constexpr int64_t first_level_share = 16 << 10;
     const bool pointwise = filter[2] * filter[3] == 1;

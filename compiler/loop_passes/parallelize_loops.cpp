@@ -148,8 +148,7 @@ std::vector<Statement> separate_nests(Statement statement, int64_t tasks,
   auto *loop = std::get_if<For>(&statement.node);
   const std::optional<int64_t> extent = loop ? loop->extent() : std::nullopt;
   if (extent && (*extent == 1 || is_named(kernel.schedule, loop->variable)) &&
-      tasks * *extent < enough_tasks &&
-      (loop->body.size() == 1 || are_independent(loop->body))) {
+      tasks * *extent < enough_tasks && (loop->body.size() == 1 || are_independent(loop->body))) {
     std::vector<Statement> nests = std::move(loop->body);
     loop->body.clear();
     for (Statement &nest : nests)

@@ -8,8 +8,9 @@
 //   }
 //
 // Padding is the halo of the input. dense is the same with a 1x1 window. Where the rows of a window
-// are so far apart that many of them see padding alone (skips_padding), these are left out by a loop
-// of one iteration or none: for kh, ih in max(0, oh - 12 + kh * 12)..min(14, oh - 11 + kh * 12)
+// are so far apart that many of them see padding alone (skips_padding), these are left out by a
+// loop of one iteration or none: for kh, ih in max(0, oh - 12 + kh * 12)..min(14, oh - 11 + kh *
+// 12)
 #include "compiler/halo.h"
 #include "compiler/lowering/extents.h"
 

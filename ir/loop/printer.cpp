@@ -23,9 +23,9 @@ std::string spell_shape(DType dtype, const std::vector<int64_t> &shape) {
 std::string spell(const std::vector<Buffer> &buffers) {
   std::vector<std::string> items;
   for (const Buffer &buffer : buffers)
-    items.push_back(fmt::format(
-        "{}: {}{}", buffer.name, spell_shape(buffer.dtype, buffer.shape),
-        buffer.prefetch > 0 ? fmt::format(" prefetch={}", buffer.prefetch) : std::string()));
+    items.push_back(fmt::format("{}: {}{}", buffer.name, spell_shape(buffer.dtype, buffer.shape),
+                                buffer.prefetch > 0 ? fmt::format(" prefetch={}", buffer.prefetch)
+                                                    : std::string()));
   return fmt::format("({})", fmt::join(items, ", "));
 }
 

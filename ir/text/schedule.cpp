@@ -55,8 +55,8 @@ bool parse_items(TokenCursor &cursor, std::vector<Item> &items, ParseItem parse_
 }
 
 bool parse_entry(TokenCursor &cursor, Schedule &schedule) {
-  std::optional<Token> key =
-      cursor.expect(TokenKind::identifier, "one of vector, tile, unroll, parallel, block, prefetch");
+  std::optional<Token> key = cursor.expect(
+      TokenKind::identifier, "one of vector, tile, unroll, parallel, block, prefetch");
   if (!key || !cursor.expect("="))
     return false;
   if (key->text == "vector")

@@ -1,6 +1,7 @@
 // The schedule of a kernel: how its loops are to be cut, as an attribute that stands in both texts.
 //
-//   schedule(vector=oc:16, tile=[oc:32, ow:12], unroll=ic:4, parallel=[n, oh, oc], block=oh:4, prefetch=4096)
+//   schedule(vector=oc:16, tile=[oc:32, ow:12], unroll=ic:4, parallel=[n, oh, oc], block=oh:4,
+//   prefetch=4096)
 //
 // choose_schedule writes it (the policy), the loop passes obey it and remove what they have done
 // (the mechanism). Dimensions carry the names of the loops that lowering makes.
