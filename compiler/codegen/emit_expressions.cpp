@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <llvm/IR/Intrinsics.h>
 #include <utility>
 
 namespace cnnc::codegen {
@@ -208,6 +209,16 @@ Value *FunctionEmitter::load_memory(const Access &access) {
       prefetches_.emplace_back(place, address.buffer->prefetch);
   }
   return value;
+}
+
+/// Asks for the cache line at some distance, which may lie beyond the buffer, into the second
+/// level.
+void FunctionEmitter::emit_prefetch(Value *place, int64_t distance) {
+  place = builder_.CreatePtrAdd(place, builder_.getInt64(static_cast<uint64_t>(distance)));
+  Value *read = builder_.getInt32(0), *locality = builder_.getInt32(2),
+        *data = builder_.getInt32(1);
+  builder_.CreateIntrinsic(llvm::Intrinsic::prefetch, {place->getType()},
+                           {place, read, locality, data});
 }
 
 } // namespace cnnc::codegen

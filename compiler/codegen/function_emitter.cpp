@@ -292,16 +292,6 @@ void FunctionEmitter::emit_serial(const For &loop) {
     }
 }
 
-/// Asks for the cache line at some distance, which may lie beyond the buffer, into the second
-/// level.
-void FunctionEmitter::emit_prefetch(Value *place, int64_t distance) {
-  place = builder_.CreatePtrAdd(place, builder_.getInt64(static_cast<uint64_t>(distance)));
-  Value *read = builder_.getInt32(0), *locality = builder_.getInt32(2),
-        *data = builder_.getInt32(1);
-  builder_.CreateIntrinsic(llvm::Intrinsic::prefetch, {place->getType()},
-                           {place, read, locality, data});
-}
-
 void FunctionEmitter::emit_range(const For &loop, Value *begin, Value *end) {
   emit_loop(loop, begin, end);
 }
