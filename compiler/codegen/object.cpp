@@ -1,7 +1,7 @@
 #include "compiler/codegen/object.h"
 
 #include "compiler/codegen/target_internal.h"
-#include "compiler/jobs.h"
+#include "compiler/support/jobs.h"
 
 #include <fmt/format.h>
 #include <llvm/ADT/SmallVector.h>

@@ -10,7 +10,7 @@
 // filters are scaled this way.
 
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/graph_passes/rewrite.h"
+#include "compiler/pass/rewrite.h"
 
 namespace cnnc {
 

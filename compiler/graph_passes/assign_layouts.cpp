@@ -26,12 +26,12 @@
 //                                               kernel @a.copy(%a) -> (%a.copy) { .. relayout .. }
 //                                               %c = concat %a, %x.nchw16c, %a.copy axis=1 : ..
 //                                               nchw16c
-#include "compiler/graph_passes/choose_blocks.h"
+#include "compiler/layout/choose_blocks.h"
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/graph_passes/layout_groups.h"
-#include "compiler/graph_passes/rewrite.h"
-#include "compiler/graph_passes/views.h"
-#include "compiler/halo.h"
+#include "compiler/layout/layout_groups.h"
+#include "compiler/pass/rewrite.h"
+#include "compiler/layout/views.h"
+#include "compiler/layout/halo.h"
 
 #include <algorithm>
 #include <fmt/format.h>

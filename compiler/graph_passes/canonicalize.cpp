@@ -16,7 +16,7 @@
 // compute. Ops that the rewrites leave unread go as well. Members of kernels stay as they are.
 
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/graph_passes/rewrite.h"
+#include "compiler/pass/rewrite.h"
 
 #include <algorithm>
 #include <limits>

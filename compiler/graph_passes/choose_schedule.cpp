@@ -9,16 +9,16 @@
 // registers allow, since every vector of weights is then used for all pixels and every pixel for
 // all vectors; one register too many spills and costs half the speed. Kernels that have a schedule
 // keep it.
-#include "compiler/cost.h"
+#include "compiler/analysis/cost.h"
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/graph_passes/prefetch_distance.h"
-#include "compiler/graph_passes/register_tile.h"
-#include "compiler/graph_passes/rewrite.h"
-#include "compiler/graph_passes/schedule_convolution.h"
-#include "compiler/graph_passes/schedule_matmul.h"
-#include "compiler/graph_passes/schedule_moves.h"
-#include "compiler/graph_passes/schedule_reduction.h"
-#include "compiler/halo.h"
+#include "compiler/schedule/prefetch_distance.h"
+#include "compiler/schedule/register_tile.h"
+#include "compiler/pass/rewrite.h"
+#include "compiler/schedule/convolution.h"
+#include "compiler/schedule/matmul.h"
+#include "compiler/schedule/moves.h"
+#include "compiler/schedule/reduction.h"
+#include "compiler/layout/halo.h"
 
 #include <algorithm>
 #include <fmt/format.h>

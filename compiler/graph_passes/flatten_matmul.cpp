@@ -10,7 +10,7 @@
 // Element-wise ops that follow move before the reshape, where they fuse with the product. A
 // symbolic batch stays a dimension of its own.
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/graph_passes/rewrite.h"
+#include "compiler/pass/rewrite.h"
 
 #include <algorithm>
 #include <numeric>

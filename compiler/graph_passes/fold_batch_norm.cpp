@@ -13,7 +13,7 @@
 // here are expressions of constants: they are computed once, when the weights are stored.
 
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/graph_passes/rewrite.h"
+#include "compiler/pass/rewrite.h"
 
 #include <algorithm>
 

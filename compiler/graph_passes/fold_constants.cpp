@@ -14,7 +14,7 @@
 // nobody reads any more goes.
 
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/graph_passes/rewrite.h"
+#include "compiler/pass/rewrite.h"
 #include "compiler/reference/evaluate.h"
 
 #include <algorithm>

@@ -1,8 +1,8 @@
 // The passes over the graph, one file each. Function = file = `--passes=name` = test.
-// A pass returns false after it has reported an error. compiler/pipeline.cpp has their order.
+// A pass returns false after it has reported an error. compiler/pipeline/pipeline.cpp has their order.
 #pragma once
 
-#include "compiler/pass_context.h"
+#include "compiler/pass/pass_context.h"
 #include "ir/graph/graph.h"
 
 namespace cnnc {

@@ -13,7 +13,7 @@
 // phase, joined by a concat. What is written here about filters is computed once, when the weights
 // are stored. Filters that are computed when the model runs stay as they are.
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/graph_passes/rewrite.h"
+#include "compiler/pass/rewrite.h"
 
 #include <algorithm>
 #include <fmt/format.h>

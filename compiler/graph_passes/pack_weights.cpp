@@ -12,7 +12,7 @@
 // Channel vectors (biases): filled up with zeros to whole blocks. A relayout of a constant is
 // itself a constant, computed by the compiler.
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/graph_passes/rewrite.h"
+#include "compiler/pass/rewrite.h"
 
 namespace cnnc {
 

@@ -17,7 +17,7 @@
 
 #include "compiler/graph_passes/plan_memory.h"
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/graph_passes/views.h"
+#include "compiler/layout/views.h"
 
 #include <algorithm>
 #include <fmt/format.h>

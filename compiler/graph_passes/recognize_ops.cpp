@@ -11,7 +11,7 @@
 // Known are silu, hard_sigmoid, hard_swish, mish, gelu in both forms, layer_norm and
 // depth_to_space. Ops that are left unread go as well. Members of kernels stay as they are.
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/graph_passes/rewrite.h"
+#include "compiler/pass/rewrite.h"
 
 #include <algorithm>
 #include <cassert>

@@ -18,7 +18,7 @@
 // such a convolution is done on plain NCHW. Only filters that are constants, since they are large;
 // what is written here is computed once, when the weights are stored.
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/graph_passes/rewrite.h"
+#include "compiler/pass/rewrite.h"
 
 namespace cnnc {
 

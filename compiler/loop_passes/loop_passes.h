@@ -1,9 +1,9 @@
 // The passes over the loops of one kernel, one file each. Function = file = `--passes=name` = test.
 // Each obeys a part of the kernel's schedule and removes what it has done from it. A pass returns
-// false after it has reported an error. compiler/pipeline.cpp has their order.
+// false after it has reported an error. compiler/pipeline/pipeline.cpp has their order.
 #pragma once
 
-#include "compiler/pass_context.h"
+#include "compiler/pass/pass_context.h"
 #include "ir/loop/loop.h"
 
 namespace cnnc {

@@ -11,7 +11,7 @@
 // are so far apart that many of them see padding alone (skips_padding), these are left out by a
 // loop of one iteration or none: for kh, ih in max(0, oh - 12 + kh * 12)..min(14, oh - 11 + kh *
 // 12)
-#include "compiler/halo.h"
+#include "compiler/layout/halo.h"
 #include "compiler/lowering/extents.h"
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 // `call`.
 #pragma once
 
-#include "compiler/pass_context.h"
+#include "compiler/pass/pass_context.h"
 #include "ir/module/module.h"
 
 namespace cnnc {

@@ -1,7 +1,7 @@
 // What the lowering of an op sees: its operands and results as buffers with logical subscripts.
 #pragma once
 
-#include "compiler/pass_context.h"
+#include "compiler/pass/pass_context.h"
 #include "ir/graph/graph.h"
 #include "ir/loop/loop.h"
 

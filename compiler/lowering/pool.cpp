@@ -17,7 +17,7 @@
 // Bounds that cannot matter are left out. max(m, x) is m > x ? m : x: a NaN in the input becomes
 // the maximum, but the next element of the window replaces it. The reference keeps it; that would
 // take three instructions per element instead of one.
-#include "compiler/halo.h"
+#include "compiler/layout/halo.h"
 #include "compiler/lowering/extents.h"
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// A 3x3 convolution with Winograd's F(m x m, 3x3) (compiler/winograd.h). The result is cut into
+// A 3x3 convolution with Winograd's F(m x m, 3x3) (compiler/tensor/winograd.h). The result is cut into
 // tiles of m x m, counted t = 0, 1 ... over the rows and columns of all images. Three steps, here
 // for m = 4:
 //
@@ -18,8 +18,8 @@
 //   tb:28  the three steps for one block of 28 tiles after the other; threads share the blocks
 //   ob:1   the first step for all tiles, the others for one block of output channels after the
 //   other none   each step for all tiles and channels
-#include "compiler/winograd.h"
-#include "compiler/halo.h"
+#include "compiler/tensor/winograd.h"
+#include "compiler/layout/halo.h"
 #include "compiler/lowering/lowering.h"
 
 #include <algorithm>

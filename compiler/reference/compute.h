@@ -2,7 +2,7 @@
 // types have been checked by infer(); shapes are static.
 #pragma once
 
-#include "compiler/reference/tensor.h"
+#include "compiler/tensor/tensor.h"
 #include "ir/graph/op.h"
 
 namespace cnnc::reference {

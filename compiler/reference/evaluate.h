@@ -5,7 +5,7 @@
 // ONNX.
 #pragma once
 
-#include "compiler/reference/tensor.h"
+#include "compiler/tensor/tensor.h"
 #include "ir/graph/graph.h"
 
 namespace cnnc {

@@ -1,5 +1,5 @@
 #include "compiler/reference/compute.h"
-#include "compiler/reference/index.h"
+#include "compiler/tensor/index.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 // Resize as ONNX defines it: each element of the result from its coordinates in the input, one
 // dimension after the other, in double.
 #include "compiler/reference/compute.h"
-#include "compiler/reference/index.h"
+#include "compiler/tensor/index.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // Values of constants: weights files, conversions, expressions, mistakes.
-#include "compiler/constants.h"
+#include "compiler/constants/constants.h"
 #include "tests/unit/test_files.h"
 #include "tests/unit/test_models.h"
 

@@ -2,7 +2,7 @@
 // do not overlap. What a pass does to which text is in tests/graph_passes.
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/graph_passes/plan_memory.h"
-#include "compiler/graph_passes/views.h"
+#include "compiler/layout/views.h"
 #include "compiler/reference/evaluate.h"
 #include "ir/graph/parser.h"
 #include "ir/graph/printer.h"

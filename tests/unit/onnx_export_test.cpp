@@ -1,6 +1,6 @@
 // Exports of models: every one of the tests and examples against ONNX's own checker and shape
 // inference, the nodes of ops that ONNX spells otherwise, and where weights are.
-#include "compiler/onnx/export.h"
+#include "compiler/onnx/export/export.h"
 #include "onnx_files.h"
 
 #include <onnx/checker.h>

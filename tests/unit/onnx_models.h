@@ -2,7 +2,7 @@
 #pragma once
 
 #include "compiler/cnnc.h"
-#include "compiler/session.h"
+#include "compiler/api/session.h"
 #include "ir/graph/printer.h"
 #include "test_models.h"
 

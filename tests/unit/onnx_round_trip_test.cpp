@@ -1,5 +1,5 @@
 // Every model of the tests as an ONNX file and back: the same outputs in the reference interpreter.
-#include "compiler/onnx/export.h"
+#include "compiler/onnx/export/export.h"
 #include "ir/weights/random.h"
 #include "onnx_files.h"
 #include "onnx_models.h"

@@ -1,5 +1,5 @@
 // Tensors in the memory layouts of their types.
-#include "compiler/physical.h"
+#include "compiler/layout/tensor_layout.h"
 #include "tests/unit/test_models.h"
 
 #include <random>

@@ -1,7 +1,7 @@
 // What the tests that run models share: parsing, tensors from numbers, the reference.
 #pragma once
 
-#include "compiler/constants.h"
+#include "compiler/constants/constants.h"
 #include "compiler/graph_passes/graph_passes.h"
 #include "ir/graph/parser.h"
 

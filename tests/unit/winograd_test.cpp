@@ -1,7 +1,7 @@
 // The matrices of Winograd's method, and the error of the compiled convolutions against sums in
 // double.
 #include "compiler/cnnc.h"
-#include "compiler/winograd.h"
+#include "compiler/tensor/winograd.h"
 #include "tests/unit/test_models.h"
 
 #include <cmath>

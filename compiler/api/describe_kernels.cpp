@@ -1,0 +1,182 @@
+// What every kernel of a model computes and how, for profiles. What a kernel computes stands in the
+// graph just before lowering; its code and the bytes that it moves, in the program.
+#include "compiler/analysis/cost.h"
+#include "compiler/program/program.h"
+#include "compiler/api/session.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
+
+namespace cnnc {
+
+namespace {
+
+/// A pair as "3", or "3x1" when the two differ.
+std::string spell_pair(const std::array<int64_t, 2> &pair) {
+  return pair[0] == pair[1] ? fmt::format("{}", pair[0]) : fmt::format("{}x{}", pair[0], pair[1]);
+}
+
+/// Height and width of an image, or the whole shape behind the batch: "56x56", "512".
+std::string spell_size(const TensorType &type, size_t first) {
+  std::string text;
+  for (size_t i = std::min(first, type.rank()); i < type.rank(); ++i)
+    text += fmt::format("{}{}", text.empty() ? "" : "x", type.shape[i]);
+  return text;
+}
+
+std::string spell_conv2d(const Conv2d &conv, const TensorType &input, const TensorType &filter,
+                         const TensorType &output) {
+  std::string text =
+      fmt::format("conv2d {}->{} {}x{}/{} {}", input.shape[1], output.shape[1], filter.shape[2],
+                  filter.shape[3], spell_pair(conv.stride), spell_size(output, 2));
+  if (conv.groups != 1)
+    text += fmt::format(" groups {}", conv.groups);
+  if (conv.dilation != std::array<int64_t, 2>{1, 1})
+    text += " dilation " + spell_pair(conv.dilation);
+  return text;
+}
+
+/// An op with its shape: `conv2d 64->64 3x3/1 56x56`, `dense 512->1000`, `relayout 3x224x224`.
+std::string spell_main(const Graph &graph, const Node &node) {
+  const TensorType &output = graph.type(node.results[0]);
+  if (const auto *conv = std::get_if<Conv2d>(&node.op))
+    return spell_conv2d(*conv, graph.type(node.operands[0]), graph.type(node.operands[1]), output);
+  if (std::holds_alternative<Dense>(node.op))
+    return fmt::format("dense {}->{}", graph.type(node.operands[0]).shape[1], output.shape[1]);
+  return fmt::format("{} {}", info_of(node.op).name, spell_size(output, 1));
+}
+
+/// An op beside the main one: its name, and the window of a pool.
+std::string spell_fused(const Node &node) {
+  auto window = [](const auto &pool) {
+    return fmt::format("{} {}x{}/{}", pool.name, pool.kernel[0], pool.kernel[1],
+                       spell_pair(pool.stride));
+  };
+  if (const auto *pool = std::get_if<MaxPool2d>(&node.op))
+    return window(*pool);
+  if (const auto *pool = std::get_if<AvgPool2d>(&node.op))
+    return window(*pool);
+  return info_of(node.op).name;
+}
+
+std::string algorithm_of(const Graph &graph, const Node &main) {
+  return std::visit(overloaded{[&](const Conv2d &conv) -> std::string {
+                                 if (conv.winograd > 0)
+                                   return fmt::format("winograd({})", conv.winograd);
+                                 if (conv.groups == 1)
+                                   return "direct";
+                                 bool one_each =
+                                     conv.groups == graph.type(main.operands[0]).shape[1] &&
+                                     conv.groups == graph.type(main.results[0]).shape[1];
+                                 return one_each ? "depthwise" : "grouped";
+                               },
+                               [](const Local2d &) -> std::string { return "direct"; },
+                               [](const ConvTranspose2d &) -> std::string { return "direct"; },
+                               [](const Dense &) -> std::string { return "dense"; },
+                               [](const MaxPool2d &) -> std::string { return "pool"; },
+                               [](const AvgPool2d &) -> std::string { return "pool"; },
+                               [](const GlobalAvgPool2d &) -> std::string { return "pool"; },
+                               [](const Unary &) -> std::string { return "elementwise"; },
+                               [](const Binary &) -> std::string { return "elementwise"; },
+                               [](const Where &) -> std::string { return "elementwise"; },
+                               [](const Cast &) -> std::string { return "elementwise"; },
+                               [](const Gather &) -> std::string { return "copy"; },
+                               [](const Relayout &) -> std::string { return "copy"; },
+                               [](const auto &) -> std::string { return "loops"; }},
+                    main.op);
+}
+
+std::string spell_tile(const Schedule &schedule) {
+  std::string text;
+  for (const LoopFactor &factor : schedule.tile)
+    text += fmt::format("{}{}:{}", text.empty() ? "" : ", ", factor.loop, factor.size);
+  return text;
+}
+
+/// What the ops of a kernel say; the one with the most multiplications, else the first, is its main
+/// one.
+KernelInfo describe_group(const Graph &graph, const KernelGroup &group,
+                          const std::vector<NodeId> &members) {
+  KernelInfo info;
+  info.schedule = to_string(group.schedule);
+  info.tile = spell_tile(group.schedule);
+  NodeId main = members.front();
+  for (NodeId member : members) {
+    int64_t own = multiplications(graph, graph.nodes[member]);
+    if (own > multiplications(graph, graph.nodes[main]))
+      main = member;
+    info.multiplications = checked_add(info.multiplications, own).value_or(int64_t(1) << 62);
+  }
+  for (NodeId member : members) {
+    const Node &node = graph.nodes[member];
+    info.ops += (info.ops.empty() ? "" : " + ") +
+                (member == main ? spell_main(graph, node) : spell_fused(node));
+  }
+  info.algorithm = algorithm_of(graph, graph.nodes[main]);
+  return info;
+}
+
+/// By the name of a kernel's first result, which lowering keeps.
+std::map<std::string, KernelInfo> describe_groups(const Graph &graph) {
+  std::map<std::string, KernelInfo> result;
+  std::vector<std::vector<NodeId>> members = kernel_members(graph);
+  for (KernelId id = 0; id < graph.kernels.size(); ++id) {
+    KernelInterface interface = interface_of(graph, id);
+    if (!interface.outputs.empty())
+      result.emplace(graph.value(interface.outputs[0]).name,
+                     describe_group(graph, graph.kernels[id], members[id]));
+  }
+  return result;
+}
+
+/// Bytes that a call reads and writes. A value that it reads twice counts once.
+void add_bytes(const Graph &lowered, const Node &call, const std::vector<bool> &constant,
+               KernelInfo &info) {
+  auto bytes = [&](ValueId id) { return byte_size(lowered.type(id)).value_or(0); };
+  for (size_t i = 0; i < call.operands.size(); ++i) {
+    ValueId operand = call.operands[i];
+    if (std::find(call.operands.begin(), call.operands.begin() + static_cast<std::ptrdiff_t>(i),
+                  operand) == call.operands.begin() + static_cast<std::ptrdiff_t>(i))
+      (constant[operand] ? info.weight_bytes : info.input_bytes) += bytes(operand);
+  }
+  for (ValueId result : call.results)
+    info.output_bytes += bytes(result);
+}
+
+} // namespace
+
+Result<std::vector<KernelInfo>> describe_kernels(const Model &model, const Options &options) {
+  Session session(model, options);
+  if (!session.resolve_target() || !session.select_model())
+    return session.error();
+  Graph before_lowering = session.model();
+  bool ok = session.run(default_pipeline(), [&](const Pass &pass, const Module &module) {
+    if (pass.graph)
+      before_lowering = module.models.front();
+  });
+  std::optional<ProgramLayout> layout;
+  if (ok)
+    layout =
+        lay_out_program(session.module(), session.model(), session.target(), session.diagnostics());
+  if (!layout)
+    return session.error();
+  const Graph &lowered = session.model();
+  std::vector<bool> constant = lowered.constant_values();
+  std::map<std::string, KernelInfo> groups = describe_groups(before_lowering);
+  std::vector<KernelInfo> kernels;
+  for (const Node &node : lowered.nodes) {
+    if (!std::holds_alternative<Call>(node.op))
+      continue;
+    const codegen::StepDescription &step = layout->description.steps[kernels.size()];
+    auto group = groups.find(lowered.value(node.results[0]).name);
+    KernelInfo info = group == groups.end() ? KernelInfo{} : group->second;
+    info.name = step.name;
+    info.code = step.symbol;
+    add_bytes(lowered, node, constant, info);
+    kernels.push_back(std::move(info));
+  }
+  return kernels;
+}
+
+} // namespace cnnc

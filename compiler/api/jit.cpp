@@ -1,0 +1,58 @@
+// Models in this process.
+#include "compiler/program/build.h"
+
+#include <fmt/format.h>
+
+namespace cnnc {
+
+namespace {
+
+Error error_of(std::string message) {
+  Diagnostics diagnostics;
+  diagnostics.error(std::move(message));
+  return {diagnostics.to_string()};
+}
+
+} // namespace
+
+Result<Program> jit(const Model &model, const Options &options) {
+  Session session(model, options);
+  if (!session.resolve_target() || !session.select_model() || !session.run_all())
+    return session.error();
+  if (!codegen::runs_on_host(session.target()))
+    return error_of(fmt::format("this machine cannot run code for {} ({})", session.target().cpu,
+                                session.target().feature_summary()));
+  std::optional<Build> build = build_model(session);
+  std::shared_ptr<const Program::Content> content = build ? load_build(session, *build) : nullptr;
+  if (!content)
+    return session.error();
+  session.report_warnings();
+  return Program(std::move(content));
+}
+
+const cnnc_model_v1 &Program::table() const { return *content_->code->model(); }
+
+Result<void> Program::run(std::span<const void *const> inputs, std::span<void *const> outputs,
+                          const cnnc_context *context, void *workspace) const {
+  const cnnc_model_v1 &model = table();
+  if (inputs.size() != model.input_count || outputs.size() != model.output_count)
+    return error_of(fmt::format("the model @{} has {} inputs and {} outputs, but {} and {} were "
+                                "given",
+                                model.name, model.input_count, model.output_count, inputs.size(),
+                                outputs.size()));
+  switch (model.run(inputs.data(), outputs.data(), workspace, context)) {
+  case CNNC_OK:
+    return {};
+  case CNNC_INVALID_ARGUMENT:
+    return error_of("an input or output is null, the workspace is not aligned, or the batch is "
+                    "below 1");
+  case CNNC_OUT_OF_MEMORY:
+    return error_of(fmt::format("no memory for a workspace of {} bytes",
+                                cnnc_workspace_size(&model, context ? context->threads : 1)));
+  case CNNC_UNSUPPORTED_CPU:
+    return Error{fmt::format("error: this CPU lacks features of {}\n", model.target_features)};
+  }
+  return error_of("the model returned an unknown status");
+}
+
+} // namespace cnnc

@@ -1,0 +1,130 @@
+#include "compiler/cnnc.h"
+
+#include "compiler/constants/constants.h"
+#include "compiler/graph_passes/graph_passes.h"
+#include "compiler/onnx/import/import.h"
+#include "compiler/api/session.h"
+#include "ir/text/files.h"
+
+namespace cnnc {
+
+namespace {
+
+/// After a mistake in the text: types of the statements that could be read, so that one run shows
+/// mistakes of both kinds.
+void check_incomplete(Module &incomplete, Diagnostics &diagnostics) {
+  PassContext context{diagnostics};
+  for (Graph &graph : incomplete.models) {
+    if (graph.inputs.empty() || graph.nodes.empty())
+      continue;
+    if (graph.outputs.empty())
+      graph.outputs.push_back(graph.nodes.back().results.front());
+    infer_shapes(graph, context);
+  }
+  diagnostics.sort_by_position();
+}
+
+Result<Model> parse_source(std::string text, std::string name, std::filesystem::path file) {
+  Diagnostics diagnostics;
+  auto source = std::make_shared<const Source>(Source{std::move(name), std::move(text)});
+  Module incomplete;
+  std::optional<Module> module = parse_module(source, diagnostics, &incomplete);
+  if (!module) {
+    check_incomplete(incomplete, diagnostics);
+    return Error{diagnostics.to_string()};
+  }
+  auto content = std::make_shared<Model::Content>();
+  content->module = std::move(*module);
+  content->file = std::move(file);
+  return Model(std::move(content));
+}
+
+} // namespace
+
+std::vector<std::string> Model::names() const {
+  std::vector<std::string> names;
+  for (const Graph &model : content_->module.models)
+    names.push_back(model.name);
+  return names;
+}
+
+Result<Model> parse(std::string_view text, std::string_view file) {
+  bool in_memory = file.starts_with('<');
+  return parse_source(std::string(text), std::string(file),
+                      in_memory ? std::filesystem::path() : std::filesystem::path(file));
+}
+
+namespace {
+
+Result<Model> import_source(OnnxBytes bytes, const std::string &name,
+                            const std::filesystem::path &file, const LoadOptions &options) {
+  Diagnostics diagnostics;
+  std::filesystem::path folder = file.parent_path();
+  if (!file.empty() && folder.empty())
+    folder = ".";
+  std::optional<ImportedModel> imported =
+      import_onnx(std::move(bytes), name, folder, options, diagnostics);
+  if (!imported)
+    return Error{diagnostics.to_string()};
+  auto content = std::make_shared<Model::Content>();
+  content->module.models.push_back(std::move(imported->graph));
+  content->tensors = std::move(imported->tensors);
+  content->file = file;
+  return Model(std::move(content));
+}
+
+OnnxBytes owned(std::string text) {
+  auto owner = std::make_shared<const std::string>(std::move(text));
+  return {std::as_bytes(std::span(*owner)), owner};
+}
+
+Result<Model> load_mapped(const std::filesystem::path &file, const LoadOptions &options) {
+  Diagnostics diagnostics;
+  std::optional<MappedFile> mapped = MappedFile::open(file, diagnostics);
+  if (!mapped)
+    return Error{diagnostics.to_string()};
+  auto owner = std::make_shared<const MappedFile>(std::move(*mapped));
+  return import_source({owner->bytes(), owner}, file.string(), file, options);
+}
+
+} // namespace
+
+Result<Model> load(const std::filesystem::path &file, const LoadOptions &options) {
+  if (file.extension() == ".onnx")
+    return load_mapped(file, options);
+  Diagnostics diagnostics;
+  std::optional<std::string> text = read_file(file, diagnostics);
+  if (!text)
+    return Error{diagnostics.to_string()};
+  std::string name = file == "-" ? "<stdin>" : file.string();
+  if (looks_like_onnx(*text))
+    return import_source(owned(std::move(*text)), name, file == "-" ? "" : file, options);
+  if (!options.shapes.empty())
+    return Error{"cnnc: error: --shape is for ONNX files; in a text the types of the inputs say "
+                 "their shapes\n"};
+  return parse_source(std::move(*text), name, file);
+}
+
+Result<Model> load_onnx(std::string_view bytes, std::string_view file, const LoadOptions &options) {
+  bool in_memory = file.starts_with('<');
+  return import_source(owned(std::string(bytes)), std::string(file),
+                       in_memory ? std::filesystem::path() : std::filesystem::path(file), options);
+}
+
+Result<void> check(const Model &model, const Options &options) {
+  Session session(model, options);
+  std::optional<std::vector<const Pass *>> passes =
+      find_passes(std::vector<std::string>{"infer_shapes"}, session.diagnostics());
+  if (!session.resolve_target() || !session.run(*passes))
+    return session.error();
+  for (const Graph &graph : session.module().models)
+    open_constants(model.content(), graph, options, session.diagnostics());
+  if (session.diagnostics().has_errors())
+    return session.error();
+  session.report_warnings();
+  return {};
+}
+
+std::string version() { return "cnnc " CNNC_VERSION " (LLVM " CNNC_LLVM_VERSION ")"; }
+
+} // namespace cnnc

@@ -1,0 +1,336 @@
+// Every kernel against the reference interpreter. After each kernel has run, the reference computes
+// the kernel's ops, as they are in the graph just before lowering, from what the compiled kernels
+// before it wrote: so rounding errors of earlier layers do not count, and a wrong kernel is found
+// at its own output. The model's outputs are compared with the graph as it was written, which
+// covers the graph passes.
+#include "compiler/program/build.h"
+#include "compiler/analysis/cost.h"
+#include "compiler/graph_passes/graph_passes.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <map>
+
+namespace cnnc {
+
+namespace {
+
+/// Rounding errors add up from layer to layer: the outputs of a whole network may differ by this
+/// many times the tolerance of one kernel.
+constexpr double chain_tolerance = 10;
+
+using Values = std::map<std::string, Tensor, std::less<>>;
+
+TensorType one_image(TensorType type) {
+  if (type.has_symbolic_batch())
+    type.shape[0] = 1;
+  return type;
+}
+
+/// An element of a tensor of any type as a number.
+double element(const Tensor &tensor, int64_t index) {
+  auto i = static_cast<size_t>(index);
+  switch (tensor.type().dtype) {
+  case DType::f32:
+    return tensor.elements<float>()[i];
+  case DType::f64:
+    return tensor.elements<double>()[i];
+  case DType::i32:
+    return tensor.elements<int32_t>()[i];
+  case DType::i64:
+    return static_cast<double>(tensor.elements<int64_t>()[i]);
+  case DType::u8:
+  case DType::boolean:
+    return tensor.elements<uint8_t>()[i];
+  }
+  return 0;
+}
+
+VerifiedValue compare(std::string kernel, std::string value, const Tensor &computed,
+                      const Tensor &reference, double tolerance) {
+  VerifiedValue result{std::move(kernel), std::move(value)};
+  for (int64_t i = 0; i < reference.count(); ++i) {
+    double wanted = element(reference, i);
+    double got = element(computed, i);
+    if (std::isfinite(wanted))
+      result.largest = std::max(result.largest, std::abs(wanted));
+    if (wanted == got || (std::isnan(wanted) && std::isnan(got)))
+      continue;
+    double error = std::abs(wanted - got);
+    result.error = std::max(result.error, std::isnan(error) ? INFINITY : error);
+  }
+  result.wrong = result.error > tolerance * result.largest;
+  return result;
+}
+
+/// What the profiling hook needs to compare the results of a kernel as soon as it has run.
+class Comparison {
+public:
+  Comparison(const Graph &before_lowering, const Graph &lowered, const Build &build,
+             double tolerance, Diagnostics &diagnostics)
+      : before_(before_lowering), lowered_(lowered), build_(build), tolerance_(tolerance),
+        diagnostics_(diagnostics), members_(kernel_members(before_lowering)),
+        constant_(before_lowering.constant_values()),
+        constants_(build.constants.provider(before_lowering)) {
+    for (NodeId id = 0; id < lowered.nodes.size(); ++id)
+      if (std::holds_alternative<Call>(lowered.nodes[id].op))
+        calls_.push_back(id);
+  }
+
+  std::vector<void *> outputs;
+  std::vector<VerifiedValue> values;
+
+  void set_input(const std::string &name, const Tensor &tensor) { computed_[name] = tensor; }
+  void after_kernel(uint32_t step, const void *workspace);
+
+private:
+  Tensor read_result(const Value &value, const cnnc_buffer &buffer, const void *workspace) const;
+  std::optional<Tensor> operand(ValueId id);
+  std::optional<std::vector<Tensor>> reference(const std::vector<ValueId> &results);
+
+  const Graph &before_;
+  const Graph &lowered_;
+  const Build &build_;
+  double tolerance_;
+  Diagnostics &diagnostics_;
+  std::vector<std::vector<NodeId>> members_;
+  std::vector<bool> constant_;
+  ValueProvider constants_;
+  std::vector<NodeId> calls_; // of the steps
+  Values computed_;           // what the kernels so far have written
+};
+
+Tensor Comparison::read_result(const Value &value, const cnnc_buffer &buffer,
+                               const void *workspace) const {
+  const auto *memory = buffer.space == CNNC_SPACE_OUTPUT
+                           ? static_cast<const std::byte *>(outputs[buffer.index])
+                           : static_cast<const std::byte *>(workspace);
+  TensorType type = one_image(*value.type);
+  return read_physical({memory + buffer.offset, static_cast<size_t>(byte_size(type).value_or(0))},
+                       type);
+}
+
+/// A value that a kernel reads: a constant, what another kernel wrote, or a view of that.
+std::optional<Tensor> Comparison::operand(ValueId id) {
+  if (constant_[id])
+    return constants_(id, diagnostics_);
+  const Value &value = before_.value(id);
+  if (auto known = computed_.find(value.name); known != computed_.end())
+    return known->second;
+  if (value.producer == no_id)
+    return std::nullopt;
+  const Node &view = before_.nodes[value.producer];
+  std::vector<Tensor> viewed;
+  for (ValueId operand_of_view : view.operands) {
+    std::optional<Tensor> tensor = operand(operand_of_view);
+    if (!tensor)
+      return std::nullopt;
+    viewed.push_back(std::move(*tensor));
+  }
+  std::vector<const Tensor *> operands;
+  for (const Tensor &tensor : viewed)
+    operands.push_back(&tensor);
+  std::vector<TensorType> types;
+  for (ValueId result : view.results)
+    types.push_back(one_image(before_.type(result)));
+  auto results = evaluate(view.op, operands, types, diagnostics_);
+  if (!results)
+    return std::nullopt;
+  auto index = std::find(view.results.begin(), view.results.end(), id) - view.results.begin();
+  return std::move((*results)[static_cast<size_t>(index)]);
+}
+
+std::optional<std::vector<Tensor>> Comparison::reference(const std::vector<ValueId> &results) {
+  std::vector<const Node *> nodes;
+  for (NodeId member : members_[before_.nodes[before_.value(results[0]).producer].kernel])
+    nodes.push_back(&before_.nodes[member]);
+  auto provider = [this](ValueId id, Diagnostics &) { return operand(id); };
+  return run_nodes(before_, nodes, results, provider, 1, diagnostics_);
+}
+
+void Comparison::after_kernel(uint32_t step, const void *workspace) {
+  const Node &call = lowered_.nodes[calls_[step]];
+  const codegen::StepDescription &description = build_.layout.description.steps[step];
+  std::vector<ValueId> results;
+  for (ValueId id : call.results) {
+    const std::string &name = lowered_.value(id).name;
+    std::optional<ValueId> before = before_.find_value(name);
+    bool grouped = before && before_.value(*before).producer != no_id &&
+                   before_.nodes[before_.value(*before).producer].kernel != no_id;
+    if (!grouped) {
+      diagnostics_.error(call.range,
+                         fmt::format("%{} is computed by loops alone: this text does not "
+                                     "say by which ops, so nothing can be compared",
+                                     spell_name(name)));
+      return;
+    }
+    results.push_back(*before);
+  }
+  std::optional<std::vector<Tensor>> wanted = reference(results);
+  for (size_t i = 0; wanted && i < results.size(); ++i) {
+    const Value &value = lowered_.value(call.results[i]);
+    Tensor computed = read_result(value, description.buffers[call.operands.size() + i], workspace);
+    values.push_back(compare(description.name, value.name, computed, (*wanted)[i], tolerance_));
+    computed_[value.name] = std::move(computed);
+  }
+}
+
+class Verifier {
+public:
+  Verifier(const Model &model, const Options &options, double tolerance)
+      : original_(model, options), session_(model, options), tolerance_(tolerance) {}
+
+  std::optional<Verification> run(const InputMaker &make_inputs);
+  Error error() const {
+    const Session &failed = original_.has_errors() ? original_ : session_;
+    return failed.error();
+  }
+
+private:
+  bool compile();
+  void announce() const;
+  bool interpret_written(const std::vector<Tensor> &inputs);
+  std::optional<Verification> run_compiled(const std::vector<Tensor> &inputs);
+
+  Session original_; // types are all it gets
+  Session session_;
+  double tolerance_;
+  Graph before_lowering_;
+  std::optional<Constants> written_constants_;
+  std::optional<Build> build_;
+  std::shared_ptr<const Program::Content> loaded_;
+  Values written_values_;
+};
+
+bool Verifier::compile() {
+  PassContext context{original_.diagnostics()};
+  if (!original_.select_model() || !infer_shapes(original_.model(), context))
+    return false;
+  written_constants_ =
+      original_.open_constants();
+  if (!written_constants_)
+    return false;
+  if (!session_.resolve_target() || !session_.select_model())
+    return false;
+  before_lowering_ = original_.model();
+  bool ok = session_.run(default_pipeline(), [&](const Pass &pass, const Module &module) {
+    if (pass.graph)
+      before_lowering_ = module.models.front();
+  });
+  if (ok && !codegen::runs_on_host(session_.target()))
+    session_.diagnostics().error("this machine cannot run code for " + session_.target().cpu);
+  if (session_.diagnostics().has_errors())
+    return false;
+  build_ = build_model(session_);
+  if (build_)
+    loaded_ = load_build(session_, *build_);
+  return loaded_ != nullptr;
+}
+
+/// The reference interpreter takes about two seconds per thousand million multiplications.
+void Verifier::announce() const {
+  int64_t work = 0;
+  for (const Node &node : before_lowering_.nodes)
+    work += multiplications(before_lowering_, node) / 1'000'000;
+  if (work > 500 && session_.options().remark)
+    session_.options().remark(
+        fmt::format("the reference interpreter computes {} million multiplications, twice", work));
+}
+
+/// The outputs of the model as it was written.
+bool Verifier::interpret_written(const std::vector<Tensor> &inputs) {
+  const Graph &written = original_.model();
+  auto observe = [&](ValueId id, const Tensor &tensor) {
+    if (written.is_output(id))
+      written_values_.insert_or_assign(written.value(id).name, tensor);
+  };
+  return interpret(written, inputs, written_constants_->provider(written), session_.diagnostics(),
+                   observe)
+      .has_value();
+}
+
+std::optional<Verification> Verifier::run_compiled(const std::vector<Tensor> &inputs) {
+  const Graph &lowered = session_.model();
+  Comparison comparison(before_lowering_, lowered, *build_, tolerance_, session_.diagnostics());
+  for (size_t i = 0; i < inputs.size(); ++i)
+    comparison.set_input(lowered.value(lowered.inputs[i]).name, inputs[i]);
+  std::vector<Tensor> outputs;
+  for (ValueId id : lowered.outputs)
+    outputs.emplace_back(one_image(lowered.type(id)));
+  for (Tensor &output : outputs)
+    comparison.outputs.push_back(output.mutable_bytes().data());
+  cnnc_context context = {};
+  context.profile_user = &comparison;
+  context.profile = [](void *user, uint32_t kernel, uint64_t, const void *workspace) {
+    static_cast<Comparison *>(user)->after_kernel(kernel, workspace);
+  };
+  std::vector<const void *> pointers;
+  for (const Tensor &input : inputs)
+    pointers.push_back(input.bytes().data());
+  Result<void> ran = Program(loaded_).run(pointers, comparison.outputs, &context);
+  if (!ran) {
+    session_.diagnostics().error("internal error: the model did not run: " +
+                                 std::string(ran.error()));
+    return std::nullopt;
+  }
+  if (session_.diagnostics().has_errors())
+    return std::nullopt;
+  Verification result{std::move(comparison.values), {}};
+  const Graph &written = original_.model();
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const std::string &name = written.value(written.outputs[i]).name;
+    auto reference = written_values_.find(name);
+    if (reference != written_values_.end())
+      result.outputs.push_back(
+          compare("", name, outputs[i], reference->second, chain_tolerance * tolerance_));
+  }
+  return result;
+}
+
+/// The inputs as tensors of one image each.
+std::optional<Verification> Verifier::run(const InputMaker &make_inputs) {
+  if (!compile())
+    return std::nullopt;
+  Result<std::vector<std::vector<std::byte>>> inputs = make_inputs(Program(loaded_).table());
+  if (!inputs) {
+    session_.diagnostics().error(std::string(inputs.error()));
+    return std::nullopt;
+  }
+  const Graph &written = original_.model();
+  std::vector<Tensor> tensors;
+  for (size_t i = 0; i < written.inputs.size(); ++i) {
+    Tensor tensor(one_image(written.type(written.inputs[i])));
+    if (i >= inputs->size() || (*inputs)[i].size() != tensor.bytes().size()) {
+      session_.diagnostics().error(fmt::format("the input %{} is not one image of {} bytes",
+                                               written.value(written.inputs[i]).name,
+                                               tensor.bytes().size()));
+      return std::nullopt;
+    }
+    std::copy((*inputs)[i].begin(), (*inputs)[i].end(), tensor.mutable_bytes().begin());
+    tensors.push_back(std::move(tensor));
+  }
+  announce();
+  if (!interpret_written(tensors))
+    return std::nullopt;
+  return run_compiled(tensors);
+}
+
+} // namespace
+
+bool Verification::passed() const {
+  auto wrong = [](const VerifiedValue &value) { return value.wrong; };
+  return std::none_of(values.begin(), values.end(), wrong) &&
+         std::none_of(outputs.begin(), outputs.end(), wrong);
+}
+
+Result<Verification> verify(const Model &model, const InputMaker &make_inputs, double tolerance,
+                            const Options &options) {
+  Verifier verifier(model, options, tolerance);
+  std::optional<Verification> result = verifier.run(make_inputs);
+  if (!result)
+    return verifier.error();
+  return std::move(*result);
+}
+
+} // namespace cnnc

@@ -1,0 +1,129 @@
+// Libraries, objects and archives: the build, its weights on disk, and LLD.
+#include "compiler/program/build.h"
+#include "compiler/codegen/link.h"
+#include "compiler/codegen/weights_object.h"
+#include "ir/text/files.h"
+#include "runtime/embedded.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace cnnc {
+
+namespace {
+
+using Linker = bool (*)(const codegen::LinkInputs &, const std::filesystem::path &, Diagnostics &);
+
+/// A file beside the output, where there should be room for the weights; removed at the end.
+class TemporaryFile {
+public:
+  TemporaryFile(const std::filesystem::path &output, Diagnostics &diagnostics) {
+    std::filesystem::path name = output;
+    name.replace_filename("." + output.filename().string() + ".XXXXXX");
+    std::string pattern = name.string();
+    int file = mkstemp(pattern.data());
+    if (file < 0) {
+      diagnostics.error(fmt::format("cannot write '{}': {}", output.string(), strerror(errno)));
+      return;
+    }
+    close(file);
+    path_ = pattern;
+  }
+  ~TemporaryFile() {
+    std::error_code ignored;
+    if (!path_.empty())
+      std::filesystem::remove(path_, ignored);
+  }
+  TemporaryFile(const TemporaryFile &) = delete;
+  TemporaryFile &operator=(const TemporaryFile &) = delete;
+  const std::filesystem::path &path() const { return path_; } // empty when it could not be made
+
+private:
+  std::filesystem::path path_;
+};
+
+bool write_weights_object(Session &session, const Build &build, const std::filesystem::path &path) {
+  Diagnostics &diagnostics = session.diagnostics();
+  std::unique_ptr<codegen::WeightsObjectWriter> writer =
+      codegen::WeightsObjectWriter::open(path, build.layout.description.weights_size, diagnostics);
+  if (!writer)
+    return false;
+  // A network of this size keeps its user waiting for seconds.
+  constexpr uint64_t large = uint64_t(100) << 20;
+  uint64_t size = build.layout.description.weights_size;
+  if (size > large && session.options().remark)
+    session.options().remark(fmt::format("writing {} MB of weights", size / 1'000'000));
+  auto write = [&](uint64_t offset, std::span<const std::byte> bytes, Diagnostics &report) {
+    return writer->write(offset, bytes, report);
+  };
+  return write_weights(weights_source(session, build), write, diagnostics) &&
+         writer->finish(diagnostics);
+}
+
+/// The model's header, and the one that it includes.
+bool write_headers(Session &session, const Build &build, const std::filesystem::path &header) {
+  std::string_view runtime(
+      reinterpret_cast<const char *>(cnnc_embedded_header_begin),
+      static_cast<size_t>(cnnc_embedded_header_end - cnnc_embedded_header_begin));
+  std::filesystem::path runtime_header = header;
+  runtime_header.replace_filename("cnnc_runtime.h");
+  return write_file_atomically(header, codegen::write_header(build.layout.description),
+                               session.diagnostics()) &&
+         write_file_atomically(runtime_header, runtime, session.diagnostics());
+}
+
+std::optional<Artifact> write(Session &session, const std::filesystem::path &file, Linker link) {
+  if (!session.resolve_target() || !session.select_model() || !session.run_all())
+    return std::nullopt;
+  std::optional<Build> build = build_model(session);
+  if (!build)
+    return std::nullopt;
+  TemporaryFile weights(file, session.diagnostics());
+  if (weights.path().empty() || !session.timed("weights", [&] {
+        return write_weights_object(session, *build, weights.path());
+      }))
+    return std::nullopt;
+  codegen::LinkInputs inputs{build->objects, weights.path(),
+                             codegen::model_symbol(build->layout.description)};
+  if (!session.timed("link", [&] { return link(inputs, file, session.diagnostics()); }))
+    return std::nullopt;
+  std::filesystem::path header = std::filesystem::path(file).replace_extension(".h");
+  if (!write_headers(session, *build, header))
+    return std::nullopt;
+  Artifact artifact{file, header};
+  std::error_code ignored;
+  artifact.file_size = std::filesystem::file_size(file, ignored);
+  artifact.code_size = build->code_size;
+  artifact.weights_size = build->layout.description.weights_size;
+  artifact.workspace_size = build->layout.description.workspace_size;
+  return artifact;
+}
+
+Result<Artifact> write(const Model &model, const std::filesystem::path &file,
+                       const Options &options, Linker link) {
+  Session session(model, options);
+  std::optional<Artifact> artifact = write(session, file, link);
+  if (!artifact)
+    return session.error();
+  session.report_warnings();
+  return std::move(*artifact);
+}
+
+} // namespace
+
+Result<Artifact> write_shared_library(const Model &model, const std::filesystem::path &file,
+                                      const Options &options) {
+  return write(model, file, options, codegen::link_shared_library);
+}
+
+Result<Artifact> write_object(const Model &model, const std::filesystem::path &file,
+                              const Options &options) {
+  return write(model, file, options, codegen::link_relocatable);
+}
+
+Result<Artifact> write_archive(const Model &model, const std::filesystem::path &file,
+                               const Options &options) {
+  return write(model, file, options, codegen::write_archive);
+}
+
+} // namespace cnnc

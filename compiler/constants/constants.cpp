@@ -1,0 +1,206 @@
+#include "compiler/constants/constants.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace cnnc {
+
+namespace {
+
+/// The range of the weight's name in the text, else of the op.
+SourceRange name_range(const Node &node) {
+  for (const auto &[attribute, range] : node.attribute_ranges)
+    if (attribute == "name" && range.known())
+      return range;
+  return node.range;
+}
+
+/// The element types of a safetensors file that a constant of this type can have, the first without
+/// conversion.
+std::vector<std::string_view> accepted_dtypes(DType dtype) {
+  switch (dtype) {
+  case DType::f32:
+    return {"F32", "F16", "BF16", "F64"};
+  case DType::f64:
+    return {"F64"};
+  case DType::i32:
+    return {"I32"};
+  case DType::i64:
+    return {"I64"};
+  case DType::u8:
+    return {"U8"};
+  case DType::boolean:
+    return {"BOOL"};
+  }
+  return {};
+}
+
+std::string suggestion(std::string_view key, const NamedTensors &file) {
+  std::vector<std::string_view> names;
+  for (const SafetensorsTensor &tensor : file.tensors)
+    names.push_back(tensor.name);
+  std::string_view near = closest(key, names);
+  return near.empty() ? std::string() : fmt::format("; did you mean {}?", quote(near));
+}
+
+/// The nodes that compute a constant of weights, in order.
+std::vector<const Node *> expression_of(const Graph &graph, ValueId id) {
+  NodeId last = graph.value(id).producer;
+  assert(last != no_id && "an input is not a constant");
+  std::vector<bool> needed(last + 1, false);
+  needed[last] = true;
+  std::vector<const Node *> nodes;
+  for (NodeId node = last + 1; node-- > 0;) {
+    if (!needed[node])
+      continue;
+    if (!std::holds_alternative<Weight>(graph.nodes[node].op))
+      nodes.push_back(&graph.nodes[node]);
+    for (ValueId operand : graph.nodes[node].operands)
+      needed[graph.value(operand).producer] = true;
+  }
+  std::reverse(nodes.begin(), nodes.end());
+  return nodes;
+}
+
+} // namespace
+
+std::filesystem::path resolve_weights_path(const Graph &graph,
+                                           const std::filesystem::path &model_file,
+                                           const std::filesystem::path &option) {
+  if (!option.empty())
+    return option;
+  if (!graph.weights_file.empty())
+    return model_file.parent_path() / graph.weights_file;
+  if (model_file.empty() || model_file == "-")
+    return {};
+  return std::filesystem::path(model_file).replace_extension(".safetensors");
+}
+
+namespace {
+
+const Node *first_weight(const Graph &graph) {
+  for (const Node &node : graph.nodes)
+    if (std::holds_alternative<Weight>(node.op))
+      return &node;
+  return nullptr;
+}
+
+} // namespace
+
+std::optional<Constants> Constants::open(const Graph &graph,
+                                         const std::filesystem::path &weights_file,
+                                         Diagnostics &diagnostics) {
+  const Node *weight = first_weight(graph);
+  if (!weight)
+    return Constants();
+  if (weights_file.empty()) {
+    diagnostics.error(name_range(*weight), "no weights file is given for this weight");
+    return std::nullopt;
+  }
+  std::optional<SafetensorsFile> opened = SafetensorsFile::open(weights_file, diagnostics);
+  if (!opened) {
+    diagnostics.note(name_range(*weight), "the file is needed for this weight");
+    return std::nullopt;
+  }
+  auto file = std::make_shared<const SafetensorsFile>(std::move(*opened));
+  auto tensors = std::make_shared<NamedTensors>();
+  *tensors = {weights_file.string(), file->tensors(), file};
+  return from_tensors(graph, std::move(tensors), diagnostics);
+}
+
+std::optional<Constants> Constants::from_tensors(const Graph &graph,
+                                                 std::shared_ptr<const NamedTensors> tensors,
+                                                 Diagnostics &diagnostics) {
+  Constants constants;
+  constants.tensors_ = std::move(tensors);
+  return constants.check_all(graph, diagnostics) ? std::optional(std::move(constants))
+                                                 : std::nullopt;
+}
+
+bool Constants::check_all(const Graph &graph, Diagnostics &diagnostics) const {
+  bool ok = true;
+  for (const Node &node : graph.nodes)
+    if (const Weight *weight = std::get_if<Weight>(&node.op))
+      // A weight without a type is infer_shapes' to report.
+      if (const std::optional<TensorType> &type = graph.value(node.results[0]).type)
+        ok = check(*weight, *type, node, diagnostics) && ok;
+  return ok;
+}
+
+bool Constants::check(const Weight &weight, const TensorType &type, const Node &node,
+                      Diagnostics &diagnostics) const {
+  auto error = [&](std::string message) {
+    diagnostics.error(name_range(node), std::move(message));
+    return false;
+  };
+  assert(tensors_ && "opened for a graph without weights");
+  const SafetensorsTensor *tensor = find_tensor(tensors_->tensors, weight.key);
+  if (!tensor)
+    return error(fmt::format("there is no weight {} in {}{}", quote(weight.key), tensors_->file,
+                             suggestion(weight.key, *tensors_)));
+  if (tensor->shape != type.shape)
+    return error(fmt::format("weight {} has the shape {} in {}, not {}", quote(weight.key),
+                             to_string(tensor->shape), tensors_->file,
+                             to_string(type.shape, type.batch_name)));
+  std::vector<std::string_view> accepted = accepted_dtypes(type.dtype);
+  if (std::find(accepted.begin(), accepted.end(), tensor->dtype) == accepted.end())
+    return error(fmt::format("weight {} has elements of type {} in {}, which do not convert to {}",
+                             quote(weight.key), tensor->dtype, tensors_->file,
+                             name_of(type.dtype)));
+  return true;
+}
+
+std::optional<Tensor> Constants::load(const Weight &weight, const TensorType &type,
+                                      const Node &node, Diagnostics &diagnostics) const {
+  if (!check(weight, type, node, diagnostics))
+    return std::nullopt;
+  const SafetensorsTensor &stored = *find_tensor(tensors_->tensors, weight.key);
+  bool same_type = stored.dtype == accepted_dtypes(type.dtype).front();
+  auto address = reinterpret_cast<uintptr_t>(stored.data.data());
+  if (same_type && address % static_cast<uintptr_t>(size_of(type.dtype)) == 0)
+    return Tensor::view(type, stored.data);
+  Tensor tensor(type);
+  if (same_type)
+    std::copy(stored.data.begin(), stored.data.end(), tensor.mutable_bytes().begin());
+  else
+    convert_to_f32(stored, tensor.mutable_floats());
+  return tensor;
+}
+
+std::optional<Tensor> Constants::bytes_of(const Graph &graph, ValueId id,
+                                          Diagnostics &diagnostics) const {
+  auto producer = [&](ValueId value) -> const Node & {
+    return graph.nodes[graph.value(value).producer];
+  };
+  ValueId source = id;
+  while (std::holds_alternative<Reshape>(producer(source).op) ||
+         std::holds_alternative<Flatten>(producer(source).op) ||
+         std::holds_alternative<Relayout>(producer(source).op))
+    source = producer(source).operands[0];
+  const Weight *weight = std::get_if<Weight>(&producer(source).op);
+  const TensorType type = logical_type(graph.type(id), 1);
+  const SafetensorsTensor *stored =
+      weight && tensors_ ? find_tensor(tensors_->tensors, weight->key) : nullptr;
+  if (!stored || stored->dtype != accepted_dtypes(type.dtype).front())
+    return value(graph, id, diagnostics);
+  return Tensor::view(type, stored->data);
+}
+
+std::optional<Tensor> Constants::value(const Graph &graph, ValueId id,
+                                       Diagnostics &diagnostics) const {
+  auto weights = [&](ValueId leaf, Diagnostics &to) {
+    const Node &node = graph.nodes[graph.value(leaf).producer];
+    return load(std::get<Weight>(node.op), logical_type(graph.type(leaf), 1), node, to);
+  };
+  std::optional<std::vector<Tensor>> values =
+      run_nodes(graph, expression_of(graph, id), {id}, weights, 1, diagnostics);
+  return values ? std::optional(std::move(values->front())) : std::nullopt;
+}
+
+ValueProvider Constants::provider(const Graph &graph) const {
+  return [this, &graph](ValueId id, Diagnostics &diagnostics) {
+    return value(graph, id, diagnostics);
+  };
+}
+
+} // namespace cnnc

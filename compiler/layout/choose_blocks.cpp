@@ -1,0 +1,184 @@
+#include "compiler/layout/choose_blocks.h"
+#include "compiler/pass/rewrite.h"
+#include "compiler/layout/halo.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace cnnc {
+
+namespace {
+
+const std::vector<int64_t> channels_first = {0, 3, 1, 2};
+
+class BlockChooser {
+public:
+  BlockChooser(const Graph &graph, const std::vector<bool> &constant, int64_t lanes)
+      : graph_(graph), constant_(constant), lanes_(lanes) {}
+
+  std::vector<Block> choose(const std::vector<NodeId> &members) {
+    const Node &first = graph_.nodes[members.front()];
+    // pack_weights lays out filters.
+    if (shape(first.results[0]).size() != 4 || computes_filter(graph_, members))
+      return {};
+    bool blocked =
+        std::visit(overloaded{[&](const Conv2d &conv) { return blocks_convolution(first, conv); },
+                              [&](const Local2d &) { return true; },
+                              [&](const Concat &concat) { return blocks_concat(first, concat); },
+                              [&](const MaxPool2d &) { return blocks_pool(first); },
+                              [&](const AvgPool2d &) { return blocks_pool(first); },
+                              [&](const GlobalAvgPool2d &) { return blocks_pool(first); },
+                              [&](const Resize2d &) { return blocks_pool(first); },
+                              [&](const DepthToSpace &op) { return blocks_shuffle(first, op); },
+                              [&](const SpaceToDepth &) { return blocks_space_to_depth(first); },
+                              [&](const Pad &pad) { return blocks_pad(first, pad); },
+                              [&](const Transpose &op) { return blocks_transpose(first, op); },
+                              [&](const Unary &) { return blocks_elementwise(members); },
+                              [&](const Binary &) { return blocks_elementwise(members); },
+                              [&](const Where &) { return blocks_elementwise(members); },
+                              [&](const Cast &) { return blocks_elementwise(members); },
+                              // Sums of planes are sums of vectors of channels.
+                              [&](const InstanceNorm &) { return is_blocked(first.operands[0]); },
+                              [&](const GroupNorm &norm) { return blocks_groups(first, norm); },
+                              [](const auto &) { return false; }},
+                   first.op);
+    return blocked && finite_in_padding(members) ? std::vector<Block>{{1, lanes_}}
+                                                 : std::vector<Block>{};
+  }
+
+private:
+  const std::vector<int64_t> &shape(ValueId id) const { return graph_.type(id).shape; }
+  bool constant(ValueId id) const { return id < constant_.size() && constant_[id]; }
+  bool is_blocked(ValueId id) const { return graph_.type(id).layout.block_of(1) > 1; }
+  bool whole_blocks(int64_t channels) const { return channels % lanes_ == 0; }
+
+  bool blocks_convolution(const Node &node, const Conv2d &conv) {
+    const std::vector<int64_t> &filter = shape(node.operands[1]);
+    bool depthwise = filter[1] == 1 && filter[0] == conv.groups;
+    return conv.groups == 1 || depthwise ||
+           (whole_blocks(filter[0] / conv.groups) && whole_blocks(filter[1]));
+  }
+
+  bool blocks_pool(const Node &node) {
+    return is_blocked(node.operands[0]) || shape(node.operands[0])[1] >= lanes_;
+  }
+
+  bool blocks_groups(const Node &node, const GroupNorm &norm) {
+    return is_blocked(node.operands[0]) && whole_blocks(shape(node.operands[0])[1] / norm.groups);
+  }
+
+  /// Blocks can be joined along the channels when all parts but the last are whole.
+  bool blocks_concat(const Node &node, const Concat &concat) {
+    bool any = false, whole = true;
+    for (size_t i = 0; i < node.operands.size(); ++i) {
+      any = any || is_blocked(node.operands[i]);
+      whole = whole && (i + 1 == node.operands.size() || concat.axis != 1 ||
+                        whole_blocks(shape(node.operands[i])[1]));
+    }
+    return any && whole && concat.axis >= 1;
+  }
+
+  /// Vectors of channels stay together, or halves of them.
+  bool blocks_shuffle(const Node &node, const DepthToSpace &op) {
+    const int64_t channels = shape(node.results[0])[1];
+    return is_blocked(node.operands[0]) && op.mode == DepthOrder::dcr && channels >= lanes_ &&
+           channels % (lanes_ / 2) == 0;
+  }
+  bool blocks_space_to_depth(const Node &node) {
+    const int64_t channels = shape(node.operands[0])[1];
+    return is_blocked(node.operands[0]) && channels >= lanes_ && channels % (lanes_ / 2) == 0;
+  }
+
+  /// Channels keep their places.
+  bool blocks_pad(const Node &node, const Pad &pad) {
+    return is_blocked(node.operands[0]) && pad.before[1] == 0;
+  }
+
+  /// From channels last to channels first, for ops that want them in blocks.
+  bool blocks_transpose(const Node &node, const Transpose &op) {
+    auto wants_blocks = [&](const Node &user) {
+      return std::holds_alternative<Conv2d>(user.op) ||
+             std::holds_alternative<MaxPool2d>(user.op) ||
+             std::holds_alternative<AvgPool2d>(user.op) ||
+             std::holds_alternative<GlobalAvgPool2d>(user.op);
+    };
+    bool wanted = false;
+    for (const Node &user : graph_.nodes)
+      wanted = wanted || (std::find(user.operands.begin(), user.operands.end(), node.results[0]) !=
+                              user.operands.end() &&
+                          wants_blocks(user));
+    return wanted && op.permutation == channels_first && shape(node.results[0])[1] >= lanes_ &&
+           !is_blocked(node.operands[0]);
+  }
+
+  bool blocks_elementwise(const std::vector<NodeId> &members) {
+    for (NodeId member : members)
+      for (ValueId operand : graph_.nodes[member].operands)
+        if (!constant(operand) && is_blocked(operand))
+          return true;
+    return false;
+  }
+
+  /// The lanes that fill up the last block must not become infinite or NaN: what reads them
+  /// multiplies them by zero.
+  bool finite_in_padding(const std::vector<NodeId> &members) {
+    if (whole_blocks(shape(graph_.nodes[members.front()].results[0])[1]))
+      return true;
+    return std::none_of(members.begin(), members.end(), [&](NodeId member) {
+      const Op &op = graph_.nodes[member].op;
+      const auto *binary = std::get_if<Binary>(&op);
+      const auto *unary = std::get_if<Unary>(&op);
+      return (binary && (binary->kind == BinaryKind::div || binary->kind == BinaryKind::pow)) ||
+             (unary && (unary->kind == UnaryKind::exp || unary->kind == UnaryKind::log ||
+                        unary->kind == UnaryKind::sqrt || unary->kind == UnaryKind::reciprocal));
+    });
+  }
+
+  const Graph &graph_;
+  const std::vector<bool> &constant_;
+  int64_t lanes_;
+};
+
+} // namespace
+
+bool computes_filter(const Graph &graph, const std::vector<NodeId> &members) {
+  const Node &last = graph.nodes[members.back()];
+  return (std::holds_alternative<Unary>(last.op) || std::holds_alternative<Binary>(last.op)) &&
+         reader_of_filter(graph, last.results[0]).has_value();
+}
+
+std::vector<Block> choose_blocks(const Graph &graph, const std::vector<bool> &constant,
+                                 const Machine &machine, const std::vector<NodeId> &members) {
+  return BlockChooser(graph, constant, machine.vector_lanes).choose(members);
+}
+
+void pad_dilated_pools(Graph &graph) {
+  for (NodeId id = 0, count = static_cast<NodeId>(graph.nodes.size()); id < count; ++id) {
+    const auto *found = std::get_if<MaxPool2d>(&graph.nodes[id].op);
+    if (!found || found->dilation == std::array<int64_t, 2>{1, 1})
+      continue;
+    MaxPool2d pool = *found;
+    ValueId input = graph.nodes[id].operands[0];
+    TensorType padded = graph.type(input);
+    Halo halo = halo_of_windows(pool.pad, pool.stride, pool.dilation, pool.kernel, padded.shape,
+                                graph.type(graph.nodes[id].results[0]).shape);
+    pool.pad = {};
+    pool.ceil_mode = false;
+    graph.nodes[id].op = pool;
+    if (halo == Halo{})
+      continue;
+    Pad pad;
+    pad.before = {0, 0, halo[0], halo[1]};
+    pad.after = {0, 0, halo[2], halo[3]};
+    pad.value = -std::numeric_limits<double>::infinity();
+    padded.shape[2] += halo[0] + halo[2];
+    padded.shape[3] += halo[1] + halo[3];
+    ValueId result = graph.add_node(pad, {input}, graph.values[input].name + ".pad", padded);
+    graph.nodes.back().kernel = static_cast<KernelId>(graph.kernels.size());
+    graph.kernels.push_back({graph.values[result].name, {}, {}});
+    graph.nodes[id].operands[0] = result;
+  }
+  graph.sort();
+}
+
+} // namespace cnnc

@@ -1,0 +1,16 @@
+// Between logical tensors and memory in the layout of a type (ir/graph/type.h).
+#pragma once
+
+#include "compiler/tensor/tensor.h"
+
+namespace cnnc {
+
+/// Stores a tensor in the layout of `type`, whose shape is the tensor's; halo and padding lanes
+/// become zero; filters are transformed if the layout is Winograd's. `memory` has byte_size(type)
+/// bytes.
+void write_physical(const Tensor &tensor, const TensorType &type, std::span<std::byte> memory);
+
+/// The inverse, which Winograd's layouts have not: reads a tensor of static shape from memory. Halo and padding lanes are not read.
+Tensor read_physical(std::span<const std::byte> memory, const TensorType &type);
+
+} // namespace cnnc

@@ -1,0 +1,318 @@
+// Ops on single elements.
+#include "compiler/onnx/import/ops.h"
+#include "compiler/onnx/import/reshape.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <limits>
+#include <onnx/onnx_pb.h>
+
+namespace cnnc {
+
+namespace {
+
+struct UnaryImport {
+  std::string_view onnx, op;
+  std::vector<std::pair<std::string_view, double>> numbers = {}; // attributes and their defaults
+};
+
+const UnaryImport &unary_import(std::string_view onnx) {
+  static const std::vector<UnaryImport> table = {
+      {"Abs", "abs"},
+      {"Ceil", "ceil"},
+      {"Celu", "celu", {{"alpha", 1}}},
+      {"Elu", "elu", {{"alpha", 1}}},
+      {"Erf", "erf"},
+      {"Exp", "exp"},
+      {"Floor", "floor"},
+      {"HardSigmoid", "hard_sigmoid", {{"alpha", 0.2}, {"beta", 0.5}}},
+      {"HardSwish", "hard_swish"},
+      {"LeakyRelu", "leaky_relu", {{"alpha", 0.01}}},
+      {"Log", "log"},
+      {"Mish", "mish"},
+      {"Neg", "neg"},
+      {"Not", "not"},
+      {"Reciprocal", "reciprocal"},
+      {"Relu", "relu"},
+      {"Round", "round"},
+      {"Selu",
+       "selu",
+       {{"alpha", 1.67326319217681884765625}, {"gamma", 1.05070102214813232421875}}},
+      {"Sigmoid", "sigmoid"},
+      {"Sign", "sign"},
+      {"Softplus", "softplus"},
+      {"Softsign", "softsign"},
+      {"Sqrt", "sqrt"},
+      {"Tanh", "tanh"},
+      {"ThresholdedRelu", "thresholded_relu", {{"alpha", 1}}},
+  };
+  return *std::ranges::find(table, onnx, &UnaryImport::onnx);
+}
+
+bool import_unary(OnnxNode &node) {
+  if (!node.require_inputs(1, 1))
+    return false;
+  const UnaryImport &row = unary_import(node.op());
+  Attributes attributes;
+  for (const auto &[name, default_value] : row.numbers)
+    attributes.emplace_back(name, node.number(name, default_value));
+  node.ignore("consumed_inputs"); // of opset 1
+  if (row.op == "not")
+    return node.result(node.emit(row.op, {node.operand(0)}));
+  return node.result(node.emit_arithmetic(row.op, {node.operand(0)}, attributes));
+}
+
+/// Until opset 6 broadcasting was asked for by an attribute, and `axis` said where the dimensions
+/// of the second operand begin in those of the first.
+ValueId second_operand(OnnxNode &node) {
+  ValueId value = node.operand(1);
+  if (node.opset() >= 7)
+    return value;
+  node.ignore("consumed_inputs");
+  bool broadcasts = node.integer("broadcast", 0) != 0;
+  size_t rank = node.rank(0), own = node.rank(1);
+  int64_t axis = node.integer("axis", static_cast<int64_t>(rank) - static_cast<int64_t>(own));
+  if (!broadcasts && node.shape(0) != node.shape(1)) {
+    node.fail(fmt::format("its operands are {} and {}, which opset {} allows only with "
+                          "'broadcast' = 1",
+                          to_string(node.type(0)), to_string(node.type(1)), node.opset()));
+    return no_id;
+  }
+  if (!broadcasts || own == 0)
+    return value;
+  std::optional<size_t> first = read_axis(node, axis, rank);
+  if (!first || *first + own > rank) {
+    if (first)
+      node.fail(fmt::format("the second operand does not fit behind axis {} of the first", axis));
+    return no_id;
+  }
+  std::vector<int64_t> shape = node.shape(1);
+  shape.resize(rank - *first, 1);
+  return reshaped(node, value, std::move(shape));
+}
+
+struct BinaryImport {
+  enum class Kind { arithmetic, comparison, logic };
+  std::string_view onnx, op;
+  Kind kind = Kind::arithmetic;
+};
+
+const BinaryImport &binary_import(std::string_view onnx) {
+  using enum BinaryImport::Kind;
+  static const std::vector<BinaryImport> table = {
+      {"Add", "add"},
+      {"Sub", "sub"},
+      {"Mul", "mul"},
+      {"Div", "div"},
+      {"Pow", "pow"},
+      {"Equal", "equal", comparison},
+      {"Less", "less", comparison},
+      {"LessOrEqual", "less_or_equal", comparison},
+      {"Greater", "greater", comparison},
+      {"GreaterOrEqual", "greater_or_equal", comparison},
+      {"And", "and", logic},
+      {"Or", "or", logic},
+      {"Xor", "xor", logic},
+  };
+  return *std::ranges::find(table, onnx, &BinaryImport::onnx);
+}
+
+bool import_binary(OnnxNode &node) {
+  if (!node.require_inputs(2, 2))
+    return false;
+  const BinaryImport &row = binary_import(node.op());
+  ValueId a = node.operand(0), b = second_operand(node);
+  switch (row.kind) {
+  case BinaryImport::Kind::arithmetic:
+    return node.result(node.emit_arithmetic(row.op, {a, b}));
+  case BinaryImport::Kind::comparison: // of integers and truth values, too
+    return node.result(node.emit(row.op, {node.as_floats(a), node.as_floats(b)}));
+  case BinaryImport::Kind::logic:
+    return node.result(node.emit(row.op, {a, b}));
+  }
+  return false;
+}
+
+/// The remainder of a division rounded down, or towards zero with fmod = 1. Exact for integers up
+/// to 2^24.
+bool import_mod(OnnxNode &node) {
+  if (!node.require_inputs(2, 2))
+    return false;
+  bool towards_zero = node.integer("fmod", 0) != 0;
+  DType dtype = node.type(0).dtype;
+  if (!towards_zero && dtype == DType::f32)
+    return node.fail("the remainder of floats needs fmod = 1");
+  ValueId a = node.as_floats(node.operand(0)), b = node.as_floats(node.operand(1));
+  ValueId quotient = node.emit("div", {a, b});
+  ValueId rounded = towards_zero
+                        ? node.emit("mul", {node.emit("sign", {quotient}),
+                                            node.emit("floor", {node.emit("abs", {quotient})})})
+                        : node.emit("floor", {quotient});
+  ValueId remainder = node.emit("sub", {a, node.emit("mul", {rounded, b})});
+  return node.result(node.converted(remainder, dtype));
+}
+
+/// Of any number of operands: Sum, Mean, Max, Min.
+bool import_variadic(OnnxNode &node) {
+  size_t count = node.input_count();
+  if (!node.require_inputs(std::max<size_t>(1, count), count))
+    return false;
+  node.ignore("consumed_inputs");
+  std::string_view op = node.op() == "Max" ? "max" : node.op() == "Min" ? "min" : "add";
+  if (count == 1)
+    return node.pass_through(0);
+  ValueId result = node.operand(0);
+  for (size_t i = 1; i < count; ++i)
+    result = node.emit_arithmetic(op, {result, node.operand(i)});
+  if (node.op() == "Mean")
+    result = node.emit("div", {result, node.splat(static_cast<double>(count))});
+  return node.result(result);
+}
+
+/// The slope of old files has one number per channel, whatever the rank of the input.
+bool import_prelu(OnnxNode &node) {
+  if (!node.require_inputs(2, 2))
+    return false;
+  node.ignore("consumed_inputs");
+  ValueId slope = node.operand(1);
+  size_t rank = node.rank(0);
+  if (node.rank(1) == 1 && rank > 2 && node.shape(1)[0] != 1 &&
+      (node.opset() < 7 || node.shape(1)[0] != node.shape(0).back())) {
+    std::vector<int64_t> shape(rank - 1, 1);
+    shape[0] = node.shape(1)[0];
+    slope = reshaped(node, slope, shape);
+  }
+  return node.result(node.emit("prelu", {node.operand(0), slope}));
+}
+
+/// Bounds as attributes until opset 10, then as inputs, which may be left out or be computed.
+bool import_clip(OnnxNode &node) {
+  bool attributes = node.opset() < 11;
+  if (!node.require_inputs(1, attributes ? 1 : 3))
+    return false;
+  node.ignore("consumed_inputs");
+  Attributes bounds;
+  ValueId value = node.operand(0);
+  for (size_t i = 1; i <= 2; ++i) {
+    std::string_view name = i == 1 ? "min" : "max";
+    if (attributes && node.has_attribute(name)) {
+      // The defaults of old versions stand for no bound.
+      double bound = node.number(name, 0);
+      if (std::abs(bound) < static_cast<double>(std::numeric_limits<float>::max()))
+        bounds.emplace_back(name, bound);
+    } else if (!attributes && node.has(i)) {
+      const FixedTensor *known = node.fixed(i);
+      if (known && known->count() == 1)
+        bounds.emplace_back(name, known->is_float() ? shortest_double(known->floats()[0])
+                                                    : known->number(0));
+      else // the lower bound first, as the upper one wins
+        value = node.emit_arithmetic(i == 1 ? "max" : "min", {value, node.operand(i)});
+    }
+  }
+  if (bounds.empty())
+    return node.result(value);
+  bool crossed =
+      bounds.size() == 2 && std::get<double>(bounds[0].second) > std::get<double>(bounds[1].second);
+  if (crossed) // everything is the upper bound
+    bounds[0].second = bounds[1].second;
+  return node.result(node.emit_arithmetic("clip", {value}, bounds));
+}
+
+bool import_gelu(OnnxNode &node) {
+  if (!node.require_inputs(1, 1))
+    return false;
+  std::string approximate = node.word("approximate", "none");
+  if (approximate != "none" && approximate != "tanh")
+    return node.fail(
+        fmt::format("'approximate' is '{}', but must be none or tanh", printable(approximate)));
+  bool tanh = approximate == "tanh";
+  return node.result(node.emit(tanh ? "gelu_tanh" : "gelu", {node.operand(0)}));
+}
+
+bool import_cast(OnnxNode &node) {
+  if (!node.require_inputs(1, 1))
+    return false;
+  node.integer("saturate", 1); // of 8-bit floats
+  std::optional<DType> to = read_cast_type(node);
+  if (!to)
+    return false;
+  if (*to == node.type(0).dtype)
+    return node.pass_through(0);
+  return node.result(
+      node.emit("cast", {node.operand(0)}, {{"to", Word{std::string(name_of(*to))}}}));
+}
+
+constexpr ImportRow rows[] = {{"Cast", import_cast},
+                              {"Clip", import_clip},
+                              {"PRelu", import_prelu},
+                              {"Gelu", import_gelu},
+                              {"Abs", import_unary},
+                              {"Ceil", import_unary},
+                              {"Celu", import_unary},
+                              {"Elu", import_unary},
+                              {"Erf", import_unary},
+                              {"Exp", import_unary},
+                              {"Floor", import_unary},
+                              {"HardSigmoid", import_unary},
+                              {"HardSwish", import_unary},
+                              {"LeakyRelu", import_unary},
+                              {"Log", import_unary},
+                              {"Mish", import_unary},
+                              {"Neg", import_unary},
+                              {"Not", import_unary},
+                              {"Reciprocal", import_unary},
+                              {"Relu", import_unary},
+                              {"Round", import_unary},
+                              {"Selu", import_unary},
+                              {"Sigmoid", import_unary},
+                              {"Sign", import_unary},
+                              {"Softplus", import_unary},
+                              {"Softsign", import_unary},
+                              {"Sqrt", import_unary},
+                              {"Tanh", import_unary},
+                              {"ThresholdedRelu", import_unary},
+                              {"Add", import_binary},
+                              {"Sub", import_binary},
+                              {"Mul", import_binary},
+                              {"Div", import_binary},
+                              {"Pow", import_binary},
+                              {"Equal", import_binary},
+                              {"Less", import_binary},
+                              {"LessOrEqual", import_binary},
+                              {"Greater", import_binary},
+                              {"GreaterOrEqual", import_binary},
+                              {"And", import_binary},
+                              {"Or", import_binary},
+                              {"Xor", import_binary},
+                              {"Mod", import_mod},
+                              {"Sum", import_variadic},
+                              {"Mean", import_variadic},
+                              {"Max", import_variadic},
+                              {"Min", import_variadic}};
+
+} // namespace
+
+/// A number since opset 6, before that a name.
+std::optional<DType> read_cast_type(OnnxNode &node) {
+  int64_t type = onnx::TensorProto::UNDEFINED;
+  if (node.opset() >= 6) {
+    type = node.integer("to", type);
+  } else {
+    onnx::TensorProto::DataType named = onnx::TensorProto::UNDEFINED;
+    onnx::TensorProto::DataType_Parse(node.word("to", ""), &named);
+    type = named;
+  }
+  std::optional<DType> result =
+      type > 0 && type < 1000 ? dtype_of(static_cast<int32_t>(type)) : std::nullopt;
+  if (!result && !node.has_wrong_attribute())
+    node.fail(
+        fmt::format("a cast to {} is not supported, only to FLOAT (FLOAT16, BFLOAT16 and "
+                    "DOUBLE stay f32), INT32, INT64, UINT8 and BOOL",
+                    onnx_type_name(static_cast<int32_t>(std::clamp<int64_t>(type, 0, 1000)))));
+  return result;
+}
+
+std::span<const ImportRow> elementwise_imports() { return rows; }
+
+} // namespace cnnc

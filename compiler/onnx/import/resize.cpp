@@ -1,0 +1,407 @@
+// Resize and Upsample of maps, and Pad.
+#include "compiler/onnx/import/ops.h"
+#include "compiler/onnx/import/reshape.h"
+#include "compiler/onnx/import/window.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <numeric>
+
+namespace cnnc {
+
+namespace {
+
+/// What Resize computes, per dimension of the input. Empty lists: not given.
+struct Resizing {
+  std::vector<double> scales;
+  std::vector<int64_t> sizes;
+  std::vector<double> region; // starts, then ends
+};
+
+bool check_lengths(OnnxNode &node, const Resizing &resizing, size_t rank) {
+  constexpr double largest_scale = 1e6;
+  for (double scale : resizing.scales)
+    if (!(scale > 0) || scale > largest_scale)
+      return node.fail(
+          fmt::format("the scale {} is not above 0 and at most {}", scale, largest_scale));
+  for (double position : resizing.region)
+    if (!(std::abs(position) <= largest_scale))
+      return node.fail(fmt::format("the region (roi) holds {}, but must be within {} and {}",
+                                   position, -largest_scale, largest_scale));
+  for (int64_t size : resizing.sizes)
+    if (size < 1 || size > largest_dim)
+      return node.fail(fmt::format("the size {} is not in 1..{}", size, largest_dim));
+  if (resizing.scales.empty() == resizing.sizes.empty())
+    return node.fail("it needs either scales or sizes");
+  size_t given = std::max(resizing.scales.size(), resizing.sizes.size());
+  return given == rank ||
+         node.fail(fmt::format("{} scales or sizes do not fit {} dimensions", given, rank));
+}
+
+/// Since opset 18 the lists may be for some axes only.
+template <class T>
+bool spread(OnnxNode &node, std::vector<T> &list, const std::vector<int64_t> &axes,
+            std::vector<T> all) {
+  if (list.empty())
+    return true;
+  if (list.size() != axes.size())
+    return node.fail(fmt::format("{} numbers do not fit {} axes", list.size(), axes.size()));
+  for (size_t i = 0; i < axes.size(); ++i)
+    all[static_cast<size_t>(axes[i])] = list[i];
+  list = std::move(all);
+  return true;
+}
+
+/// The same for a region: the other dimensions stay whole.
+void spread_region(std::vector<double> &region, const std::vector<int64_t> &axes, size_t rank) {
+  std::vector<double> all(rank, 0);
+  all.resize(2 * rank, 1);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    all[static_cast<size_t>(axes[i])] = region[i];
+    all[rank + static_cast<size_t>(axes[i])] = region[axes.size() + i];
+  }
+  region = std::move(all);
+}
+
+/// keep_aspect_ratio_policy: one scale for all the axes given, so that none is larger (smaller)
+/// than its size.
+bool apply_policy(OnnxNode &node, Resizing &resizing, const std::vector<int64_t> &axes,
+                  const std::vector<int64_t> &shape) {
+  std::string policy = node.word("keep_aspect_ratio_policy", "stretch");
+  if (policy != "stretch" && policy != "not_larger" && policy != "not_smaller")
+    return node.fail(fmt::format("'keep_aspect_ratio_policy' is '{}', but must be stretch, "
+                                 "not_larger or not_smaller",
+                                 printable(policy)));
+  if (policy == "stretch" || resizing.sizes.empty())
+    return true;
+  if (is_empty(node.type(0)))
+    return node.fail(fmt::format("{} has no elements to resize", to_string(node.type(0))));
+  bool not_larger = policy == "not_larger";
+  double scale = not_larger ? INFINITY : 0;
+  for (int64_t axis : axes) {
+    auto i = static_cast<size_t>(axis);
+    double own = static_cast<double>(resizing.sizes[i]) / static_cast<double>(shape[i]);
+    scale = not_larger ? std::min(scale, own) : std::max(scale, own);
+  }
+  for (int64_t axis : axes) {
+    auto i = static_cast<size_t>(axis);
+    double size = std::round(scale * static_cast<double>(shape[i]));
+    resizing.sizes[i] = static_cast<int64_t>(std::min(size, static_cast<double>(largest_dim) + 1));
+  }
+  return check_lengths(node, resizing, shape.size());
+}
+
+/// The dimensions that the lists are for, in their order: all of them without 'axes'.
+std::optional<std::vector<int64_t>> read_resized_axes(OnnxNode &node) {
+  std::vector<int64_t> axes(node.rank(0));
+  std::iota(axes.begin(), axes.end(), int64_t(0));
+  std::optional<std::vector<int64_t>> given = node.integers("axes");
+  if (!given)
+    return axes;
+  for (int64_t &axis : *given) {
+    std::optional<size_t> counted = read_axis(node, axis, node.rank(0));
+    if (!counted)
+      return std::nullopt;
+    axis = static_cast<int64_t>(*counted);
+  }
+  return given;
+}
+
+/// The lists as the node has them.
+std::optional<Resizing> read_lists(OnnxNode &node) {
+  Resizing resizing;
+  bool with_region = node.opset() >= 11;
+  size_t scales = with_region ? 2 : 1;
+  auto read_numbers = [&](size_t input, std::string_view what, std::vector<double> &to) {
+    if (!node.has(input))
+      return true;
+    std::optional<std::vector<double>> list = node.known_numbers(input, what);
+    to = list.value_or(std::vector<double>());
+    return list.has_value();
+  };
+  if (!read_numbers(scales, "the scales", resizing.scales) ||
+      (with_region && !read_numbers(1, "the region", resizing.region)))
+    return std::nullopt;
+  if (with_region && node.has(3)) {
+    std::optional<std::vector<int64_t>> sizes = node.known_shape(3, "the sizes");
+    if (!sizes)
+      return std::nullopt;
+    // The batch keeps its size: what is known of it is a marker.
+    resizing.sizes = *sizes;
+    std::replace(resizing.sizes.begin(), resizing.sizes.end(), batch_marker, int64_t(1));
+  }
+  if (!resizing.sizes.empty())
+    resizing.scales.clear(); // exporters leave an empty or dummy list
+  return resizing;
+}
+
+/// The lists for all dimensions.
+std::optional<Resizing> read_resizing(OnnxNode &node) {
+  std::optional<std::vector<int64_t>> axes = read_resized_axes(node);
+  std::optional<Resizing> resizing = axes ? read_lists(node) : std::nullopt;
+  if (!resizing)
+    return std::nullopt;
+  size_t rank = node.rank(0);
+  std::vector<int64_t> same = node.shape(0);
+  std::replace(same.begin(), same.end(), symbolic_dim, int64_t(1));
+  // Regions that are not used may have any length.
+  if (resizing->region.size() == 2 * axes->size())
+    spread_region(resizing->region, *axes, rank);
+  bool ok = spread(node, resizing->sizes, *axes, same) &&
+            spread(node, resizing->scales, *axes, std::vector<double>(rank, 1)) &&
+            check_lengths(node, *resizing, rank) && apply_policy(node, *resizing, *axes, same);
+  return ok ? resizing : std::nullopt;
+}
+
+/// The dimensions of maps; all others must keep their sizes.
+bool check_dimensions(OnnxNode &node, const Resizing &resizing) {
+  const std::vector<int64_t> &shape = node.shape(0);
+  if (shape.size() < 3 || shape.size() > 5)
+    return node.fail(fmt::format("its input is {}; only maps of one to three dimensions, "
+                                 "[n, c, w] to [n, c, d, h, w], can be resized",
+                                 to_string(node.type(0))));
+  for (size_t i = 0; i < 2; ++i) {
+    bool same = resizing.sizes.empty() ? resizing.scales[i] == 1
+                                       : shape[i] == symbolic_dim || resizing.sizes[i] == shape[i];
+    if (!same)
+      return node.fail("only the dimensions behind [n, c] can be resized");
+  }
+  return true;
+}
+
+Attributes coordinate_attributes(OnnxNode &node) {
+  bool old = node.opset() < 11; // Upsample, and Resize 10
+  std::string mode = node.word("mode", "nearest");
+  Attributes attributes = {{"mode", Word{mode}}};
+  std::string coordinates =
+      node.word("coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");
+  attributes.emplace_back("coordinates", Word{coordinates});
+  std::string nearest = node.word("nearest_mode", old ? "floor" : "round_prefer_floor");
+  if (mode == "nearest")
+    attributes.emplace_back("nearest", Word{nearest});
+  double a = node.number("cubic_coeff_a", -0.75);
+  bool exclude = node.integer("exclude_outside", 0) != 0;
+  if (mode == "cubic")
+    attributes.emplace_back("cubic_coeff_a", a);
+  if (exclude)
+    attributes.emplace_back("exclude_outside", true);
+  double extrapolation = node.number("extrapolation_value", 0);
+  if (coordinates == "tf_crop_and_resize")
+    attributes.emplace_back("extrapolation_value", extrapolation);
+  return attributes;
+}
+
+bool check_words(OnnxNode &node, const Attributes &attributes) {
+  static const std::vector<std::pair<std::string_view, std::vector<std::string_view>>> known = {
+      {"mode", {"nearest", "linear", "cubic"}},
+      {"coordinates",
+       {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "asymmetric", "align_corners",
+        "tf_crop_and_resize"}},
+      {"nearest", {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}}};
+  for (const auto &[name, value] : attributes)
+    for (const auto &[attribute, words] : known)
+      if (name == attribute && std::ranges::find(words, std::get<Word>(value).text) == words.end())
+        return node.fail(fmt::format("the {} '{}' is not supported, only {}", name,
+                                     printable(std::get<Word>(value).text),
+                                     fmt::join(words, ", ")));
+  return true;
+}
+
+/// Rounded down in f32, as ONNX's definition has it; of a region only its part counts.
+int64_t scaled_size(int64_t size, double scale, double part) {
+  return static_cast<int64_t>(
+      std::floor(static_cast<float>(size) * static_cast<float>(part) * static_cast<float>(scale)));
+}
+
+std::vector<int64_t> resized(const Resizing &resizing, const std::vector<int64_t> &shape,
+                             bool crops) {
+  std::vector<int64_t> sizes(resizing.sizes.begin() + (resizing.sizes.empty() ? 0 : 2),
+                             resizing.sizes.end());
+  size_t rank = shape.size();
+  for (size_t i = 2; resizing.sizes.empty() && i < rank; ++i) {
+    double part = crops ? resizing.region[rank + i] - resizing.region[i] : 1;
+    sizes.push_back(scaled_size(shape[i], resizing.scales[i], part));
+  }
+  return sizes;
+}
+
+/// The part of a list that belongs to maps, of a single dimension as the second of two.
+std::vector<double> of_maps(const std::vector<double> &list, size_t first, double other) {
+  std::vector<double> result(list.begin() + static_cast<ptrdiff_t>(first), list.end());
+  if (result.size() == 1)
+    result.insert(result.begin(), other);
+  return result;
+}
+
+/// Maps of three dimensions: every slice first, then along the depth. All modes work dimension by
+/// dimension, and leave one that keeps its size alone.
+ValueId resize_volume(OnnxNode &node, const std::vector<int64_t> &sizes,
+                      const std::vector<double> &scales, const Attributes &attributes) {
+  const std::vector<int64_t> shape = node.shape(0);
+  auto step = [&](ValueId value, int64_t height, int64_t width, double height_scale,
+                  double width_scale) {
+    Attributes all = attributes;
+    all.emplace_back("sizes", std::vector<int64_t>{height, width});
+    if (!scales.empty())
+      all.emplace_back("scales", std::vector<double>{height_scale, width_scale});
+    return node.emit("resize2d", {value}, all);
+  };
+  auto scale = [&](size_t i) { return scales.empty() ? 1 : scales[i]; };
+  int64_t area = sizes[1] * sizes[2];
+  ValueId value = node.operand(0);
+  value = reshaped(node, value, {shape[0], shape[1] * shape[2], shape[3], shape[4]});
+  value = step(value, sizes[1], sizes[2], scale(3), scale(4));
+  value = reshaped(node, value, {shape[0], shape[1], shape[2], area});
+  value = step(value, sizes[0], area, scale(2), 1);
+  return reshaped(node, value, {shape[0], shape[1], sizes[0], sizes[1], sizes[2]});
+}
+
+bool resize(OnnxNode &node, const Resizing &resizing) {
+  if (!check_dimensions(node, resizing))
+    return false;
+  Attributes attributes = coordinate_attributes(node);
+  if (node.integer("antialias", 0) != 0)
+    return node.fail("'antialias' is not supported: shrink with an average pool or a convolution "
+                     "instead");
+  if (!check_words(node, attributes))
+    return false;
+  size_t rank = node.rank(0), maps = rank - 2;
+  bool crops = std::get<Word>(attributes[1].second).text == "tf_crop_and_resize";
+  if (crops && resizing.region.size() != 2 * rank)
+    return node.fail("'tf_crop_and_resize' needs a region (roi) of 2 numbers for each dimension");
+  std::vector<int64_t> sizes = resized(resizing, node.shape(0), crops);
+  if (maps == 3) {
+    if (crops || !checked_mul(node.shape(0)[1], node.shape(0)[2]) ||
+        !checked_mul(sizes[1], sizes[2]))
+      return node.fail("maps of three dimensions cannot be cropped, or are too large");
+    return node.result(resize_volume(node, sizes, resizing.scales, attributes));
+  }
+  attributes.emplace_back("sizes", two(sizes, 1));
+  if (!resizing.scales.empty())
+    attributes.emplace_back("scales", of_maps(resizing.scales, 2, 1));
+  if (crops) {
+    std::vector<double> starts(resizing.region.begin() + 2,
+                               resizing.region.begin() + static_cast<ptrdiff_t>(rank));
+    std::vector<double> region = {0, 0}; // the batch and the channels as they are
+    std::ranges::copy(of_maps(starts, 0, 0), std::back_inserter(region));
+    region.insert(region.end(), {1, 1});
+    std::ranges::copy(of_maps(resizing.region, rank + 2, 1), std::back_inserter(region));
+    attributes.emplace_back("roi", region);
+  }
+  ValueId result = node.emit("resize2d", {as_rows(node, node.operand(0))}, attributes);
+  return node.result(from_rows(node, result, maps));
+}
+
+bool import_resize(OnnxNode &node) {
+  if (!node.require_inputs(1, node.opset() < 11 ? 2 : 4))
+    return false;
+  std::optional<Resizing> resizing = read_resizing(node);
+  return resizing && resize(node, *resizing);
+}
+
+/// Until opset 8 scales are an attribute, before opset 7 one for each side of maps.
+bool import_upsample(OnnxNode &node) {
+  size_t inputs = node.opset() < 9 ? 1 : 2;
+  if (!node.require_inputs(inputs, inputs))
+    return false;
+  Resizing resizing;
+  std::optional<std::vector<double>> scales;
+  if (node.opset() >= 9)
+    scales = node.known_numbers(1, "the scales");
+  else if (node.opset() >= 7)
+    scales = node.numbers("scales");
+  else
+    scales = {1, 1, node.number("height_scale", 0), node.number("width_scale", 0)};
+  if (!scales)
+    return node.opset() < 9 && node.fail("it has no 'scales'");
+  resizing.scales = *scales;
+  return check_lengths(node, resizing, node.rank(0)) && resize(node, resizing);
+}
+
+/// pads as begins and then ends of all dimensions (opset 18: of `axes`).
+std::optional<std::vector<int64_t>> read_pads(OnnxNode &node) {
+  size_t rank = node.rank(0);
+  std::optional<std::vector<int64_t>> pads;
+  if (node.opset() >= 11)
+    pads = node.known_integers(1, "the pads");
+  else if (!(pads = node.integers(node.opset() < 2 ? "paddings" : "pads")))
+    node.fail("it has no 'pads'");
+  if (!pads)
+    return std::nullopt;
+  if (node.opset() >= 18 && node.has(3)) {
+    std::optional<std::vector<int64_t>> axes = node.known_integers(3, "the axes");
+    if (!axes || pads->size() != 2 * axes->size())
+      return axes && node.fail("'pads' must have two numbers for each axis"), std::nullopt;
+    std::vector<int64_t> all(2 * rank, 0);
+    for (size_t i = 0; i < axes->size(); ++i) {
+      std::optional<size_t> axis = read_axis(node, (*axes)[i], rank);
+      if (!axis)
+        return std::nullopt;
+      all[*axis] = (*pads)[i];
+      all[rank + *axis] = (*pads)[axes->size() + i];
+    }
+    return all;
+  }
+  if (pads->size() == 2 * rank)
+    return pads;
+  node.fail(fmt::format("{} pads do not fit {} dimensions", pads->size(), rank));
+  return std::nullopt;
+}
+
+/// Negative pads cut off; 0 takes their place.
+ValueId cropped(OnnxNode &node, ValueId value, std::vector<int64_t> &pads) {
+  std::vector<int64_t> cuts;
+  for (int64_t &pad : pads) {
+    cuts.push_back(-pad);
+    pad = std::max<int64_t>(0, pad);
+  }
+  auto middle = cuts.begin() + static_cast<ptrdiff_t>(cuts.size() / 2);
+  return cut_off(node, value, {cuts.begin(), middle}, {middle, cuts.end()});
+}
+
+bool import_pad(OnnxNode &node) {
+  if (!node.require_inputs(node.opset() < 11 ? 1 : 2, node.opset() < 11 ? 1 : 4))
+    return false;
+  std::string mode = node.word("mode", "constant");
+  if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap")
+    return node.fail(fmt::format("the mode '{}' is not supported, only constant, reflect, edge "
+                                 "and wrap",
+                                 printable(mode)));
+  std::optional<std::vector<int64_t>> pads = read_pads(node);
+  if (!pads)
+    return false;
+  double value = node.opset() < 11 ? node.number("value", 0) : 0;
+  if (node.opset() >= 11 && node.has(2)) {
+    std::optional<std::vector<double>> constant = node.known_numbers(2, "the value");
+    if (!constant || constant->size() != 1)
+      return constant && node.fail("the value must be one number");
+    value = node.type(0).dtype == DType::f32
+                ? shortest_double(static_cast<float>(constant->front()))
+                : constant->front();
+  }
+  for (int64_t pad : *pads)
+    if (pad < -largest_dim || pad > largest_dim)
+      return node.fail(
+          fmt::format("the pad {} is not between {} and {}", pad, -largest_dim, largest_dim));
+  auto rank = static_cast<ptrdiff_t>(node.rank(0));
+  ValueId input = cropped(node, node.operand(0), *pads);
+  if (std::ranges::all_of(*pads, [](int64_t pad) { return pad == 0; }))
+    return node.result(input);
+  Attributes attributes = {{"before", std::vector<int64_t>(pads->begin(), pads->begin() + rank)},
+                           {"after", std::vector<int64_t>(pads->begin() + rank, pads->end())},
+                           {"mode", Word{mode}}};
+  if (mode == "constant")
+    attributes.emplace_back("value", value);
+  return node.result(node.emit("pad", {input}, attributes));
+}
+
+constexpr ImportRow rows[] = {
+    {"Resize", import_resize}, {"Upsample", import_upsample}, {"Pad", import_pad}};
+
+} // namespace
+
+std::span<const ImportRow> resize_imports() { return rows; }
+
+} // namespace cnnc

@@ -1,0 +1,112 @@
+#include "compiler/pass/rewrite.h"
+
+#include "compiler/graph_passes/graph_passes.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace cnnc {
+
+bool replace_value(Graph &graph, ValueId from, ValueId to) {
+  if (graph.is_output(from)) {
+    if (graph.is_input(to) || graph.is_output(to))
+      return false;
+    std::swap(graph.values[from].name, graph.values[to].name);
+  }
+  graph.replace_uses(from, to);
+  graph.nodes[graph.values[from].producer].operands.clear();
+  return true;
+}
+
+std::optional<NodeId> single_user(const Graph &graph, ValueId value) {
+  std::optional<NodeId> user;
+  for (NodeId id = 0; id < graph.nodes.size(); ++id) {
+    const std::vector<ValueId> &operands = graph.nodes[id].operands;
+    if (std::find(operands.begin(), operands.end(), value) == operands.end())
+      continue;
+    if (user)
+      return std::nullopt;
+    user = id;
+  }
+  return graph.is_output(value) ? std::nullopt : user;
+}
+
+std::optional<NodeId> reader_of_filter(const Graph &graph, ValueId value) {
+  std::optional<NodeId> user = single_user(graph, value);
+  if (!user || !std::holds_alternative<Conv2d>(graph.nodes[*user].op))
+    return std::nullopt;
+  const std::vector<ValueId> &operands = graph.nodes[*user].operands;
+  bool filter = operands[1] == value && std::count(operands.begin(), operands.end(), value) == 1;
+  return filter ? user : std::nullopt;
+}
+
+const Node *producer_of(const Graph &graph, ValueId value) {
+  NodeId producer = graph.values[value].producer;
+  return producer == no_id ? nullptr : &graph.nodes[producer];
+}
+
+InferredTypes try_infer(const Graph &graph, const Op &op, const std::vector<ValueId> &operands,
+                        std::vector<TensorType> declared) {
+  Diagnostics ignored;
+  std::vector<TensorType> types;
+  for (ValueId operand : operands)
+    types.push_back(graph.type(operand));
+  InferContext context(std::move(types), std::move(declared), {}, ignored);
+  return infer(op, context);
+}
+
+bool become(Graph &graph, NodeId id, Op op, std::vector<ValueId> operands) {
+  Node &node = graph.nodes[id];
+  const TensorType &type = graph.type(node.results[0]);
+  InferredTypes types = try_infer(graph, op, operands, {type});
+  if (!types || types->size() != 1 || !same_logical_type(types->front(), type))
+    return false;
+  node.op = std::move(op);
+  node.operands = std::move(operands);
+  node.operand_ranges.clear();
+  node.attribute_ranges.clear();
+  return true;
+}
+
+void rewrite_until_unchanged(Graph &graph, PassContext &context,
+                             const std::function<bool(NodeId)> &rewrite) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (NodeId id = 0; id < graph.nodes.size(); ++id)
+      changed = rewrite(id) || changed;
+    graph.sort();
+    eliminate_dead_values(graph, context);
+  }
+}
+
+ValueId add_inferred(Graph &graph, Op op, std::vector<ValueId> operands, const std::string &name) {
+  InferredTypes types = try_infer(graph, op, operands);
+  assert(types && types->size() == 1);
+  return graph.add_node(std::move(op), std::move(operands), name, types->front());
+}
+
+Reshape reshape_to(const TensorType &type) {
+  Reshape result{type.shape};
+  if (type.has_symbolic_batch())
+    result.shape[0] = 0;
+  return result;
+}
+
+ValueId repeat_for_pixels(Graph &graph, ValueId vector, int64_t pixels, DepthOrder order,
+                          const std::string &name) {
+  if (pixels == 1)
+    return vector;
+  if (order == DepthOrder::dcr) {
+    std::vector<ValueId> copies(static_cast<size_t>(pixels), vector);
+    return add_inferred(graph, Concat{0}, copies, graph.unique_value_name(name));
+  }
+  const int64_t count = graph.type(vector).shape[0];
+  ValueId column =
+      add_inferred(graph, Reshape{{count, 1}}, {vector}, graph.unique_value_name(name + ".column"));
+  std::vector<ValueId> copies(static_cast<size_t>(pixels), column);
+  ValueId rows =
+      add_inferred(graph, Concat{1}, copies, graph.unique_value_name(name + ".repeated"));
+  return add_inferred(graph, Reshape{{count * pixels}}, {rows}, graph.unique_value_name(name));
+}
+
+} // namespace cnnc

@@ -1,0 +1,191 @@
+#include "compiler/pipeline/pipeline.h"
+
+#include "compiler/graph_passes/graph_passes.h"
+#include "compiler/graph_passes/plan_memory.h"
+#include "compiler/loop_passes/loop_passes.h"
+#include "compiler/lowering/lower_loops.h"
+#include "ir/graph/verifier.h"
+#include "ir/loop/verifier.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace cnnc {
+
+namespace {
+
+/// A pass over graphs, over the whole text, or over kernels of loops.
+constexpr Pass graph(std::string_view name, bool (*function)(Graph &, PassContext &),
+                     std::string_view summary) {
+  return {name, summary, function, nullptr, nullptr};
+}
+constexpr Pass module(std::string_view name, bool (*function)(Module &, PassContext &),
+                      std::string_view summary) {
+  return {name, summary, nullptr, function, nullptr};
+}
+constexpr Pass loops(std::string_view name, bool (*function)(loop::Kernel &, PassContext &),
+                     std::string_view summary) {
+  return {name, summary, nullptr, nullptr, function};
+}
+
+/// The order of the compiler, and why each pass stands where it does.
+const std::vector<Pass> &table() {
+  static const std::vector<Pass> passes = {
+      // Types first: everything after it may ask for the shape of any value.
+      graph("infer_shapes", infer_shapes, "computes the type of every value and checks every op"),
+      // Before what improves convolutions.
+      graph("lower_conv_transpose", lower_conv_transpose,
+            "writes transposed convolutions as convolutions"),
+      // One spelling for equal things, so that the passes below see fewer cases.
+      graph("canonicalize", canonicalize, "rewrites ops into their simplest equal form"),
+      // On one spelling, and before constants are folded, which its patterns look for.
+      graph("recognize_ops", recognize_ops, "finds ops that are spelt with several others"),
+      // Before constants are folded: it makes new constant arithmetic.
+      graph("fold_batch_norm", fold_batch_norm,
+            "turns batch_norm after a convolution or dense into its filter and bias"),
+      // After batch norms are folded, which would otherwise scale more zeros, and before filters
+      // stop being constants.
+      graph("widen_groups", widen_groups, "joins groups of convolutions until they fill vectors"),
+      graph("absorb_scales", absorb_scales,
+            "scales the filter of a convolution instead of its input"),
+      // After patterns are found in the shapes that people write, and while biases are still ops.
+      graph("flatten_matmul", flatten_matmul,
+            "makes one matrix product of many that share their right operand"),
+      graph("fold_constants", fold_constants,
+            "computes small constants, and removes arithmetic that changes nothing"),
+      graph("eliminate_common_values", eliminate_common_values,
+            "keeps one of values that are equal"),
+      // After all rewrites, which leave their old values behind.
+      graph("eliminate_dead_values", eliminate_dead_values, "removes values that no output needs"),
+      // Before grouping and layouts: tiles of Winograd decide which pools fit and how wide halos are.
+      graph("choose_algorithms", choose_algorithms,
+            "computes 3x3 convolutions with Winograd's method where that is faster"),
+      // Grouping wants the final ops; layouts and schedules are decided per kernel.
+      graph("fuse_kernels", fuse_kernels, "groups ops into kernels, one loop nest each"),
+      graph("assign_layouts", assign_layouts, "chooses how every value lies in memory"),
+      graph("choose_schedule", choose_schedule, "decides how the loops of every kernel are cut"),
+      // The schedule says in which order the inner loop reads the weights.
+      graph("pack_weights", pack_weights,
+            "lays constants out in the order in which kernels read them"),
+      // Last on the graph: every value and its size is known.
+      graph("plan_memory", plan_memory, "places every value in the workspace"),
+      module("lower_loops", lower_loops, "writes every kernel as loops"),
+      // Loops of fused ops become one nest before it is cut.
+      loops("fuse_loops", fuse_loops, "joins the loops of fused ops, their values in registers"),
+      loops("tile_loops", tile_loops,
+            "cuts loops into register tiles, and moves those below the reduction"),
+      loops("vectorize_loops", vectorize_loops, "turns a tile loop into the lanes of vectors"),
+      loops("unroll_loops", unroll_loops, "writes out a few iterations of the reduction loops"),
+      loops("parallelize_loops", parallelize_loops,
+            "makes one parallel loop of the outermost loops"),
+      // Clears up after the others: constant bounds, loops of one iteration, subscripts.
+      loops("simplify_loops", simplify_loops,
+            "drops loops of one iteration, simplifies bounds and subscripts"),
+      // The last look before code is generated.
+      loops("check_bounds", check_bounds, "proves that every access lies inside its buffer"),
+  };
+  return passes;
+}
+
+/// `after_pass` is empty for the text as it was read.
+bool verify_module(const Module &module, Diagnostics &diagnostics, std::string_view after_pass) {
+  bool valid = true;
+  for (const Graph &model : module.models)
+    valid = verify(model, diagnostics, after_pass) && valid;
+  for (const Graph &model : module.models)
+    if (valid && after_pass == "plan_memory")
+      valid = verify_memory_plan(model, diagnostics);
+  for (const loop::Kernel &kernel : module.kernels)
+    valid = loop::verify(kernel, diagnostics) && valid;
+  return valid;
+}
+
+bool run_pass(const Pass &pass, Module &module, PassContext &context) {
+  bool ok = true;
+  if (pass.module)
+    return pass.module(module, context);
+  if (pass.graph)
+    for (Graph &model : module.models)
+      ok = pass.graph(model, context) && ok;
+  if (pass.kernel)
+    for (loop::Kernel &kernel : module.kernels)
+      ok = pass.kernel(kernel, context) && ok;
+  return ok;
+}
+
+} // namespace
+
+const std::vector<Pass> &all_passes() { return table(); }
+
+std::vector<const Pass *> default_pipeline() {
+  std::vector<const Pass *> passes;
+  for (const Pass &pass : table())
+    passes.push_back(&pass);
+  return passes;
+}
+
+std::vector<const Pass *> graph_pipeline() {
+  std::vector<const Pass *> passes = default_pipeline();
+  std::erase_if(passes, [](const Pass *pass) { return !pass->graph; });
+  return passes;
+}
+
+std::optional<std::vector<const Pass *>> find_passes(std::span<const std::string> names,
+                                                     Diagnostics &diagnostics) {
+  std::vector<std::string_view> known;
+  for (const Pass &pass : table())
+    known.push_back(pass.name);
+  std::vector<const Pass *> passes;
+  bool complete = true;
+  for (const std::string &name : names) {
+    auto found = std::find(known.begin(), known.end(), name);
+    if (found != known.end()) {
+      passes.push_back(&table()[static_cast<size_t>(found - known.begin())]);
+      continue;
+    }
+    std::string_view guess = closest(name, known);
+    diagnostics.error(fmt::format("there is no pass '{}'{}", name,
+                                  guess.empty() ? "; `cnnc --list-passes` lists them"
+                                                : fmt::format("; did you mean {}?", guess)));
+    complete = false;
+  }
+  if (!complete)
+    return std::nullopt;
+  return passes;
+}
+
+bool run_passes(std::span<const Pass *const> passes, Module &module, PassContext &context,
+                const PassObserver &observe) {
+  // What is wrong from the start is a mistake in the text, later it is one of a pass.
+  if (!verify_module(module, context.diagnostics, ""))
+    return false;
+  for (const Pass *pass : passes) {
+    auto start = std::chrono::steady_clock::now();
+    size_t errors_before = context.diagnostics.error_count();
+    bool ok = run_pass(*pass, module, context);
+    if (!ok || context.diagnostics.error_count() != errors_before) {
+      if (context.diagnostics.error_count() == errors_before)
+        context.diagnostics.error(
+            fmt::format("internal error: {} failed without a reason", pass->name));
+      return false;
+    }
+    if (!verify_module(module, context.diagnostics, pass->name)) {
+      context.diagnostics.error(fmt::format("internal error: not valid after {}", pass->name));
+      return false;
+    }
+    if (observe)
+      observe(*pass, module, std::chrono::steady_clock::now() - start);
+  }
+  return true;
+}
+
+std::string list_passes(bool markdown) {
+  std::string result = markdown ? "| pass | level | what it does |\n|---|---|---|\n" : "";
+  for (const Pass &pass : table())
+    result += markdown ? fmt::format("| `{}` | {} | {} |\n", pass.name, pass.level(), pass.summary)
+                       : fmt::format("{:<24} {:<7} {}\n", pass.name, pass.level(), pass.summary);
+  return result;
+}
+
+} // namespace cnnc

@@ -1,0 +1,48 @@
+// The passes of the compiler, and how a text goes through them: every pass is followed by a
+// verifier.
+#pragma once
+
+#include "compiler/pass/pass_context.h"
+#include "ir/module/module.h"
+
+#include <chrono>
+#include <span>
+
+namespace cnnc {
+
+/// One pass. Exactly one of the functions is set; it says on what the pass works.
+struct Pass {
+  std::string_view name; // function = file = `--passes=name` = test
+  std::string_view summary;
+  bool (*graph)(Graph &, PassContext &) = nullptr;         // on every model
+  bool (*module)(Module &, PassContext &) = nullptr;       // on the whole text
+  bool (*kernel)(loop::Kernel &, PassContext &) = nullptr; // on every kernel of the loops text
+
+  std::string_view level() const { return graph ? "graph" : module ? "module" : "loops"; }
+};
+
+/// Every pass once, in the order of its first use.
+const std::vector<Pass> &all_passes();
+
+/// The order in which a model is compiled. A pass may stand in it more than once.
+std::vector<const Pass *> default_pipeline();
+/// Its part before lowering, after which a text is still a graph.
+std::vector<const Pass *> graph_pipeline();
+
+/// The passes of these names; an unknown one is an error that names the closest.
+std::optional<std::vector<const Pass *>> find_passes(std::span<const std::string> names,
+                                                     Diagnostics &diagnostics);
+
+/// Called after each pass that ran and whose result is valid.
+using PassObserver =
+    std::function<void(const Pass &, const Module &, std::chrono::nanoseconds elapsed)>;
+
+/// Verifies the text, then runs the passes one after the other, each followed by the verifier.
+/// Stops after a pass that reported errors or left something invalid.
+bool run_passes(std::span<const Pass *const> passes, Module &module, PassContext &context,
+                const PassObserver &observe = {});
+
+/// The table for `--list-passes`: name, level, summary; as a Markdown table for the documentation.
+std::string list_passes(bool markdown);
+
+} // namespace cnnc

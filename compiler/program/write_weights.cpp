@@ -1,0 +1,109 @@
+#include "compiler/program/write_weights.h"
+
+#include "compiler/support/jobs.h"
+#include "compiler/layout/tensor_layout.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <numeric>
+
+namespace cnnc {
+
+namespace {
+
+/// Lets work in while its memory and that of all other work stay below a limit. Work that is larger
+/// than the limit waits until it is alone.
+class Admission {
+public:
+  explicit Admission(uint64_t limit) : limit_(limit) {}
+
+  /// Calls the function when there is room for `bytes` bytes.
+  template <class Function> void run(uint64_t bytes, Function function) {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return in_use_ == 0 || in_use_ + bytes <= limit_; });
+      in_use_ += bytes;
+    }
+    function();
+    std::lock_guard lock(mutex_);
+    in_use_ -= bytes;
+    changed_.notify_all();
+  }
+
+private:
+  const uint64_t limit_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  uint64_t in_use_ = 0;
+};
+
+/// Memory that one constant needs: an expression's operand and result, or the value and its packed
+/// form.
+uint64_t memory_of(const WeightsPiece &piece) { return 2 * piece.size; }
+
+/// Indices of the constants, the largest first, so that no thread ends with a large one.
+std::vector<size_t> by_size(const std::vector<WeightsPiece> &pieces) {
+  std::vector<size_t> order(pieces.size());
+  std::iota(order.begin(), order.end(), size_t(0));
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return pieces[a].size > pieces[b].size; });
+  return order;
+}
+
+/// Calls consume(piece, value, diagnostics) for every constant. Diagnostics come in the order of
+/// the constants.
+template <class Consume>
+bool for_each_constant(const WeightsSource &source, Diagnostics &diagnostics, Consume consume) {
+  constexpr uint64_t more_than_the_largest = uint64_t(128) << 20;
+  const std::vector<WeightsPiece> &pieces = source.program.weights;
+  std::vector<size_t> order = by_size(pieces);
+  std::vector<Diagnostics> reports(pieces.size());
+  Admission admission((order.empty() ? 0 : memory_of(pieces[order.front()])) +
+                      more_than_the_largest);
+  std::atomic<bool> ok = true;
+  run_jobs(order.size(), source.threads, [&](size_t i) {
+    const WeightsPiece &piece = pieces[order[i]];
+    Diagnostics &report = reports[order[i]];
+    admission.run(memory_of(piece), [&] {
+      // Only transforms of filters look at elements.
+      bool copied = source.model.type(piece.value).layout.winograd == 0;
+      std::optional<Tensor> value =
+          copied ? source.constants.bytes_of(source.model, piece.value, report)
+                 : source.constants.value(source.model, piece.value, report);
+      if (!value || !consume(piece, *value, report))
+        ok = false;
+    });
+  });
+  for (const Diagnostics &report : reports)
+    diagnostics.append(report);
+  return ok;
+}
+
+} // namespace
+
+bool store_weights(const WeightsSource &source, std::span<std::byte> memory,
+                   Diagnostics &diagnostics) {
+  return for_each_constant(source, diagnostics,
+                           [&](const WeightsPiece &piece, const Tensor &value, Diagnostics &) {
+                             write_physical(value, source.model.type(piece.value),
+                                            memory.subspan(piece.offset, piece.size));
+                             return true;
+                           });
+}
+
+bool write_weights(const WeightsSource &source, const WeightsSink &sink, Diagnostics &diagnostics) {
+  return for_each_constant(
+      source, diagnostics,
+      [&](const WeightsPiece &piece, const Tensor &value, Diagnostics &report) {
+        const TensorType &type = source.model.type(piece.value);
+        if (type.layout.plain()) // as it is, straight from the mapped file
+          return sink(piece.offset, value.bytes(), report);
+        auto bytes = std::make_unique_for_overwrite<std::byte[]>(piece.size);
+        std::span<std::byte> packed(bytes.get(), piece.size);
+        write_physical(value, type, packed);
+        return sink(piece.offset, packed, report);
+      });
+}
+
+} // namespace cnnc

@@ -1,0 +1,29 @@
+// The values of a model's constants, computed on several threads, in their layouts.
+#pragma once
+
+#include "compiler/program/program.h"
+
+namespace cnnc {
+
+/// What the constants of a model are computed from.
+struct WeightsSource {
+  const ProgramLayout &program;
+  const Graph &model;
+  const Constants &constants;
+  unsigned threads = 0; ///< 0: one per core
+};
+
+/// Computes the constants into `memory`, each at its offset; the gaps between them are left alone.
+bool store_weights(const WeightsSource &source, std::span<std::byte> memory,
+                   Diagnostics &diagnostics);
+
+/// Takes one constant's bytes, which begin at `offset`. Called on several threads at a time.
+/// Returns false after it has reported an error.
+using WeightsSink = std::function<bool(uint64_t offset, std::span<const std::byte> bytes,
+                                       Diagnostics &diagnostics)>;
+
+/// Hands the constants to `sink`, in any order. Besides what one constant needs, those in memory at
+/// a time take at most 128 MiB.
+bool write_weights(const WeightsSource &source, const WeightsSink &sink, Diagnostics &diagnostics);
+
+} // namespace cnnc

@@ -1,0 +1,43 @@
+#include "compiler/schedule/moves.h"
+
+#include "compiler/lowering/lowering.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace cnnc {
+
+Schedule schedule_transpose(const TensorType &from, const TensorType &to, const Transpose &op,
+                            int64_t lanes) {
+  Schedule schedule;
+  const std::vector<std::string> names = loop_names(to.rank());
+  if (names.empty())
+    return schedule;
+  schedule.parallel.assign(names.begin(), names.end() - 1);
+  const size_t channels = static_cast<size_t>(
+      std::find(op.permutation.begin(), op.permutation.end(), 1) - op.permutation.begin());
+  if (to.layout.block_of(1) == lanes) {
+    schedule.tile = {{"c", lanes}, {"w", 4}};
+    schedule.vector = {{"c", lanes}};
+  } else if (from.layout.block_of(1) == lanes && channels + 1 < to.rank()) {
+    schedule.tile = {{names[channels], lanes}};
+    schedule.vector = {{names[channels], lanes}};
+  } else {
+    schedule.tile = {{names.back(), lanes * 4}};
+    schedule.vector = {{names.back(), lanes}};
+  }
+  return schedule;
+}
+
+Schedule schedule_pixels(const TensorType &result, int64_t channels, int64_t lanes) {
+  Schedule schedule;
+  schedule.parallel = {"n", "c", "h"};
+  if (result.layout.block_of(1) != lanes)
+    return schedule;
+  const int64_t size = std::gcd(channels, lanes);
+  schedule.tile = {{"c", size}};
+  schedule.vector = {{"c", size}};
+  return schedule;
+}
+
+} // namespace cnnc

@@ -1,0 +1,23 @@
+// What one core computes at a time in registers, for convolutions and products of matrices.
+#pragma once
+
+#include "compiler/pass/pass_context.h"
+
+namespace cnnc {
+
+/// Vectors of output channels times pixels. `pixels` are those of a fused pool, if there is one.
+struct RegisterTile {
+  int64_t vectors, pixels;
+};
+
+/// Registers for accumulators and weights. The rest holds inputs on their way to all lanes and,
+/// where additions do not multiply as well (SSE), a product.
+int64_t free_registers(const Machine &machine);
+
+/// The tile with the fewest loads per multiplication among those that fit the registers; with
+/// one vector there are as many loads whatever its length, and a long one only waits for its end.
+/// `vectors`: what a tile's number has to divide; `pooled`: results that one result of a fused
+/// pool needs.
+RegisterTile register_tile(int64_t vectors, int64_t pooled, const Machine &machine);
+
+} // namespace cnnc

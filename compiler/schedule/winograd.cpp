@@ -1,0 +1,70 @@
+#include "compiler/schedule/winograd.h"
+
+#include "compiler/schedule/prefetch_distance.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace cnnc {
+
+namespace {
+
+/// About as many tiles as a product computes at a time, with little left over, and an even number
+/// of blocks if there is one: threads share the blocks. `bytes`: of one transformed tile.
+int64_t tiles_of_block(int64_t tiles, int64_t bytes, int64_t cache_bytes) {
+  constexpr int64_t usual = 28, least = 20;
+  if (tiles <= usual)
+    return tiles;
+  auto even = [&](int64_t size) { return tiles % size == 0 && tiles / size % 2 == 0; };
+  std::optional<int64_t> odd;
+  for (int64_t size = usual; size >= least; --size) {
+    if (even(size))
+      return size;
+    if (tiles % size == 0 && !odd)
+      odd = size;
+  }
+  for (int64_t size = 2 * usual; size > usual && size * bytes <= cache_bytes / 2; --size)
+    if (even(size))
+      return size;
+  const int64_t blocks = (tiles + usual - 1) / usual;
+  return odd.value_or((tiles + blocks - 1) / blocks);
+}
+
+} // namespace
+
+Schedule schedule_winograd(const Conv2d &conv, const std::vector<int64_t> &filter,
+                           const std::vector<int64_t> &result, const Machine &machine) {
+  const int64_t m = conv.winograd, size = (m + 2) * (m + 2), lanes = machine.vector_lanes;
+  const int64_t tiles =
+      std::max<int64_t>(1, result[0]) * ((result[2] + m - 1) / m) * ((result[3] + m - 1) / m);
+  const bool many = machine.vector_registers >= 32;
+  const int64_t pixels = many ? 28 : 6;
+  const int64_t vectors = many || filter[0] % (2 * lanes) != 0 ? 1 : 2;
+  Schedule schedule;
+  schedule.tile = {{"c", lanes}, {"p", pixels}, {"oc", vectors * lanes}, {"o", lanes}};
+  schedule.vector = {{"c", lanes}, {"oc", lanes}, {"o", lanes}};
+  schedule.unroll = {{"ic", 4}};
+  // What goes through memory in the end: with blocks the filters once for each, unless they stay in
+  // the cache; without blocks all matrices, written (which reads, too) and read.
+  const int64_t block = tiles_of_block(tiles, 4 * size * filter[1], machine.cache_bytes);
+  const double filters = 4.0 * static_cast<double>(size * filter[0] * filter[1]);
+  const double matrices = 12.0 * static_cast<double>(size * tiles * (filter[0] + filter[1]));
+  const double blocks = static_cast<double>((tiles + block - 1) / block);
+  constexpr int64_t least_blocks = 4; // for threads to share
+  const bool cached = filters <= static_cast<double>(machine.cache_bytes / 2);
+  if (tiles / block >= least_blocks && (cached || blocks * filters < matrices)) {
+    schedule.tile.push_back({"tb", block});
+    schedule.parallel = {"tb"};
+  } else if (4 * size * tiles * filter[1] <= machine.cache_bytes) {
+    schedule.tile.push_back({"ob", 1});
+    schedule.parallel = {"icb", "ob"};
+  } else {
+    // The inputs' part in a product stays in the cache for all output channels.
+    schedule.parallel = {"icb", "i", "j", "ob"};
+  }
+  const int64_t sweeps = (tiles + pixels - 1) / pixels; // as many with blocks of tiles
+  schedule.prefetch = prefetch_distance(4 * size * filter[0] * filter[1], sweeps);
+  return schedule;
+}
+
+} // namespace cnnc

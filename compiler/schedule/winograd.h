@@ -1,0 +1,16 @@
+// How a convolution with Winograd's method is cut: a part of choose_schedule.
+#pragma once
+
+#include "compiler/pass/pass_context.h"
+#include "ir/graph/op.h"
+#include "ir/text/schedule.h"
+
+namespace cnnc {
+
+/// For the loops of lowering/winograd.cpp: transforms in the lanes of channels, products in tiles
+/// of `p` pixels, which are tiles of the result, times vectors of output channels, and how much of
+/// the matrices is in memory at a time. `filter` and `result` are the logical shapes.
+Schedule schedule_winograd(const Conv2d &conv, const std::vector<int64_t> &filter,
+                           const std::vector<int64_t> &result, const Machine &machine);
+
+} // namespace cnnc
