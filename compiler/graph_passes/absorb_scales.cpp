@@ -1,5 +1,5 @@
-// A convolution of a map whose channels are scaled scales its filter instead, where that is less
-// work: the gate of a squeeze-and-excite block, or a constant per channel.
+// Scales the filter of a convolution instead of its input, where that is less work: the gate of a
+// squeeze-and-excite block, or a constant per channel.
 //
 //   %m = mul %x, %s : f32[1, 96, 56, 56]       %w.scaled = mul %w, %s : f32[24, 96, 1, 1]
 //   %y = conv2d %m, %w                    =>   %y = conv2d %x, %w.scaled

@@ -1,16 +1,25 @@
-// Decides how every tensor lies in memory: activations of convolutions in blocks of as many
-// channels as a vector has lanes, with a border of zeros (halo) where the next convolution pads.
+// Layout assignment: activations of convolutions are stored in blocks of as many channels as a
+// vector has lanes, with a border of zeros (halo) where the next convolution pads.
 //
-//   kernel @c(%x, ..) -> (%c) {                      %x.plain = relayout %x : f32[1, 3, 8, 8]
-//   halo=[1, 1, 1, 1]
-//     %c = conv2d %x, .. pad=[1, 1, 1, 1]              (a kernel of its own)
-//       : f32[1, 32, 8, 8]                     ->    kernel @c(%x.plain, ..) -> (%c) {
-//   }                                                  %c = conv2d %x.plain, ..
-//   kernel @d(%c, ..) -> (%d) {                          : f32[1, 32, 8, 8] nchw16c halo=[1, 1, 1,
-//   1]
-//     %d = conv2d %c, .. pad=[1, 1, 1, 1]            }
-//       : f32[1, 32, 8, 8]                           kernel @d(%c, ..) -> (%d.nchw16c) { .. }
-//   }                                                %d = relayout %d.nchw16c : f32[1, 32, 8, 8]
+//   kernel @c(%x, %w) -> (%c) {
+//     %c = conv2d %x, %w pad=[1, 1, 1, 1]
+//   }
+//   kernel @d(%c, %v) -> (%d) {
+//     %d = conv2d %c, %v pad=[1, 1, 1, 1]
+//   }
+// becomes
+//   kernel @x.plain(%x) -> (%x.plain) {
+//     %x.plain = relayout %x : f32[1, 3, 8, 8] halo=[1, 1, 1, 1]
+//   }
+//   kernel @c(%x.plain, %w) -> (%c) {
+//     %c = conv2d %x.plain, %w pad=[1, 1, 1, 1] : f32[1, 32, 8, 8] nchw16c halo=[1, 1, 1, 1]
+//   }
+//   kernel @d(%c, %v) -> (%d.nchw16c) {
+//     %d.nchw16c = conv2d %c, %v pad=[1, 1, 1, 1] : f32[1, 32, 8, 8] nchw16c
+//   }
+//   kernel @d.1(%d.nchw16c) -> (%d) {
+//     %d = relayout %d.nchw16c : f32[1, 32, 8, 8]
+//   }
 //
 // The producer of a value writes it as its consumers want it; a `relayout` is inserted where they
 // disagree and at the model's inputs and outputs, which are plain NCHW. Texts that have layouts
@@ -21,11 +30,12 @@
 // lie within the result of a concat (an input of the model, say, or a value that is a part already)
 // is copied there:
 //
-//   %c = concat %a, %x, %a axis=1 : ..    ->    kernel @x.nchw16c(%x) -> (%x.nchw16c) { .. relayout
-//   .. }
-//                                               kernel @a.copy(%a) -> (%a.copy) { .. relayout .. }
-//                                               %c = concat %a, %x.nchw16c, %a.copy axis=1 : ..
-//                                               nchw16c
+//   %d = concat %c, %x, %c axis=1
+// becomes
+//   kernel @c.copy(%c) -> (%c.copy) {
+//     %c.copy = relayout %c : f32[1, 32, 8, 8] nchw16c halo=[1, 1, 1, 1]
+//   }
+//   %d = concat %c, %x.nchw16c, %c.copy axis=1 : f32[1, 96, 8, 8] nchw16c halo=[1, 1, 1, 1]
 #include "compiler/layout/choose_blocks.h"
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/layout/layout_groups.h"

@@ -1,16 +1,17 @@
-// Takes out ops that do nothing and gives the others one spelling, until nothing changes any more.
+// Canonicalisation: takes out ops that do nothing and gives the others one spelling, until nothing
+// changes any more.
 //
-//   %d = dropout %x                               %y = conv2d %x, %w pad=[1, 1, 1, 1]
-//   %p = pad %d before=[0, 0, 1, 1] ...  =>       %r = relu %y
-//   %y = conv2d %p, %w                            %m = global_avg_pool2d %r
+//   %d = dropout %x                                 %y = conv2d %x, %w pad=[1, 1, 1, 1]
+//   %p = pad %d before=[0, 0, 1, 1] ...        =>   %r = relu %y
+//   %y = conv2d %p, %w                              %m = global_avg_pool2d %r
 //   %r = clip %y min=0
 //   %m = reduce_mean %r axes=[2, 3]
 //
 // Element-wise ops move from behind a depth_to_space to before it, where they fuse with what
 // computes the channels:
 //
-//   %d = depth_to_space %c block=[2, 2]           %r.channels = relu %c
-//   %r = relu %d                             =>   %r = depth_to_space %r.channels block=[2, 2]
+//   %d = depth_to_space %c block=[2, 2]             %r.channels = relu %c
+//   %r = relu %d                               =>   %r = depth_to_space %r.channels block=[2, 2]
 //
 // A mean of pixels moves from behind a 1x1 convolution to before it, which then has fewer to
 // compute. Ops that the rewrites leave unread go as well. Members of kernels stay as they are.

@@ -1,7 +1,7 @@
-// Decides how each 3x3 convolution of stride 1 is computed: directly, or with Winograd's F(m x m).
+// Algorithm selection: each 3x3 convolution of stride 1 is computed directly or with Winograd's
+// F(m x m, 3x3).
 //
-//   %c = conv2d %x, %w pad=[1, 1, 1, 1]            %c = conv2d %x, %w pad=[1, 1, 1, 1] winograd=4
-//     : f32[1, 64, 56, 56]                    ->     : f32[1, 64, 56, 56]
+//   %c = conv2d %x, %w pad=[1, 1, 1, 1]     =>   %c = conv2d %x, %w pad=[1, 1, 1, 1] winograd=4
 //
 // Each is given the time that it would take on one core, in operations at peak: those of its matrix
 // products, those that the transforms are worth, and the part of the time for reading the weights

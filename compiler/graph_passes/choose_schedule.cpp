@@ -1,9 +1,14 @@
-// Decides how the loops of every kernel are cut: the policy that tile_loops and its neighbours
-// obey.
+// Scheduling: decides how the loops of every kernel are tiled, vectorised, unrolled and shared
+// between threads. This is the policy that tile_loops and its neighbours obey.
 //
-//   kernel @c(..) -> (%c) {               kernel @c(..) -> (%c)
-//     %c = conv2d ... nchw16c        ->       schedule(vector=oc:16, tile=[oc:64, ow:6], ..) {
-//   }                                         %c = conv2d ...
+//   kernel @c(%x.blocked, %w) -> (%c.blocked) {
+//     %c.blocked = conv2d %x.blocked, %w pad=[1, 1, 1, 1] : f32[1, 64, 56, 56] nchw16c
+//   }
+// becomes
+//   kernel @c(%x.blocked, %w) -> (%c.blocked)
+//       schedule(vector=oc:16, tile=[oc:64, ow:6], unroll=ic:4, parallel=[n, oc, oh]) {
+//     %c.blocked = conv2d %x.blocked, %w pad=[1, 1, 1, 1] : f32[1, 64, 56, 56] nchw16c
+//   }
 //
 // A convolution computes a register tile of output channels times pixels. It is as large as the
 // registers allow, since every vector of weights is then used for all pixels and every pixel for

@@ -1,9 +1,9 @@
-// Computes what is computed twice once: same op, attributes, operands and result types, layout
-// included.
+// Common subexpression elimination: values of the same op, attributes, operands and result types,
+// layout included, are computed once.
 //
-//   %a = relu %x : f32[1, 8]                      %a = relu %x : f32[1, 8]
-//   %b = relu %x : f32[1, 8]             =>       %y = add %a, %a : f32[1, 8]
-//   %y = add %a, %b : f32[1, 8]                   return %y
+//   %a = relu %x                     %a = relu %x : f32[1, 8]
+//   %b = relu %x                =>   %y = add %a, %a : f32[1, 8]
+//   %y = add %a, %b                  return %y
 //   return %y
 //
 // The first one stays. Two values that are both outputs of the model both stay, for their names.

@@ -1,9 +1,9 @@
-// Removes ops whose results never reach an output of the model. Unused inputs stay: they are the
-// interface.
+// Dead code elimination: removes ops whose results never reach an output of the model. Unused
+// inputs stay: they are the interface.
 //
-//   %a = relu %x : f32[1, 8]                      %a = relu %x : f32[1, 8]
-//   %b = tanh %a : f32[1, 8]             =>       return %a
-//   %c = add %b, %x : f32[1, 8]
+//   %a = relu %x                     %a = relu %x : f32[1, 8]
+//   %b = tanh %a                =>   return %a
+//   %c = add %b, %x
 //   return %a
 
 #include "compiler/graph_passes/graph_passes.h"

@@ -1,9 +1,9 @@
-// Makes one product of matrices of many that share their right operand:
+// Flattens batched products of matrices that share their right operand into one product.
 //
-//   %y = matmul %x, %w  : f32[7, 7, 384]          %y.rows = reshape %x shape=[49, 96]
-//   %z = add %y, %bias                      =>    %y.flat = matmul %y.rows, %w  : f32[49, 384]
-//                                                 %z.flat = add %y.flat, %bias
-//                                                 %z = reshape %z.flat shape=[7, 7, 384]
+//   %y = matmul %x, %w : f32[7, 7, 384]        %y.rows = reshape %x shape=[49, 96]
+//   %z = add %y, %bias                    =>   %y.flat = matmul %y.rows, %w : f32[49, 384]
+//                                              %z.flat = add %y.flat, %bias
+//                                              %z = reshape %z.flat shape=[7, 7, 384]
 //
 // Register tiles then hold rows of several matrices, and the weights are read once for all of them:
 // of [50, 1, 768], as attention over a sequence spells it, every matrix is a single row.

@@ -1,5 +1,5 @@
-// Takes a batch norm with constant parameters, and a mul, div, add or sub with a constant per
-// channel, into the weights and bias of the convolution or fully connected layer before:
+// Batch norm folding: a batch norm with constant parameters, and a mul, div, add or sub with a
+// constant per channel, go into the weights and bias of the convolution or dense layer before.
 //
 //   %c = conv2d %x, %w, %b              %s.vector = reshape %s shape=[4]
 //   %n = mul %c, %s               =>    %s.vector.per_filter = reshape %s.vector shape=[4, 1, 1, 1]

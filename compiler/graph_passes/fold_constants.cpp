@@ -1,13 +1,13 @@
-// Computes small constants, keeps those with equal elements as a splat, and drops what adds 0 or
-// multiplies by 1.
+// Constant folding: computes small constants, keeps those with equal elements as a splat, and drops
+// what adds 0 or multiplies by 1.
 //
 //   %a = literal [1, 4] : f32[2]                  %b = literal [1, 2] : f32[2]
-//   %b = sqrt %a : f32[2]                         %d = splat 3 : f32[64, 64, 3, 3]
-//   %c = splat 9 : f32[64, 64, 3, 3]     =>       %y = mul %x, %b : f32[1, 2]
-//   %d = sqrt %c : f32[64, 64, 3, 3]
+//   %b = sqrt %a                                  %d = splat 3 : f32[64, 64, 3, 3]
+//   %c = splat 9 : f32[64, 64, 3, 3]         =>   %y = mul %x, %b : f32[1, 2]
+//   %d = sqrt %c
 //   %z = splat 0 : f32[1, 2]
-//   %m = mul %x, %b : f32[1, 2]
-//   %y = add %m, %z : f32[1, 2]
+//   %m = mul %x, %b
+//   %y = add %m, %z
 //
 // Larger constants and those made of weights stay expressions: the text of a model holds no data,
 // and they are computed when the weights are stored. Members of kernels stay as they are; what

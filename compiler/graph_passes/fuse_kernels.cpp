@@ -1,13 +1,13 @@
-// Groups the ops into kernels, each of which becomes one loop nest: a convolution, fully connected
+// Op fusion: groups the ops into kernels, each of which becomes one loop nest. A convolution, dense
 // layer or product of matrices takes along the element-wise ops behind it and a 2x2 pool, or a
 // depth_to_space that moves whole vectors of channels; element-wise ops form kernels of their own.
 //
-//   %c = conv2d %x, %w, %b : f32[1, 8, 6, 6]      kernel @c(%x, %w, %b) -> (%p) {
-//   %s = add %c, %x        : f32[1, 8, 6, 6]        %c = conv2d %x, %w, %b : f32[1, 8, 6, 6]
-//   %r = relu %s           : f32[1, 8, 6, 6]  =>    %s = add %c, %x        : f32[1, 8, 6, 6]
-//   %p = max_pool2d %r     : f32[1, 8, 3, 3]        %r = relu %s           : f32[1, 8, 6, 6]
-//                                                   %p = max_pool2d %r     : f32[1, 8, 3, 3]
-//                                                 }
+//   %c = conv2d %x, %w, %b ...            kernel @c(%x, %w, %b) -> (%p) {
+//   %s = add %c, %x                         %c = conv2d %x, %w, %b ... : f32[1, 8, 6, 6]
+//   %r = relu %s                     =>     %s = add %c, %x : f32[1, 8, 6, 6]
+//   %p = max_pool2d %r ...                  %r = relu %s : f32[1, 8, 6, 6]
+//                                           %p = max_pool2d %r ... : f32[1, 8, 3, 3]
+//                                         }
 //
 // A group grows from its last value to the immediate post-dominator of that value's op, when
 // everything between the two can join. So every member reaches the last one and only that one is

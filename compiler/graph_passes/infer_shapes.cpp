@@ -1,11 +1,12 @@
-// Computes the type of every value from the types of its operands. A type that the text states is
-// checked; the memory layout in it is kept, because it is a decision and not a consequence.
+// Shape inference: computes the type of every value from the types of its operands. A type that the
+// text states is checked; the memory layout in it is kept, because it is a decision and not a
+// consequence.
 //
-//   model @m(%x: f32[1, 3, 8, 8]) {            model @m(%x: f32[1, 3, 8, 8]) {
-//     %w = splat 1 : f32[4, 3, 3, 3]      ->     %w = splat 1 : f32[4, 3, 3, 3]
-//     %c = conv2d %x, %w                         %c = conv2d %x, %w : f32[1, 4, 6, 6]
-//     return %c                                  return %c
-//   }                                          }
+//   model @example(%x: f32[1, 3, 8, 8]) {        model @example(%x: f32[1, 3, 8, 8]) {
+//     %w = splat 1 : f32[4, 3, 3, 3]        =>     %w = splat 1 : f32[4, 3, 3, 3]
+//     %c = conv2d %x, %w                           %c = conv2d %x, %w : f32[1, 4, 6, 6]
+//     return %c                                    return %c
+//   }                                            }
 #include "compiler/graph_passes/graph_passes.h"
 
 #include <algorithm>

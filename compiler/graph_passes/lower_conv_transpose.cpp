@@ -1,12 +1,17 @@
-// Writes transposed convolutions with a constant filter as convolutions. Output position o is q *
-// stride + phase - pad; what reaches the positions of one phase is a convolution of the input with
-// every stride-th element of the filter, backwards. The phases are channels of one convolution,
-// and depth_to_space puts them in their places:
+// Writes transposed convolutions with a constant filter as convolutions.
 //
-//   %y = conv_transpose2d %x, %w, %b    =>   %y.filter = (phases of %w) : f32[4 * oc, ic, 1, 1]
-//        stride=[2, 2]                       %y.bias = concat %b, %b, %b, %b axis=0
-//     (filter [ic, oc, 2, 2])                %y.phases = conv2d %x, %y.filter, %y.bias
-//                                            %y = depth_to_space %y.phases block=[2, 2]
+//   %y = conv_transpose2d %x, %w, %b stride=[2, 2]
+// becomes
+//   %y.filter.split = reshape %w shape=[1, 8, 4, 1, 2, 1, 2]
+//   %y.filter.phases = transpose %y.filter.split permutation=[4, 6, 0, 2, 1, 3, 5]
+//   %y.filter = reshape %y.filter.phases shape=[16, 8, 1, 1]
+//   %y.bias = concat %b, %b, %b, %b axis=0
+//   %y.phases = conv2d %x, %y.filter, %y.bias : f32[n, 16, 6, 6]
+//   %y = depth_to_space %y.phases block=[2, 2] : f32[n, 4, 12, 12]
+//
+// Output position o is q * stride + phase - pad; what reaches the positions of one phase is a
+// convolution of the input with every stride-th element of the filter, backwards. The phases are
+// channels of one convolution, and depth_to_space puts them in their places.
 //
 // Where the kernel is no multiple of the stride, zeros fill it up; what the pads cut off is a crop.
 // The phases of groups stand side by side (mode crd). Depthwise convolutions are one for each

@@ -1,11 +1,13 @@
-// Lays constants out in the order in which their kernel reads them.
+// Weight packing: constants get the layout in whose order their kernel reads them.
 //
-//   kernel @c(%x, %w, %b) -> (%c)              %w.oihw16i32o = relayout %w : f32[64, 64, 3, 3]
-//   oihw16i32o
-//       schedule(.. tile=[oc:32, ow:12] ..) {  kernel @c(%x, %w.oihw16i32o, %b) -> (%c)
-//       schedule(..) {
-//     %c = conv2d %x, %w, %b ..           ->     %c = conv2d %x, %w.oihw16i32o, %b ..
-//   }                                          }
+//   kernel @c(%x.blocked, %w, %b) -> (%c) schedule(vector=oc:16, tile=[oc:32, ow:6]) {
+//     %c = conv2d %x.blocked, %w, %b
+//   }
+// becomes
+//   %w.oihw16i32o = relayout %w : f32[64, 64, 3, 3] oihw16i32o
+//   kernel @c(%x.blocked, %w.oihw16i32o, %b) -> (%c) schedule(vector=oc:16, tile=[oc:32, ow:6]) {
+//     %c = conv2d %x.blocked, %w.oihw16i32o, %b
+//   }
 //
 // Filters and constant matrices: blocks of the output channels of a tile, innermost, so that they
 // are read as vectors one after the other; what computes a filter at run time writes it like that.

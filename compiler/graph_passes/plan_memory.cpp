@@ -1,16 +1,42 @@
-// Gives every value between two kernels a byte offset in one workspace. Values that are never alive
-// at the same time share bytes, element-wise kernels work in place, and views lie where their
-// operand lies, or within it; what a concat joins lies within its result from the start:
+// Memory planning: allocates every value between two kernels in one workspace, at an offset in
+// bytes. Values that are never alive at the same time share bytes, element-wise kernels work in
+// place, and views lie where their operand lies, or within it.
 //
-//   kernel @a(%x) -> (%a) { %a = max_pool2d %x .. : f32[1, 8, 4, 4] at 0 }
-//   kernel @b(%a) -> (%b) { %b = max_pool2d %a .. : f32[1, 8, 4, 4] at 512 }    %a is still read
-//   kernel @c(%b) -> (%c) { %c = relu %b : f32[1, 8, 4, 4] at 512 }             in place
-//   %d = flatten %c : f32[1, 128] at 512                                        a view
-//   kernel @e(%d) -> (%e) { %e = softmax %d : f32[1, 128] }                  the caller's memory
+//   kernel @a(%x) -> (%a) {
+//     %a = max_pool2d %x kernel=[1, 1]
+//   }
+//   kernel @b(%a) -> (%b) {
+//     %b = max_pool2d %a kernel=[1, 1]
+//   }
+//   kernel @c(%b) -> (%c) {
+//     %c = relu %b
+//   }
+//   %d = flatten %c
+//   kernel @e(%d) -> (%e) {
+//     %e = softmax %d
+//   }
+// becomes
+//   kernel @a(%x) -> (%a) {
+//     %a = max_pool2d %x kernel=[1, 1] : f32[1, 8, 4, 4] at 0
+//   }
+//   kernel @b(%a) -> (%b) {
+//     %b = max_pool2d %a kernel=[1, 1] : f32[1, 8, 4, 4] at 512   // %a is still read
+//   }
+//   kernel @c(%b) -> (%c) {
+//     %c = relu %b : f32[1, 8, 4, 4] at 512                       // in place
+//   }
+//   %d = flatten %c : f32[1, 128] at 512                          // a view
+//   kernel @e(%d) -> (%e) {
+//     %e = softmax %d : f32[1, 128]                               // an output: the caller's memory
+//   }
 //
-//   kernel @a(%x) -> (%a) { %a = max_pool2d %x .. : f32[1, 8, 4, 4] at 0 }   the halves of %c
-//   kernel @b(%x) -> (%b) { %b = avg_pool2d %x .. : f32[1, 8, 4, 4] at 512 }
-//   %c = concat %a, %b axis=1 : f32[1, 16, 4, 4] at 0
+// What a concat joins lies within its result from the start:
+//
+//   %c = concat %a, %b axis=1
+//   %d = concat %c, %e axis=1
+// becomes
+//   %c = concat %a, %b axis=1 : f32[1, 32, 4, 4] at 0
+//   %d = concat %c, %e axis=1 : f32[1, 48, 4, 4] at 0
 //
 // The greedy algorithm, largest buffer first into the smallest gap that fits, is the one of
 // Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020.

@@ -1,12 +1,13 @@
-// Finds ops that a text (or the exporter of a framework) spells with several.
+// Pattern matching: finds ops that a text (or the exporter of a framework) spells with several.
 //
-//   %s = sigmoid %x                %y = silu %x
-//   %y = mul %x, %s          =>
-//   %m = reduce_mean %y axes=[-1]      %n = layer_norm %y, %w
+//   %s = sigmoid %x                       %y = silu %x
+//   %y = mul %x, %s                  =>   %n = layer_norm %y, %w ...
+//   %m = reduce_mean %y axes=[2]
 //   %d = sub %y, %m
 //   %q = mul %d, %d
-//   %v = reduce_mean %q axes=[-1]
+//   %v = reduce_mean %q axes=[2]
 //   ...
+//   %n = mul %z, %w
 //
 // Known are silu, hard_sigmoid, hard_swish, mish, gelu in both forms, layer_norm and
 // depth_to_space. Ops that are left unread go as well. Members of kernels stay as they are.

@@ -1,17 +1,29 @@
-// Joins the groups of a grouped convolution until they fill whole vectors. For vectors of 16:
+// Joins the groups of a grouped convolution until they fill whole vectors. 32 groups of 4 channels
+// become 8 of 16 for vectors of 16:
 //
-//   %c = conv2d %x, %w groups=32       %c.groups = reshape %w shape=[8, 4, 4, 1, 4, 9]
-//     (groups of 4 channels)      =>   %c.diagonal = literal [1, 0, 0, 0, 0, 1, ...]
-//                                      %c.spread = mul %c.groups, %c.diagonal
-//                                      %c.widened = reshape %c.spread shape=[128, 16, 3, 3]
-//                                      %c = conv2d %x, %c.widened groups=8
+//   %c = conv2d %x, %w, %b pad=[1, 1, 1, 1] groups=32
+// becomes
+//   %c.groups = reshape %w shape=[8, 4, 4, 1, 4, 9]
+//   %c.diagonal = literal [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1] : f32[1, 4, 1, 4, 1, 1]
+//   %c.spread = mul %c.groups, %c.diagonal
+//   %c.widened = reshape %c.spread shape=[128, 16, 3, 3]
+//   %c = conv2d %x, %c.widened, %b pad=[1, 1, 1, 1] groups=8
 //
 // Of 13 groups of 8 channels, 12 become 6 of 16; the last one becomes a convolution of its own on
 // the last channels, and what both compute is joined:
 //
-//   %c = conv2d %x, %w groups=13       %c.first = conv2d (channels 0..96 of %x), .. groups=12
-//   %r = relu %c                   =>  %c.rest = conv2d (channels 96..104 of %x), ..
-//                                      %r = concat (relu %c.first), (relu %c.rest)
+//   %c = conv2d %x, %w, %b pad=[1, 1, 1, 1] stride=[2, 2] groups=13
+//   %r = relu %c
+// becomes
+//   %c.first.input = slice %x starts=[0] ends=[96] axes=[1]
+//   ...
+//   %c.first = conv2d %c.first.input, %c.first.widened, %c.first.bias ... groups=6
+//   %r.1 = relu %c.first
+//   %c.rest.input = slice %x starts=[96] ends=[104] axes=[1]
+//   ...
+//   %c.rest = conv2d %c.rest.input, %c.rest.filter, %c.rest.bias ...
+//   %r.2 = relu %c.rest
+//   %r = concat %r.1, %r.2 axis=1
 //
 // The filter of the joined groups is a block diagonal of theirs, zero elsewhere: more
 // multiplications (here 4 times), but by vectors and in the layout of its neighbours. Without it,

@@ -1,11 +1,13 @@
-// Proves that every access stays inside its buffer, and changes nothing.
+// Bounds checking: proves that every access stays inside its buffer, and changes nothing.
 //
-//   kernel @k(x: f32[58]) -> (y: f32[56]) {
-//     for ow in 0..56, kw in 0..4 { y[ow] = x[ow + kw] }
+//   kernel @example(x: f32[58]) -> (y: f32[56]) {
+//     for ow in 0..56, kw in 0..4 {
+//       y[ow] = x[ow + kw]
+//     }
 //   }
-//
-//   error: x[ow + kw] leaves its buffer: dimension 0 is in 0..58
-//   but the subscript ow + kw runs from 0 to 58
+// is refused
+//   error: x[ow + kw] leaves its buffer: dimension 0 is in 0..58 but the subscript ow + kw runs
+//     from 0 to 58
 #include "compiler/loop_passes/loop_passes.h"
 #include "ir/loop/verifier.h"
 

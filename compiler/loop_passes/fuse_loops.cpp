@@ -1,12 +1,22 @@
-// Joins the nests of a kernel's ops, so that what one op hands to the next stays in a register.
+// Loop fusion: joins the nests of a kernel's ops, so that what one op hands to the next stays in a
+// register.
 //
-//   kernel @r(x: ...) -> (r: f32[8, 6]) local(c: f32[8, 6]) {   kernel @r(x: ...) -> (r: f32[8, 6])
-//   {
-//     for oc in 0..8, ow in 0..6 { c[oc, ow] = x[oc, ow] * 2 }    for oc in 0..8, ow in 0..6 {
-//     for h in 0..8, w in 0..6 {                             ->     reg c: f32
-//       r[h, w] = max(0, c[h, w])                                   c = x[oc, ow] * 2
-//     }                                                             r[oc, ow] = max(0, c)
-//   }                                                             } }
+//   kernel @example(x: f32[8, 6]) -> (r: f32[8, 6]) local(c: f32[8, 6]) {
+//     for oc in 0..8, ow in 0..6 {
+//       c[oc, ow] = x[oc, ow] * 2
+//     }
+//     for h in 0..8, w in 0..6 {
+//       r[h, w] = max(0, c[h, w])
+//     }
+//   }
+// becomes
+//   kernel @example(x: f32[8, 6]) -> (r: f32[8, 6]) {
+//     for oc in 0..8, ow in 0..6 {
+//       reg c: f32
+//       c = x[oc, ow] * 2
+//       r[oc, ow] = max(0, c)
+//     }
+//   }
 //
 // A pool whose windows do not overlap reads a whole block of its producer's values: the producer's
 // loops are split by the window, `for ow in 0..6` into `for ow in 0..3, unroll ow.p in 0..2`, the

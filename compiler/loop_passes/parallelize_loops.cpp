@@ -1,11 +1,17 @@
-// Makes one parallel loop of the outermost loops that `parallel` names.
+// Multithreading: makes one parallel loop, whose iterations are tasks, of the outermost loops that
+// `parallel` names.
 //
-//   kernel @y(...) schedule(parallel=[oc, oh]) {      kernel @y(...) {
-//     for oc.o in 0..2, oh in 0..56 {                   parallel task in 0..112 {
-//       y[oc.o, oh] = x[oc.o, oh]                 ->      y[task / 56, task % 56] = x[task / 56,
-//       task % 56]
-//     }                                                 }
-//   }                                                 }
+//   kernel @example(x: f32[2, 56]) -> (y: f32[2, 56]) schedule(parallel=[oc, oh]) {
+//     for oc.o in 0..2, oh in 0..56 {
+//       y[oc.o, oh] = x[oc.o, oh]
+//     }
+//   }
+// becomes
+//   kernel @example(x: f32[2, 56]) -> (y: f32[2, 56]) {
+//     parallel task in 0..112 {
+//       y[task / 56, task % 56] = x[task / 56, task % 56]
+//     }
+//   }
 //
 // Every iteration writes results of its own, so that the result does not depend on how the
 // iterations are shared: a store that does not mention each of these loops is an error, or mentions

@@ -1,10 +1,13 @@
-// Removes what does nothing: loops of one iteration, and bounds, quotients and remainders as far as
-// the ranges of the variables prove it.
+// Simplification: removes loops of one iteration, and shortens bounds, quotients and remainders as
+// far as the ranges of the variables prove it.
 //
-//   for oc.o in 0..1, oc.i in 0..2, vector oc.v in 0..16 {    for oc.i in 0..2, vector oc.v in
-//   0..16 {
-//     y[(oc.o * 32 + oc.i * 16 + oc.v) / 16, oc.v % 16] = 0  ->  y[oc.i, oc.v] = 0
-//   }                                                          }
+//   for oc.o in 0..1, oc.i in 0..2, vector oc.v in 0..16 {
+//     y[(oc.o * 32 + oc.i * 16 + oc.v) / 16, oc.v % 16] = 0
+//   }
+// becomes
+//   for oc.i in 0..2, vector oc.v in 0..16 {
+//     y[oc.i, oc.v] = 0
+//   }
 #include "compiler/loop_passes/loop_passes.h"
 #include "ir/loop/range.h"
 #include "ir/loop/rewrite.h"

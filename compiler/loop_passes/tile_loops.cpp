@@ -1,21 +1,42 @@
-// Cuts loops as `tile` of the schedule says and computes a whole tile at a time: its loops move
-// below the reduction, and each register becomes an array with one element per iteration of the
-// tile.
+// Loop tiling for registers: splits loops as `tile` of the schedule says and computes a whole tile
+// at a time. Its loops move below the reduction, and each register becomes an array with one element
+// per iteration of the tile.
 //
-//   kernel @y(...) schedule(tile=ow:4) {       kernel @y(...) {
-//     for ow in 0..10 {                          for ow.o in 0..1 {           // 10 = 4 + 2 * 3
-//       reg sum: f32                               reg sum: f32[4]
-//       sum = 0                              ->    unroll ow.i in 0..4 { sum[ow.i] = 0 }
-//       for ic in 0..8 { sum += x[ic, ow] }        for ic in 0..8, unroll ow.i in 0..4 {
-//       y[ow] = sum                                  sum[ow.i] += x[ic, ow.o * 4 + ow.i]
-//     }                                            }
-//   }                                              unroll ow.i in 0..4 { y[ow.o * 4 + ow.i] = .. }
-//                                                }
-//                                                for ow.o in 0..2 { the same for 3, from 4 on }
-//                                              }
+//   kernel @example(x: f32[8, 10]) -> (y: f32[10]) schedule(tile=ow:4) {
+//     for ow in 0..10 {
+//       reg sum: f32
+//       sum = 0
+//       for ic in 0..8 {
+//         sum += x[ic, ow]
+//       }
+//       y[ow] = sum
+//     }
+//   }
+// becomes
+//   kernel @example(x: f32[8, 10]) -> (y: f32[10]) {
+//     for ow.o in 0..1 {                            // 10 = 4 + 2 * 3
+//       reg sum: f32[4]
+//       unroll ow.i in 0..4 {
+//         sum[ow.i] = 0
+//       }
+//       for ic in 0..8, unroll ow.i in 0..4 {
+//         sum[ow.i] += x[ic, ow.o * 4 + ow.i]
+//       }
+//       unroll ow.i in 0..4 {
+//         y[ow.o * 4 + ow.i] = sum[ow.i]
+//       }
+//     }
+//     for ow.o in 0..2 {
+//       reg sum: f32[3]
+//       ...
+//       unroll ow.i in 0..3 {
+//         y[ow.o * 3 + ow.i + 4] = sum[ow.i]
+//       }
+//     }
+//   }
 //
 // What does not divide is spread evenly: ceil(10 / 4) tiles of 4 or 3. The loop that `vector` names
-// is counted in whole vectors, and its remainder is cut into powers of two.
+// is counted in whole vectors, and its remainder is split into powers of two.
 //
 // Legal because iterations of the tiled loops do not depend on each other: each computes its own
 // results, in registers of its own, from buffers that the nest does not write, or of which it reads

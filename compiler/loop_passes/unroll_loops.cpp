@@ -1,8 +1,8 @@
-// Writes out a few iterations of a reduction loop, as `unroll` says.
+// Unrolling: writes out a few iterations of a reduction loop, as `unroll` says.
 //
-//   kernel @y(...) schedule(unroll=ic:4) {        kernel @y(...) {
-//     for ic in 0..16 { s += x[ic] * w[ic] } ->     for ic in 0..4 { unroll ic.u in 0..4 {
-//   }                                                 s += x[ic * 4 + ic.u] * w[ic * 4 + ic.u] } }
+//   for ic in 0..16 {                     for ic in 0..4, unroll ic.u in 0..4 {
+//     s += x[ic] * w[ic]             =>     s += x[ic * 4 + ic.u] * w[ic * 4 + ic.u]
+//   }                                     }
 //
 // When the count does not divide the loop, the largest smaller one that does is taken.
 #include "compiler/loop_passes/loop_passes.h"

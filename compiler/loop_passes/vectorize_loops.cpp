@@ -1,12 +1,20 @@
-// Computes the iterations of the tile loop that `vector` names in the lanes of vectors.
+// Vectorisation: the iterations of the tile loop that `vector` names become the lanes of vectors.
 //
-//   kernel @y(...) schedule(vector=oc:16) {          kernel @y(...) {
-//     reg sum: f32[3, 32]                              reg sum: f32[3, 2, 16]
-//     unroll ow.i in 0..3, oc.i in 0..32 {       ->    unroll ow.i in 0..3, oc.i in 0..2, vector
-//     oc.v in 0..16 {
-//       sum[ow.i, oc.i] = b[oc.o * 32 + oc.i]            sum[ow.i, oc.i, oc.v] = b[oc.o * 32 + oc.i
-//       * 16 + oc.v]
-//     }                                                }
+//   kernel @example(b: f32[64]) -> (y: f32[64, 3]) schedule(vector=oc:16) {
+//     for oc.o in 0..2 {
+//       reg sum: f32[3, 32]
+//       unroll ow.i in 0..3, oc.i in 0..32 {
+//         sum[ow.i, oc.i] = b[oc.o * 32 + oc.i]
+//       }
+//       ...
+// becomes
+//   kernel @example(b: f32[64]) -> (y: f32[64, 3]) {
+//     for oc.o in 0..2 {
+//       reg sum: f32[3, 2, 16]
+//       unroll ow.i in 0..3, oc.i in 0..2, vector oc.v in 0..16 {
+//         sum[ow.i, oc.i, oc.v] = b[oc.o * 32 + oc.i * 16 + oc.v]
+//       }
+//       ...
 //
 // A tile smaller than the vector (the remainder of a loop) becomes one shorter vector. Runs after
 // tile_loops, which has put this loop innermost, around one assignment each.

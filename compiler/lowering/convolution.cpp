@@ -3,14 +3,17 @@
 //   for n, oc, oh, ow {
 //     reg sum: f32
 //     sum = bias[oc]
-//     for icb, kh, kw, ic { sum += input[n, icb * 16 + ic, oh * stride + kh, ...] * filter[oc, ...]
-//     } result[n, oc, oh, ow] = sum
+//     for icb, kh, kw, ic {
+//       sum += input[n, icb * 16 + ic, oh * stride + kh, ow * stride + kw] * filter[oc, ..]
+//     }
+//     result[n, oc, oh, ow] = sum
 //   }
 //
 // Padding is the halo of the input. dense is the same with a 1x1 window. Where the rows of a window
 // are so far apart that many of them see padding alone (skips_padding), these are left out by a
-// loop of one iteration or none: for kh, ih in max(0, oh - 12 + kh * 12)..min(14, oh - 11 + kh *
-// 12)
+// loop of one iteration or none:
+//
+//   for kh, ih in max(0, oh - 12 + kh * 12)..min(14, oh - 11 + kh * 12)
 #include "compiler/layout/halo.h"
 #include "compiler/lowering/extents.h"
 

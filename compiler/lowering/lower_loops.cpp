@@ -1,12 +1,22 @@
-// model @m(%x: f32[1, 8, 6, 6]) {                       model @m(%x: f32[1, 8, 6, 6]) {
-//   kernel @y(%x) -> (%y) schedule(...) {                 %y = call "y" %x : f32[1, 8, 6, 6]
-//     %y = relu %x : f32[1, 8, 6, 6]             ->       return %y
-//   }                                                   }
-//   return %y                                           kernel @y(x: f32[1, 8, 6, 6]) -> (y: ...)
-//   schedule(...) {
-// }                                                       for n in 0..1, c in 0..8, ... { y[...] =
-// max(0, x[...]) }
-//                                                       }
+// Lowering from the graph to loops: each kernel block becomes a kernel of the loops text, which a
+// `call` stands for in the graph.
+//
+//   model @example(%x: f32[1, 8, 6, 6]) {
+//     kernel @y(%x) -> (%y) schedule(parallel=[n, c]) {
+//       %y = relu %x
+//     }
+//     return %y
+//   }
+// becomes
+//   model @example(%x: f32[1, 8, 6, 6]) {
+//     %y = call "y" %x : f32[1, 8, 6, 6]
+//     return %y
+//   }
+//   kernel @y(x: f32[1, 8, 6, 6]) -> (y: f32[1, 8, 6, 6]) schedule(parallel=[n, c]) {
+//     for n in 0..1, c in 0..8, h in 0..6, w in 0..6 {
+//       y[n, c, h, w] = max(0, x[n, c, h, w])
+//     }
+//   }
 #include "compiler/lowering/lower_loops.h"
 #include "compiler/lowering/lowering.h"
 

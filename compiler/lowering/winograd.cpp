@@ -16,8 +16,8 @@
 //
 // Which of the matrices are in memory at a time is up to the schedule's tiles:
 //   tb:28  the three steps for one block of 28 tiles after the other; threads share the blocks
-//   ob:1   the first step for all tiles, the others for one block of output channels after the
-//   other none   each step for all tiles and channels
+//   ob:1   the first step for all tiles, the others for one block of output channels after the other
+//   none   each step for all tiles and channels
 #include "compiler/tensor/winograd.h"
 #include "compiler/layout/halo.h"
 #include "compiler/lowering/lowering.h"

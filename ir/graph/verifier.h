@@ -11,8 +11,7 @@ namespace cnnc {
 ///   - ops have as many operands as the op table says;
 ///   - operands are defined before their users, hence there are no cycles;
 ///   - the members of a kernel stand together and there is at least one; with the order of
-///   definitions
-///     this makes kernels convex: no path leaves a kernel and enters it again;
+///     definitions this makes kernels convex: no path leaves a kernel and enters it again;
 ///   - layouts block dimensions that exist, each at most once, and halos are not negative;
 ///   - offsets in the workspace are not negative;
 ///   - types agree with what the ops infer from their operands, up to layout.
