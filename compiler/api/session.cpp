@@ -103,20 +103,6 @@ bool Session::check_print_after() {
   return find_passes(names, diagnostics_).has_value();
 }
 
-namespace {
-
-Machine machine_of(const codegen::Target &target) {
-  Machine machine;
-  codegen::VectorTarget vectors = codegen::vector_target(target);
-  machine.vector_lanes = vectors.vector_bytes / int64_t(sizeof(float));
-  machine.vector_registers = vectors.vector_registers;
-  // Measured, one core: Zen 4 25 to 30 GB/s at 117 GFLOP/s, server Xeons 10 to 15 at 135.
-  machine.bytes_per_operation = target.cpu.starts_with("znver") ? 0.23 : 0.1;
-  return machine;
-}
-
-} // namespace
-
 bool Session::run(std::span<const Pass *const> default_passes,
                   const std::function<void(const Pass &, const Module &)> &observe) {
   std::vector<const Pass *> passes(default_passes.begin(), default_passes.end());
@@ -127,7 +113,7 @@ bool Session::run(std::span<const Pass *const> default_passes,
   }
   if (!check_print_after() || (options_.passes && !chosen))
     return false;
-  PassContext context{diagnostics_, machine_of(target_), options_.remark,
+  PassContext context{diagnostics_, codegen::machine_of(target_), options_.remark,
                       options_.strict_arithmetic};
   return run_passes(passes, module_, context,
                     [&](const Pass &pass, const Module &module, std::chrono::nanoseconds elapsed) {

@@ -1,6 +1,7 @@
 // The CPU that kernels are compiled for: options resolved to LLVM's names, and what vectors it has.
 #pragma once
 
+#include "compiler/codegen/target/machine.h"
 #include "ir/text/diagnostics.h"
 
 #include <cstdint>
@@ -23,20 +24,14 @@ struct Target {
   std::string feature_summary() const;
 };
 
-/// The vector registers of a target.
-struct VectorTarget {
-  int vector_bytes = 16; ///< 64, 32 or 16
-  int vector_registers = 16;
-  bool fma = false;
-};
-
 /// Resolves the options --cpu= and --features=. `cpu`: "" or "native" for this machine, or a name
 /// that LLVM knows. `features`: comma-separated "+avx2", "-fma" or plain "avx2", applied after what
 /// the CPU has. Reports an error with the nearest name for an unknown CPU or feature.
 std::optional<Target> resolve_target(std::string_view cpu, std::string_view features,
                                      Diagnostics &diagnostics);
 
-VectorTarget vector_target(const Target &target);
+/// What the passes may know of the target.
+Machine machine_of(const Target &target);
 
 /// True if this machine can run code compiled for the target.
 bool runs_on_host(const Target &target);

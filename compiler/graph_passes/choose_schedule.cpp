@@ -16,14 +16,14 @@
 // keep it.
 #include "compiler/analysis/cost.h"
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/schedule/prefetch_distance.h"
-#include "compiler/schedule/register_tile.h"
+#include "compiler/layout/halo.h"
 #include "compiler/pass/rewrite.h"
 #include "compiler/schedule/convolution.h"
 #include "compiler/schedule/matmul.h"
 #include "compiler/schedule/moves.h"
+#include "compiler/schedule/prefetch_distance.h"
 #include "compiler/schedule/reduction.h"
-#include "compiler/layout/halo.h"
+#include "compiler/schedule/register_tile.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -39,8 +39,7 @@ constexpr int64_t parallel_threshold = 25'000;
 class Chooser {
 public:
   Chooser(const Graph &graph, PassContext &context)
-      : graph_(graph), lanes_(context.machine.vector_lanes),
-        registers_(context.machine.vector_registers), machine_(context.machine) {}
+      : graph_(graph), lanes_(context.machine.vector_lanes), machine_(context.machine) {}
 
   Schedule choose(const std::vector<NodeId> &members) {
     Schedule schedule;
@@ -196,7 +195,8 @@ private:
     }
     if (inner[1].first >= inner[1].end || (clipped && members.size() > 1))
       return;
-    int64_t columns = std::min<int64_t>(registers_ >= 32 ? 8 : 4, inner[1].end - inner[1].first);
+    int64_t columns =
+        std::min<int64_t>(machine_.many_registers() ? 8 : 4, inner[1].end - inner[1].first);
     schedule.tile.push_back({"ow", columns});
     schedule.unroll = {{"kw", std::min<int64_t>(op.kernel[1], 7)}};
   }
@@ -254,12 +254,11 @@ private:
   void reduction(Schedule &schedule, const std::vector<NodeId> &members) const {
     const Node &node = graph_.nodes[members[0]];
     if (members.size() == 1 && !reduced_axes(graph_, node).empty())
-      schedule = schedule_reduction(graph_, node, lanes_, registers_);
+      schedule = schedule_reduction(graph_, node, machine_);
   }
 
   Schedule matmul(const Node &node) const {
-    return schedule_matmul(graph_.type(node.operands[0]), graph_.type(node.results[0]),
-                           {lanes_, free_registers(machine_), machine_.cache_bytes});
+    return schedule_matmul(graph_.type(node.operands[0]), graph_.type(node.results[0]), machine_);
   }
 
   void relayout(Schedule &schedule, const Node &node) {
@@ -286,7 +285,6 @@ private:
 
   const Graph &graph_;
   int64_t lanes_;
-  int64_t registers_;
   Machine machine_;
 };
 

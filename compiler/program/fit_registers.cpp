@@ -26,9 +26,8 @@ struct Cut {
 
 class Fitter {
 public:
-  explicit Fitter(Session &session) : session_(session) {
-    codegen::VectorTarget vectors = codegen::vector_target(session.target());
-    machine_ = {vectors.vector_bytes / int64_t(sizeof(float)), vectors.vector_registers};
+  explicit Fitter(Session &session)
+      : session_(session), machine_(codegen::machine_of(session.target())) {
     passes_ = default_pipeline();
     std::erase_if(passes_, [](const Pass *pass) { return !pass->kernel; });
   }

@@ -1,9 +1,9 @@
 #include "compiler/schedule/convolution.h"
 
+#include "compiler/layout/halo.h"
 #include "compiler/schedule/prefetch_distance.h"
 #include "compiler/schedule/register_tile.h"
 #include "compiler/schedule/winograd.h"
-#include "compiler/layout/halo.h"
 
 #include <algorithm>
 #include <optional>
@@ -51,14 +51,14 @@ public:
     // them. Not where windows leave out padding, row by row.
     const bool by_rows = skips_padding(conv, input.shape, filter, type.shape);
     if (width <= 14 && pooled == 1 && !by_rows)
-      tile = {1, machine_.vector_registers >= 32 ? 28 : free_registers(machine_) - 1};
-    if (width <= 14 && by_rows && tile.vectors % 2 == 0 && machine_.vector_registers >= 32)
+      tile = {1, longest_row(machine_)};
+    if (width <= 14 && by_rows && tile.vectors % 2 == 0 && machine_.wide_tiles)
       tile = {2, 14};
     const std::optional<int64_t> block = rows_first(node, conv, tile, width);
     // Weights that come from beyond the cache for every few rows serve as many pixels as possible.
     constexpr int64_t few_rows = 4;
     if (block && *block <= few_rows && bytes(filter) > machine_.cache_bytes / 2 &&
-        tile.vectors % 2 == 0 && pooled == 1 && machine_.vector_registers >= 32)
+        tile.vectors % 2 == 0 && pooled == 1 && machine_.wide_tiles)
       tile = {2, 14};
     int64_t rows = by_rows ? 1 : std::clamp<int64_t>(tile.pixels / width, 1, height);
     schedule.tile = {{"oc", lanes_ * tile.vectors}};
@@ -136,11 +136,10 @@ private:
   /// rows that it wrote itself in the layer before, instead of half of them from another core's
   /// cache. The weights are read again for every tile of rows, so they must be few, or fewer than
   /// the inputs that are not read again for every tile of channels.
-  static bool keeps_rows(int64_t input, int64_t result, const std::vector<int64_t> &filter) {
-    constexpr int64_t first_level_share = 16 << 10;
+  bool keeps_rows(int64_t input, int64_t result, const std::vector<int64_t> &filter) const {
     const bool pointwise = filter[2] * filter[3] == 1;
     return bytes(filter) < input &&
-           (bytes(filter) <= first_level_share || (pointwise && result < input));
+           (bytes(filter) <= machine_.first_cache_bytes / 2 || (pointwise && result < input));
   }
 
   static int64_t bytes(const std::vector<int64_t> &shape) {
@@ -155,7 +154,7 @@ private:
   /// other.
   Schedule one_pixel(int64_t vectors, int64_t weights) const {
     Schedule schedule;
-    int64_t channel_vectors = machine_.vector_registers >= 32 ? 8 : 6;
+    int64_t channel_vectors = machine_.many_registers() ? 8 : 6;
     while (vectors % channel_vectors != 0)
       --channel_vectors;
     schedule.tile = {{"oc", lanes_ * channel_vectors}, {"ow", 1}};
@@ -175,7 +174,7 @@ private:
     const TensorType &input = graph_.type(node.operands[0]), &type = graph_.type(node.results[0]);
     const std::vector<int64_t> &filter = graph_.type(node.operands[1]).shape;
     int64_t height = type.shape[2], width = type.shape[3];
-    bool wide = machine_.vector_registers >= 32 && conv.stride[1] == 1;
+    bool wide = machine_.many_registers() && conv.stride[1] == 1;
     // Odd heights cut the loop over rows in two, and then only channels can be parallel.
     bool two_rows =
         pooled == 1 && (height % 2 == 0 || (height > 1 && type.shape[1] >= 16 * lanes_));

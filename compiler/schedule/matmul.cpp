@@ -17,18 +17,19 @@ struct Tile {
 /// b, which takes longer where all `depth` rows of the tile's vectors do not stay in the first
 /// cache. A few vectors are cut into equal tiles; of many, some may be one vector shorter, but then
 /// columns have to come first.
-Tile best_tile(int64_t rows, int64_t vectors, int64_t depth, const MatmulMachine &machine) {
-  constexpr int64_t most_vectors = 8, most_rows = 14, first_cache = 32 * 1024;
+Tile best_tile(int64_t rows, int64_t vectors, int64_t depth, const Machine &machine) {
+  constexpr int64_t most_vectors = 8, most_rows = 14;
   constexpr double far_load = 2.5, uneven = 1.15;
   Tile best = {1, 1};
   double least = std::numeric_limits<double>::infinity();
   for (int64_t count = 1; count <= std::min(vectors, most_vectors); ++count) {
-    int64_t largest = std::min({most_rows, rows, machine.registers / count - 1});
+    int64_t largest = std::min({most_rows, rows, machine.tile_registers / count - 1});
     if (largest < 1 || (vectors <= most_vectors && vectors % count != 0))
       continue;
     const int64_t tiles = (rows + largest - 1) / largest;
     const double average = static_cast<double>(rows) / static_cast<double>(tiles);
-    const bool far = count * machine.lanes * size_of(DType::f32) * depth > first_cache;
+    const bool far =
+        count * machine.vector_lanes * size_of(DType::f32) * depth > machine.first_cache_bytes;
     const double loads = (1.0 / static_cast<double>(count) + (far ? far_load : 1.0) / average) *
                          (vectors % count == 0 ? 1 : uneven);
     if (loads < least) {
@@ -41,8 +42,7 @@ Tile best_tile(int64_t rows, int64_t vectors, int64_t depth, const MatmulMachine
 
 } // namespace
 
-Schedule schedule_matmul(const TensorType &a, const TensorType &result,
-                         const MatmulMachine &machine) {
+Schedule schedule_matmul(const TensorType &a, const TensorType &result, const Machine &machine) {
   const size_t rank = result.rank();
   const int64_t rows = result.shape[rank - 2] == symbolic_dim ? 1 : result.shape[rank - 2];
   const int64_t columns = result.shape[rank - 1];
@@ -50,25 +50,26 @@ Schedule schedule_matmul(const TensorType &a, const TensorType &result,
   Schedule schedule;
   schedule.parallel.assign(names.begin(), names.end() - 1);
   if (columns == 1) {
-    schedule.vector = {{"k", machine.lanes}};
+    schedule.vector = {{"k", machine.vector_lanes}};
     schedule.unroll = {{"k", 4}};
     return schedule;
   }
   const int64_t depth = a.shape.back();
-  const Tile tile = best_tile(rows, std::max<int64_t>(1, columns / machine.lanes), depth, machine);
-  schedule.tile = {{"i", tile.rows}, {"j", tile.vectors * machine.lanes}};
-  schedule.vector = {{"j", machine.lanes}};
+  const Tile tile =
+      best_tile(rows, std::max<int64_t>(1, columns / machine.vector_lanes), depth, machine);
+  schedule.tile = {{"i", tile.rows}, {"j", tile.vectors * machine.vector_lanes}};
+  schedule.vector = {{"j", machine.vector_lanes}};
   schedule.unroll = {{"k", 4}};
   // Columns first read b once, and a for each of their tiles unless it stays in the cache. Rows
   // first read b for each block of as many rows as stay there.
   const int64_t row_tiles = (rows + tile.rows - 1) / tile.rows;
-  const int64_t column_tiles = columns / (tile.vectors * machine.lanes);
+  const int64_t column_tiles = columns / (tile.vectors * machine.vector_lanes);
   const int64_t tile_bytes = tile.rows * depth * size_of(a.dtype);
   const int64_t block = std::clamp<int64_t>(machine.cache_bytes / 3 / tile_bytes, 1, row_tiles);
   const int64_t blocks = (row_tiles + block - 1) / block;
   const bool a_stays = row_tiles * tile_bytes <= machine.cache_bytes * 3 / 4;
   // Tiles of two sizes are two loops, which only the outermost can be.
-  const bool uneven = columns % (tile.vectors * machine.lanes) != 0;
+  const bool uneven = columns % (tile.vectors * machine.vector_lanes) != 0;
   if (uneven || a_stays || column_tiles * rows <= blocks * columns) {
     schedule.parallel.insert(schedule.parallel.end() - 1, "j");
     return schedule;

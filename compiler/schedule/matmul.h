@@ -1,21 +1,15 @@
 // How products of matrices are cut into register tiles: a part of choose_schedule.
 #pragma once
 
+#include "compiler/codegen/target/machine.h"
 #include "ir/graph/type.h"
 #include "ir/text/schedule.h"
 
 namespace cnnc {
 
-struct MatmulMachine {
-  int64_t lanes;
-  int64_t registers; // for accumulators and for vectors of b
-  int64_t cache_bytes;
-};
-
 /// The schedule of a kernel that begins with a product of matrices. A tile is rows of a times
 /// vectors of columns of b: every vector of b is used for all rows, every element of a for all
 /// vectors. One column has no neighbours: lanes are the products of its sums then.
-Schedule schedule_matmul(const TensorType &a, const TensorType &result,
-                         const MatmulMachine &machine);
+Schedule schedule_matmul(const TensorType &a, const TensorType &result, const Machine &machine);
 
 } // namespace cnnc

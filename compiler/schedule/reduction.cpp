@@ -24,11 +24,12 @@ std::optional<size_t> innermost_in_memory(const TensorType &type, int64_t lanes)
   return inner && type.shape[*inner] >= least ? inner : std::nullopt;
 }
 
-/// Vectors at a time. Without AVX the constants of exp fill the registers.
-int64_t vectors_of_tile(bool exponentials, int64_t lanes, int64_t registers) {
-  if (registers >= 32)
+/// Vectors at a time. Without fused multiply-add the constants of exp fill 16 registers, with the
+/// products.
+int64_t vectors_of_tile(bool exponentials, const Machine &machine) {
+  if (machine.many_registers())
     return 4;
-  return exponentials && lanes < 8 ? 1 : 2;
+  return exponentials && !machine.fused_multiply_add ? 1 : 2;
 }
 
 } // namespace
@@ -54,8 +55,8 @@ std::vector<int64_t> reduced_axes(const Graph &graph, const Node &node) {
       node.op);
 }
 
-Schedule schedule_reduction(const Graph &graph, const Node &node, int64_t lanes,
-                            int64_t registers) {
+Schedule schedule_reduction(const Graph &graph, const Node &node, const Machine &machine) {
+  const int64_t lanes = machine.vector_lanes;
   const TensorType &input = graph.type(node.operands[0]), &result = graph.type(node.results[0]);
   const bool exponentials =
       std::holds_alternative<Softmax>(node.op) || std::holds_alternative<LogSoftmax>(node.op);
@@ -67,7 +68,7 @@ Schedule schedule_reduction(const Graph &graph, const Node &node, int64_t lanes,
   for (int64_t axis : reduced_axes(graph, node))
     reduced[*normalized_axis(axis, input.rank())] = true;
   const std::vector<std::string> names = loop_names(input.rank());
-  const int64_t vectors = vectors_of_tile(exponentials, lanes, registers);
+  const int64_t vectors = vectors_of_tile(exponentials, machine);
   Schedule schedule;
   for (size_t i = 0; i < input.rank(); ++i)
     if (!reduced[i])

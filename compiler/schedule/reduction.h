@@ -1,6 +1,7 @@
 // How softmax, normalizations, sums and means are cut into vectors: a part of choose_schedule.
 #pragma once
 
+#include "compiler/codegen/target/machine.h"
 #include "ir/graph/graph.h"
 
 namespace cnnc {
@@ -13,6 +14,6 @@ std::vector<int64_t> reduced_axes(const Graph &graph, const Node &node);
 /// in memory: the elements of a line that is reduced, several vectors of them at a time so that
 /// additions do not wait for each other, or else several lines. Empty where that would not fill
 /// vectors.
-Schedule schedule_reduction(const Graph &graph, const Node &node, int64_t lanes, int64_t registers);
+Schedule schedule_reduction(const Graph &graph, const Node &node, const Machine &machine);
 
 } // namespace cnnc

@@ -10,9 +10,8 @@ struct RegisterTile {
   int64_t vectors, pixels;
 };
 
-/// Registers for accumulators and weights. The rest holds inputs on their way to all lanes and,
-/// where additions do not multiply as well (SSE), a product.
-int64_t free_registers(const Machine &machine);
+/// Pixels of the longest tile with one vector of output channels.
+int64_t longest_row(const Machine &machine);
 
 /// The tile with the fewest loads per multiplication among those that fit the registers; with
 /// one vector there are as many loads whatever its length, and a long one only waits for its end.

@@ -1,6 +1,7 @@
 #include "compiler/schedule/winograd.h"
 
 #include "compiler/schedule/prefetch_distance.h"
+#include "compiler/schedule/register_tile.h"
 
 #include <algorithm>
 #include <optional>
@@ -37,9 +38,8 @@ Schedule schedule_winograd(const Conv2d &conv, const std::vector<int64_t> &filte
   const int64_t m = conv.winograd, size = (m + 2) * (m + 2), lanes = machine.vector_lanes;
   const int64_t tiles =
       std::max<int64_t>(1, result[0]) * ((result[2] + m - 1) / m) * ((result[3] + m - 1) / m);
-  const bool many = machine.vector_registers >= 32;
-  const int64_t pixels = many ? 28 : 6;
-  const int64_t vectors = many || filter[0] % (2 * lanes) != 0 ? 1 : 2;
+  const int64_t pixels = machine.wide_tiles ? longest_row(machine) : 6;
+  const int64_t vectors = machine.wide_tiles || filter[0] % (2 * lanes) != 0 ? 1 : 2;
   Schedule schedule;
   schedule.tile = {{"c", lanes}, {"p", pixels}, {"oc", vectors * lanes}, {"o", lanes}};
   schedule.vector = {{"c", lanes}, {"oc", lanes}, {"o", lanes}};

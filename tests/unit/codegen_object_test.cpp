@@ -133,18 +133,22 @@ TEST(TargetTest, ResolvesNames) {
   auto narrowed = resolve_target("znver4", "-avx512f", diagnostics);
   auto widened = resolve_target("x86-64", "avx2,+fma", diagnostics);
   ASSERT_TRUE(v3 && v4 && baseline && no_fma && narrowed && widened) << diagnostics.to_string();
-  EXPECT_EQ(vector_target(*v3).vector_bytes, 32);
-  EXPECT_EQ(vector_target(*v3).vector_registers, 16);
-  EXPECT_TRUE(vector_target(*v3).fma);
-  EXPECT_EQ(vector_target(*v4).vector_bytes, 64);
-  EXPECT_EQ(vector_target(*v4).vector_registers, 32);
-  EXPECT_EQ(vector_target(*baseline).vector_bytes, 16);
+  EXPECT_EQ(machine_of(*v3).vector_lanes, 8);
+  EXPECT_EQ(machine_of(*v3).vector_registers, 16);
+  EXPECT_TRUE(machine_of(*v3).fused_multiply_add);
+  EXPECT_EQ(machine_of(*v4).vector_lanes, 16);
+  EXPECT_EQ(machine_of(*v4).vector_registers, 32);
+  EXPECT_TRUE(machine_of(*v4).wide_tiles && !machine_of(*v3).wide_tiles);
+  EXPECT_EQ(machine_of(*v4).tile_registers, 28);
+  EXPECT_EQ(machine_of(*v3).tile_registers, 15);
+  EXPECT_EQ(machine_of(*no_fma).tile_registers, 14); // one holds a product
+  EXPECT_EQ(machine_of(*baseline).vector_lanes, 4);
   EXPECT_EQ(baseline->features, "");
   EXPECT_EQ(baseline->required_cpu, 0u);
   EXPECT_TRUE(runs_on_host(*baseline));
-  EXPECT_FALSE(vector_target(*no_fma).fma);
-  EXPECT_EQ(vector_target(*narrowed).vector_bytes, 32);
-  EXPECT_EQ(vector_target(*widened).vector_bytes, 32);
+  EXPECT_FALSE(machine_of(*no_fma).fused_multiply_add);
+  EXPECT_EQ(machine_of(*narrowed).vector_lanes, 8);
+  EXPECT_EQ(machine_of(*widened).vector_lanes, 8);
   EXPECT_TRUE(widened->required_cpu & CNNC_CPU_AVX);
   EXPECT_TRUE(runs_on_host(native_target()));
 }

@@ -19,7 +19,11 @@ namespace {
 using loop::Buffers;
 using loop::Kernel;
 
-constexpr Machine machine{4, 16};
+constexpr Machine machine{.vector_lanes = 4,
+                          .vector_registers = 16,
+                          .fused_multiply_add = false,
+                          .tile_registers = 14,
+                          .wide_tiles = false};
 
 struct LoopPass {
   const char *name;
