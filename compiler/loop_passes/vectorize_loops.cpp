@@ -40,7 +40,7 @@ public:
         variable_(factor_.loop + ".i"), lane_(factor_.loop + ".v") {}
 
   bool run() {
-    if (!block(kernel_.body, 0))
+    if (!block(kernel_.body))
       return false;
     if (!found_)
       return error(fmt::format("the schedule vectorizes {}, which is not tiled", factor_.loop));
@@ -53,9 +53,9 @@ private:
     return false;
   }
 
-  /// Statements of one scope. `scope_extent`: extent of the vector loop for the registers declared
-  /// here.
-  bool block(std::vector<Statement> &body, int depth) {
+  /// The statements of one scope: its registers get a dimension of lanes, and its loops of this tile
+  /// become vectors.
+  bool block(std::vector<Statement> &body) {
     for (Statement &statement : body)
       if (auto *reg = std::get_if<Register>(&statement.node); reg && !reg->in_memory)
         if (!widen(*reg, body))
@@ -67,7 +67,7 @@ private:
       // A loop of one iteration has tiles without a loop of their own: scalars.
       found_ = found_ || inner->variable == factor_.loop + ".o";
       if (inner->variable != variable_) {
-        if (!block(inner->body, depth + 1))
+        if (!block(inner->body))
           return false;
         continue;
       }
@@ -77,7 +77,7 @@ private:
     return true;
   }
 
-  /// Cuts the dimension of a register that the loop subscripts into vectors and lanes, the lanes
+  /// Splits the dimension of a register that the loop subscripts into vectors and lanes, the lanes
   /// last.
   bool widen(Register &reg, std::vector<Statement> &body) {
     std::optional<size_t> dimension;

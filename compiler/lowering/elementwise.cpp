@@ -2,8 +2,7 @@
 //
 //   for n, c, h, w { result[n, c, h, w] = max(0, input[n, c, h, w]) }
 //
-// The order of the operands of min and max decides what becomes of a NaN: the second one passes it
-// on.
+// min and max keep a NaN of their second operand: a > b ? a : b is b when either is NaN.
 #include "compiler/lowering/extents.h"
 
 #include <cmath>

@@ -4,7 +4,7 @@
 //     reg m: f32
 //     m = -inf
 //     for kh in max(0, 1 - oh_top * 2)..min(3, 57 - oh_top * 2), kw in ... {
-//       m = max(m, input[n, c, oh_top * 2 + kh - 1, ow_left * 2 + kw - 1])
+//       m = max(input[n, c, oh_top * 2 + kh - 1, ow_left * 2 + kw - 1], m)
 //     }
 //     result[n, c, oh_top, ow_left] = m
 //   }
@@ -14,9 +14,8 @@
 // so that tiles of them can share what they read. A pool whose result stays in the kernel is one
 // nest, which fuse_loops can join to the next; all its windows are clipped.
 //
-// Bounds that cannot matter are left out. max(m, x) is m > x ? m : x: a NaN in the input becomes
-// the maximum, but the next element of the window replaces it. The reference keeps it; that would
-// take three instructions per element instead of one.
+// Bounds that cannot matter are left out. max(x, m) is x > m ? x : m, one instruction, which passes
+// over a NaN in the input (ir/README.md, "Element types"); to keep it would take three.
 #include "compiler/layout/halo.h"
 #include "compiler/lowering/extents.h"
 
@@ -174,7 +173,7 @@ bool lower(const MaxPool2d &pool, Lowering &lowering) {
       if (axis.dilation != 1 && axis.clipped)
         return lowering.error("internal error: a dilated pool with padding");
     std::vector<Statement> inner;
-    // In this order m stays where the element is NaN.
+    // The order of the operands passes over NaN.
     inner.push_back(set(
         "m", loop::call(loop::Function::max, {element(lowering, window), loop::load("m", {})})));
     std::vector<Statement> body;

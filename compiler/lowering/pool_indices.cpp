@@ -4,7 +4,7 @@
 //     reg m: f32, at: f32
 //     for kh in 0..2, ih in max(0, oh * 2 + kh)..min(h, oh * 2 + kh + 1), kw .., iw .. {
 //       at = select(m < x[n, c, ih, iw], value(ih * w + iw), at)
-//       m = max(m, x[n, c, ih, iw])
+//       m = max(x[n, c, ih, iw], m)
 //     }
 //     values[n, c, oh, ow] = m
 //     indices[n, c, oh, ow] = at + value(n * c * h * w + ...)
@@ -53,7 +53,7 @@ bool lower(const MaxPool2dIndices &pool, Lowering &lowering) {
   std::vector<Statement> taps;
   taps.push_back(
       set("at", loop::call(loop::Function::select_less, {m, x, loop::value(at), place})));
-  taps.push_back(set("m", loop::call(loop::Function::max, {x, m}))); // m where x is NaN
+  taps.push_back(set("m", loop::call(loop::Function::max, {x, m}))); // passes over NaN
   for (size_t i : {1, 0}) {
     const char *out = i == 0 ? "oh" : "ow", *tap = i == 0 ? "kh" : "kw";
     Index position =

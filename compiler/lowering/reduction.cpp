@@ -95,7 +95,7 @@ bool lower_reduction(ReduceKind kind, const std::vector<int64_t> &axes, bool kee
            const loop::Access part = step.partial("sum");
            if (combine.function == Function::add)
              return std::vector<Statement>{loop::make_assign(part, std::move(x), true)};
-           // In this order max and min leave NaN out.
+           // In this order max and min pass over NaN.
            return std::vector<Statement>{
                loop::make_assign(part, call(combine.function, {std::move(x), load(part)}))};
          })));

@@ -1,8 +1,7 @@
 // The reference interpreter: every op by its formula, slow and obvious, sums in double. The oracle
 // for everything the compiler generates.
 //
-// NaN: an operand that is NaN makes relu, min, max, clip and max_pool2d give NaN, as in NumPy and
-// ONNX.
+// What becomes of NaN is said in ir/README.md, "Element types", and tested in tests/run/nan.ir.
 #pragma once
 
 #include "compiler/tensor/tensor.h"

@@ -38,7 +38,7 @@ Tensors compute(const MaxPool2d &op, const Operands &operands, const Types &type
             if (iy < 0 || iy >= h || ix < 0 || ix >= w)
               continue;
             double element = plane[iy * w + ix];
-            if (element > best) // no NaN is
+            if (element > best) // passes over NaN
               best = element;
           }
         return best;

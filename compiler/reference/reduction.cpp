@@ -39,7 +39,7 @@ Tensors reduce(const std::vector<int64_t> &axes, const Tensor &input, const Type
 
 double add(double a, double b) { return a + b; }
 double multiply(double a, double b) { return a * b; }
-// NaN is passed over.
+// Passes over NaN.
 double larger(double a, double b) { return b > a ? b : a; }
 double smaller(double a, double b) { return b < a ? b : a; }
 double as_it_is(double value, double) { return value; }
