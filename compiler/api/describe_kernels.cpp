@@ -1,8 +1,8 @@
 // What every kernel of a model computes and how, for profiles. What a kernel computes stands in the
 // graph just before lowering; its code and the bytes that it moves, in the program.
 #include "compiler/analysis/cost.h"
-#include "compiler/program/program.h"
 #include "compiler/api/session.h"
+#include "compiler/program/program.h"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -1,8 +1,8 @@
 // One stage of the compiler as text (or the bytes of an object).
-#include "compiler/program/build.h"
 #include "compiler/analysis/dot.h"
-#include "compiler/api/write_onnx.h"
 #include "compiler/analysis/summary.h"
+#include "compiler/api/write_onnx.h"
+#include "compiler/program/build.h"
 #include "ir/text/files.h"
 
 #include <fmt/format.h>

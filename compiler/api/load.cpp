@@ -1,9 +1,9 @@
 #include "compiler/cnnc.h"
 
+#include "compiler/api/session.h"
 #include "compiler/constants/constants.h"
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/onnx/import/import.h"
-#include "compiler/api/session.h"
 #include "ir/text/files.h"
 
 namespace cnnc {

@@ -3,9 +3,9 @@
 // before it wrote: so rounding errors of earlier layers do not count, and a wrong kernel is found
 // at its own output. The model's outputs are compared with the graph as it was written, which
 // covers the graph passes.
-#include "compiler/program/build.h"
 #include "compiler/analysis/cost.h"
 #include "compiler/graph_passes/graph_passes.h"
+#include "compiler/program/build.h"
 
 #include <algorithm>
 #include <cmath>
@@ -207,8 +207,7 @@ bool Verifier::compile() {
   PassContext context{original_.diagnostics()};
   if (!original_.select_model() || !infer_shapes(original_.model(), context))
     return false;
-  written_constants_ =
-      original_.open_constants();
+  written_constants_ = original_.open_constants();
   if (!written_constants_)
     return false;
   if (!session_.resolve_target() || !session_.select_model())

@@ -1,7 +1,7 @@
 // Libraries, objects and archives: the build, its weights on disk, and LLD.
-#include "compiler/program/build.h"
 #include "compiler/codegen/link.h"
 #include "compiler/codegen/weights_object.h"
+#include "compiler/program/build.h"
 #include "ir/text/files.h"
 #include "runtime/embedded.h"
 

@@ -1,7 +1,7 @@
 #include "compiler/api/write_onnx.h"
 
-#include "compiler/onnx/export/export.h"
 #include "compiler/api/session.h"
+#include "compiler/onnx/export/export.h"
 
 #include <fmt/format.h>
 
@@ -57,8 +57,7 @@ Result<void> with_export(const Model &model, const Options &options, Write write
   Session session(model, options);
   if (!prepare(session))
     return session.error();
-  std::optional<Constants> constants =
-      session.open_constants();
+  std::optional<Constants> constants = session.open_constants();
   if (!constants)
     return session.error();
   std::optional<OnnxExport> onnx =

@@ -36,12 +36,12 @@
 //     %c.copy = relayout %c : f32[1, 32, 8, 8] nchw16c halo=[1, 1, 1, 1]
 //   }
 //   %d = concat %c, %x.nchw16c, %c.copy axis=1 : f32[1, 96, 8, 8] nchw16c halo=[1, 1, 1, 1]
-#include "compiler/layout/choose_blocks.h"
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/layout/layout_groups.h"
-#include "compiler/pass/rewrite.h"
-#include "compiler/layout/views.h"
+#include "compiler/layout/choose_blocks.h"
 #include "compiler/layout/halo.h"
+#include "compiler/layout/layout_groups.h"
+#include "compiler/layout/views.h"
+#include "compiler/pass/rewrite.h"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -15,8 +15,8 @@
 // cycle of groups would be one of ops.
 
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/layout/views.h"
 #include "compiler/layout/halo.h"
+#include "compiler/layout/views.h"
 
 #include <algorithm>
 #include <boost/graph/adjacency_list.hpp>

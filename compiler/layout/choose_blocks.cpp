@@ -1,6 +1,6 @@
 #include "compiler/layout/choose_blocks.h"
-#include "compiler/pass/rewrite.h"
 #include "compiler/layout/halo.h"
+#include "compiler/pass/rewrite.h"
 
 #include <algorithm>
 #include <limits>

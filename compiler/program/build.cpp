@@ -31,8 +31,7 @@ compile_fitting(Session &session, std::vector<loop::Kernel> &kernels) {
 
 std::optional<Build> build_model(Session &session) {
   Diagnostics &diagnostics = session.diagnostics();
-  std::optional<Constants> constants =
-      session.open_constants();
+  std::optional<Constants> constants = session.open_constants();
   if (!constants)
     return std::nullopt;
   std::optional<ProgramLayout> layout =

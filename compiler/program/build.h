@@ -1,9 +1,9 @@
 // From a session's text to objects in memory: what writing a library, the JIT and verify share.
 #pragma once
 
+#include "compiler/api/session.h"
 #include "compiler/codegen/jit.h"
 #include "compiler/codegen/kernels.h"
-#include "compiler/api/session.h"
 #include "compiler/program/write_weights.h"
 
 #include <cstdlib>

@@ -2,8 +2,8 @@
 // registers, the code that LLVM made of it may refute.
 #pragma once
 
-#include "compiler/codegen/object.h"
 #include "compiler/api/session.h"
+#include "compiler/codegen/object.h"
 
 namespace cnnc {
 

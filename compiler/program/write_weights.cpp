@@ -1,7 +1,7 @@
 #include "compiler/program/write_weights.h"
 
-#include "compiler/support/jobs.h"
 #include "compiler/layout/tensor_layout.h"
+#include "compiler/support/jobs.h"
 
 #include <algorithm>
 #include <condition_variable>

@@ -28,21 +28,21 @@ Tensors for_each_output(const Tensor &input, const TensorType &type, Function fu
 
 Tensors compute(const MaxPool2d &op, const Operands &operands, const Types &types) {
   int64_t h = operands[0]->shape()[2], w = operands[0]->shape()[3];
-  return for_each_output(
-      *operands[0], types[0], [&](std::span<const float> plane, int64_t y, int64_t x) {
-        double best = -std::numeric_limits<double>::infinity();
-        for (int64_t ky = 0; ky < op.kernel[0]; ++ky)
-          for (int64_t kx = 0; kx < op.kernel[1]; ++kx) {
-            int64_t iy = y * op.stride[0] + ky * op.dilation[0] - op.pad[0];
-            int64_t ix = x * op.stride[1] + kx * op.dilation[1] - op.pad[1];
-            if (iy < 0 || iy >= h || ix < 0 || ix >= w)
-              continue;
-            double element = plane[iy * w + ix];
-            if (element > best) // passes over NaN
-              best = element;
-          }
-        return best;
-      });
+  auto largest = [&](std::span<const float> plane, int64_t y, int64_t x) {
+    double best = -std::numeric_limits<double>::infinity();
+    for (int64_t ky = 0; ky < op.kernel[0]; ++ky)
+      for (int64_t kx = 0; kx < op.kernel[1]; ++kx) {
+        int64_t iy = y * op.stride[0] + ky * op.dilation[0] - op.pad[0];
+        int64_t ix = x * op.stride[1] + kx * op.dilation[1] - op.pad[1];
+        if (iy < 0 || iy >= h || ix < 0 || ix >= w)
+          continue;
+        double element = plane[iy * w + ix];
+        if (element > best) // passes over NaN
+          best = element;
+      }
+    return best;
+  };
+  return for_each_output(*operands[0], types[0], largest);
 }
 
 Tensors compute(const MaxPool2dIndices &op, const Operands &operands, const Types &types) {

@@ -2,8 +2,8 @@
 // result is compared with the reference. Operands have numbers instead of zeros in the lanes that
 // blocked layouts add, because nobody may read those into an element of the result.
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/lowering/lowering.h"
 #include "compiler/layout/tensor_layout.h"
+#include "compiler/lowering/lowering.h"
 #include "compiler/reference/evaluate.h"
 #include "ir/graph/parser.h"
 #include "ir/loop/parser.h"

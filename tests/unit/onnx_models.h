@@ -1,8 +1,8 @@
 // ONNX files made by tests, and what the importer makes of them.
 #pragma once
 
-#include "compiler/cnnc.h"
 #include "compiler/api/session.h"
+#include "compiler/cnnc.h"
 #include "ir/graph/printer.h"
 #include "test_models.h"
 

@@ -1,8 +1,8 @@
 // The table of --summary against numbers from textbooks, and receptive fields against hand counts.
 #include "compiler/analysis/cost.h"
-#include "compiler/graph_passes/graph_passes.h"
 #include "compiler/analysis/receptive_field.h"
 #include "compiler/analysis/summary.h"
+#include "compiler/graph_passes/graph_passes.h"
 #include "ir/graph/parser.h"
 
 #include <fmt/format.h>

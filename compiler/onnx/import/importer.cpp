@@ -1,9 +1,9 @@
 #include "compiler/onnx/import/importer.h"
 
-#include "compiler/onnx/import/node.h"
-#include "compiler/onnx/import/ops.h"
-#include "compiler/onnx/import/node_order.h"
 #include "compiler/onnx/import/input_shapes.h"
+#include "compiler/onnx/import/node.h"
+#include "compiler/onnx/import/node_order.h"
+#include "compiler/onnx/import/ops.h"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -4,8 +4,8 @@
 #include "compiler/cnnc.h"
 #include "compiler/constants/constants.h"
 #include "compiler/onnx/import/known_values.h"
-#include "compiler/onnx/import/value_names.h"
 #include "compiler/onnx/import/tensors.h"
+#include "compiler/onnx/import/value_names.h"
 #include "ir/graph/graph.h"
 
 #include <unordered_map>
