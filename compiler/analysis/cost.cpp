@@ -49,8 +49,7 @@ int64_t multiplications(const Graph &graph, const Node &node) {
       node.op);
 }
 
-std::vector<ValueId> parameter_operands(const Graph &graph, const Node &node,
-                                        const std::vector<bool> &constant) {
+std::vector<ValueId> parameter_operands(const Graph &graph, const Node &node) {
   // First and end of the operands that can be parameters.
   auto [first, end] = std::visit(
       overloaded{
@@ -80,7 +79,7 @@ std::vector<ValueId> parameter_operands(const Graph &graph, const Node &node,
   std::vector<ValueId> result;
   for (int i = first; i < std::min<int>(end, static_cast<int>(node.operands.size())); ++i) {
     ValueId operand = node.operands[static_cast<size_t>(i)];
-    if (constant[operand] && graph.values[operand].type)
+    if (graph.is_constant(operand) && graph.values[operand].type)
       result.push_back(operand);
   }
   return result;

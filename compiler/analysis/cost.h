@@ -12,10 +12,8 @@ int64_t multiplications(const Graph &graph, const Node &node);
 
 /// The operands of a node that hold learned numbers: filters, weights, biases, slopes, the scale
 /// and bias of normalizations (not the running mean and variance of batch_norm), and constants of
-/// other binary ops and of matmul. `constant` is graph.constant_values(); what is computed from the
-/// model's inputs is not learned.
-std::vector<ValueId> parameter_operands(const Graph &graph, const Node &node,
-                                        const std::vector<bool> &constant);
+/// other binary ops and of matmul. What is computed from the model's inputs is not learned.
+std::vector<ValueId> parameter_operands(const Graph &graph, const Node &node);
 
 /// Number of elements of those operands. Saturates at 2^62.
 int64_t parameters(const Graph &graph, const std::vector<ValueId> &operands);

@@ -47,14 +47,13 @@ std::string escape(const std::string &label) {
 Drawing draw(const Graph &graph) {
   Drawing drawing;
   std::vector<Drawing::vertex_descriptor> box_of(graph.values.size());
-  std::vector<bool> constant = graph.constant_values();
   for (ValueId input : graph.inputs) {
     const Value &value = graph.value(input);
     std::string type = value.type ? "\n" + to_string(*value.type) : "";
     box_of[input] = add_vertex({"%" + spell_name(value.name) + type, "shape=oval"}, drawing);
   }
   for (const Node &node : graph.nodes) {
-    if (constant[node.results.front()])
+    if (graph.is_constant(node.results.front()))
       continue;
     std::string colour(node.kernel == no_id ? "white"
                                             : kernel_colours[node.kernel % kernel_colours.size()]);
@@ -62,7 +61,7 @@ Drawing draw(const Graph &graph) {
         {box_label(graph, node), fmt::format("shape=box, style=filled, fillcolor=\"{}\"", colour)},
         drawing);
     for (ValueId operand : node.operands)
-      if (!constant[operand])
+      if (!graph.is_constant(operand))
         add_edge(box_of[operand], box, drawing);
     for (ValueId result : node.results)
       box_of[result] = box;
@@ -70,7 +69,7 @@ Drawing draw(const Graph &graph) {
   for (ValueId output : graph.outputs) {
     auto box =
         add_vertex({"return %" + spell_name(graph.value(output).name), "shape=oval"}, drawing);
-    if (!constant[output])
+    if (!graph.is_constant(output))
       add_edge(box_of[output], box, drawing);
   }
   return drawing;

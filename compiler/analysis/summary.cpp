@@ -83,15 +83,15 @@ void add(int64_t &sum, int64_t number) {
 }
 
 /// The constants that layers read, each counted once.
-void add_constants(const Graph &graph, const Node &node, const std::vector<bool> &constant,
-                   std::vector<bool> &counted, std::vector<bool> &learned, Totals &totals) {
-  for (ValueId operand : parameter_operands(graph, node, constant))
+void add_constants(const Graph &graph, const Node &node, std::vector<bool> &counted,
+                   std::vector<bool> &learned, Totals &totals) {
+  for (ValueId operand : parameter_operands(graph, node))
     if (!learned[operand]) {
       learned[operand] = true;
       add(totals.parameters, parameters(graph, {operand}));
     }
   for (ValueId operand : node.operands)
-    if (constant[operand] && !counted[operand]) {
+    if (graph.is_constant(operand) && !counted[operand]) {
       counted[operand] = true;
       add(totals.weight_bytes, byte_size(graph.type(operand)).value_or(0));
     }
@@ -116,18 +116,17 @@ std::string header(const Graph &graph) {
 } // namespace
 
 std::string summary(const Graph &graph) {
-  std::vector<bool> constant = graph.constant_values();
   std::vector<bool> counted(graph.values.size(), false), learned(graph.values.size(), false);
   std::vector<std::optional<ReceptiveField>> fields = receptive_fields(graph);
   std::vector<Row> rows = {{"layer", "op", "output", "parameters", "multiplications",
                             "receptive field", "stride", "start", "bytes"}};
   Totals totals;
   for (const Node &node : graph.nodes) {
-    if (constant[node.results[0]])
+    if (graph.is_constant(node.results[0]))
       continue;
-    int64_t own = parameters(graph, parameter_operands(graph, node, constant));
+    int64_t own = parameters(graph, parameter_operands(graph, node));
     int64_t work = multiplications(graph, node);
-    add_constants(graph, node, constant, counted, learned, totals);
+    add_constants(graph, node, counted, learned, totals);
     add(totals.multiplications, work);
     for (ValueId result : node.results) {
       bool first = result == node.results[0];

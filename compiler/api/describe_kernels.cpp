@@ -121,24 +121,24 @@ KernelInfo describe_group(const Graph &graph, const KernelGroup &group,
 std::map<std::string, KernelInfo> describe_groups(const Graph &graph) {
   std::map<std::string, KernelInfo> result;
   std::vector<std::vector<NodeId>> members = kernel_members(graph);
+  std::vector<KernelInterface> interfaces = kernel_interfaces(graph);
   for (KernelId id = 0; id < graph.kernels.size(); ++id) {
-    KernelInterface interface = interface_of(graph, id);
-    if (!interface.outputs.empty())
-      result.emplace(graph.value(interface.outputs[0]).name,
+    const std::vector<ValueId> &outputs = interfaces[id].outputs;
+    if (!outputs.empty())
+      result.emplace(graph.value(outputs[0]).name,
                      describe_group(graph, graph.kernels[id], members[id]));
   }
   return result;
 }
 
 /// Bytes that a call reads and writes. A value that it reads twice counts once.
-void add_bytes(const Graph &lowered, const Node &call, const std::vector<bool> &constant,
-               KernelInfo &info) {
+void add_bytes(const Graph &lowered, const Node &call, KernelInfo &info) {
   auto bytes = [&](ValueId id) { return byte_size(lowered.type(id)).value_or(0); };
   for (size_t i = 0; i < call.operands.size(); ++i) {
     ValueId operand = call.operands[i];
     if (std::find(call.operands.begin(), call.operands.begin() + static_cast<std::ptrdiff_t>(i),
                   operand) == call.operands.begin() + static_cast<std::ptrdiff_t>(i))
-      (constant[operand] ? info.weight_bytes : info.input_bytes) += bytes(operand);
+      (lowered.is_constant(operand) ? info.weight_bytes : info.input_bytes) += bytes(operand);
   }
   for (ValueId result : call.results)
     info.output_bytes += bytes(result);
@@ -162,7 +162,6 @@ Result<std::vector<KernelInfo>> describe_kernels(const Model &model, const Optio
   if (!layout)
     return session.error();
   const Graph &lowered = session.model();
-  std::vector<bool> constant = lowered.constant_values();
   std::map<std::string, KernelInfo> groups = describe_groups(before_lowering);
   std::vector<KernelInfo> kernels;
   for (const Node &node : lowered.nodes) {
@@ -173,7 +172,7 @@ Result<std::vector<KernelInfo>> describe_kernels(const Model &model, const Optio
     KernelInfo info = group == groups.end() ? KernelInfo{} : group->second;
     info.name = step.name;
     info.code = step.symbol;
-    add_bytes(lowered, node, constant, info);
+    add_bytes(lowered, node, info);
     kernels.push_back(std::move(info));
   }
   return kernels;

@@ -63,7 +63,7 @@ Result<Model> import_source(OnnxBytes bytes, const std::string &name,
   if (!file.empty() && folder.empty())
     folder = ".";
   std::optional<ImportedModel> imported =
-      import_onnx(std::move(bytes), name, folder, options, diagnostics);
+      import_onnx(std::move(bytes), name, folder, {options.shapes, options.remark}, diagnostics);
   if (!imported)
     return Error{diagnostics.to_string()};
   auto content = std::make_shared<Model::Content>();

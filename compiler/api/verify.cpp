@@ -71,7 +71,6 @@ public:
              double tolerance, Diagnostics &diagnostics)
       : before_(before_lowering), lowered_(lowered), build_(build), tolerance_(tolerance),
         diagnostics_(diagnostics), members_(kernel_members(before_lowering)),
-        constant_(before_lowering.constant_values()),
         constants_(build.constants.provider(before_lowering)) {
     for (NodeId id = 0; id < lowered.nodes.size(); ++id)
       if (std::holds_alternative<Call>(lowered.nodes[id].op))
@@ -95,7 +94,6 @@ private:
   double tolerance_;
   Diagnostics &diagnostics_;
   std::vector<std::vector<NodeId>> members_;
-  std::vector<bool> constant_;
   ValueProvider constants_;
   std::vector<NodeId> calls_; // of the steps
   Values computed_;           // what the kernels so far have written
@@ -113,7 +111,7 @@ Tensor Comparison::read_result(const Value &value, const cnnc_buffer &buffer,
 
 /// A value that a kernel reads: a constant, what another kernel wrote, or a view of that.
 std::optional<Tensor> Comparison::operand(ValueId id) {
-  if (constant_[id])
+  if (before_.is_constant(id))
     return constants_(id, diagnostics_);
   const Value &value = before_.value(id);
   if (auto known = computed_.find(value.name); known != computed_.end())

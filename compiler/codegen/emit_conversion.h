@@ -1,7 +1,7 @@
 // Elements of one type as another: what loads and stores of buffers that are not f32 do.
 #pragma once
 
-#include "ir/graph/type.h"
+#include "ir/type/type.h"
 
 namespace llvm {
 class IRBuilderBase;

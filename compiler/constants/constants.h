@@ -39,7 +39,7 @@ public:
                                                std::shared_ptr<const NamedTensors> tensors,
                                                Diagnostics &diagnostics);
 
-  /// The value of a constant (Graph::constant_values()) of the graph that was opened, or of one
+  /// The value of a constant (Graph::is_constant()) of the graph that was opened, or of one
   /// that passes have made of it: sorted and with types. A plain weight comes as a view of the
   /// tensors where type and alignment allow, hence does not outlive this object.
   std::optional<Tensor> value(const Graph &graph, ValueId id, Diagnostics &diagnostics) const;

@@ -22,14 +22,14 @@ constexpr int64_t cost_of_filter = 4;
 
 class Scales {
 public:
-  explicit Scales(Graph &graph) : graph_(graph), constant_(graph.constant_values()) {}
+  explicit Scales(Graph &graph) : graph_(graph) {}
 
   /// Absorbs what scales the input of one op. True when the op was changed.
   bool absorb(NodeId id) {
     const Node &node = graph_.nodes[id];
     const Conv2d *conv = std::get_if<Conv2d>(&node.op);
-    if (!conv || conv->groups != 1 || node.kernel != no_id || !constant(node.operands[1]) ||
-        single_user(graph_, node.operands[0]) != id)
+    if (!conv || conv->groups != 1 || node.kernel != no_id ||
+        !graph_.is_constant(node.operands[1]) || single_user(graph_, node.operands[0]) != id)
       return false;
     const Node *product = producer_of(graph_, node.operands[0]);
     const Binary *binary = product ? std::get_if<Binary>(&product->op) : nullptr;
@@ -47,8 +47,6 @@ public:
   }
 
 private:
-  bool constant(ValueId id) const { return id < constant_.size() && constant_[id]; }
-
   /// One factor per channel. A symbolic batch has factors of its own for every image, a filter has
   /// none.
   bool is_per_channel(ValueId scale, ValueId map) const {
@@ -61,7 +59,7 @@ private:
   }
 
   bool is_worth_it(const Node &convolution, ValueId scale) const {
-    if (constant(scale))
+    if (graph_.is_constant(scale))
       return true;
     const std::vector<int64_t> &filter = graph_.type(convolution.operands[1]).shape;
     const std::vector<int64_t> &map = graph_.type(convolution.operands[0]).shape;
@@ -83,20 +81,20 @@ private:
   }
 
   Graph &graph_;
-  std::vector<bool> constant_;
 };
 
 } // namespace
 
-bool absorb_scales(Graph &graph, PassContext &context) {
+bool absorb_scales(Graph &graph, PassContext &) {
   Scales scales(graph);
   bool changed = false;
   for (NodeId id = 0, count = static_cast<NodeId>(graph.nodes.size()); id < count; ++id)
     changed = scales.absorb(id) || changed;
-  if (!changed)
-    return true;
-  graph.sort();
-  return eliminate_dead_values(graph, context);
+  if (changed) {
+    graph.sort();
+    graph.erase_dead_nodes();
+  }
+  return true;
 }
 
 } // namespace cnnc

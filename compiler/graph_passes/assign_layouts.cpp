@@ -65,13 +65,12 @@ public:
       : graph_(graph), context_(context), lanes_(context.machine.vector_lanes) {}
 
   bool run() {
-    constant_ = graph_.constant_values();
     std::vector<std::vector<NodeId>> members = kernel_members(graph_);
     for (NodeId id = 0, count = static_cast<NodeId>(graph_.nodes.size()); id < count; ++id) {
       KernelId kernel = graph_.nodes[id].kernel;
       if (kernel != no_id && members[kernel].front() == id)
         assign(members[kernel]);
-      else if (kernel == no_id && !constant_[graph_.nodes[id].results[0]])
+      else if (kernel == no_id && !constant(graph_.nodes[id].results[0]))
         assign_view(id);
     }
     for (size_t i = 0; i < graph_.outputs.size(); ++i)
@@ -88,29 +87,28 @@ private:
 
   TensorType &type(ValueId id) { return *graph_.values[id].type; }
   const std::vector<int64_t> &shape(ValueId id) { return type(id).shape; }
-  bool constant(ValueId id) const { return id < constant_.size() && constant_[id]; }
+  bool constant(ValueId id) const { return graph_.is_constant(id); }
 
   bool is_blocked(ValueId id) { return type(id).layout.block_of(1) > 1; }
 
   void assign(const std::vector<NodeId> &members) {
-    std::vector<Block> blocks = choose_blocks(graph_, constant_, context_.machine, members);
+    std::vector<Block> blocks = choose_blocks(graph_, context_.machine, members);
     bool filter = computes_filter(graph_, members);
     std::set<ValueId> inside;
     for (NodeId member : members) {
-      // connect() may add nodes and values: no references across it.
-      for (size_t i = 0; i < graph_.nodes[member].operands.size(); ++i) {
-        ValueId operand = graph_.nodes[member].operands[i];
+      Node &node = graph_.nodes[member];
+      for (size_t i = 0; i < node.operands.size(); ++i) {
+        ValueId operand = node.operands[i];
         if (constant(operand) || inside.contains(operand))
           continue;
         // Factors of a filter are read one by one, wherever they lie.
-        if (filter && shape(operand) != shape(graph_.nodes[member].results[0]))
+        if (filter && shape(operand) != shape(node.results[0]))
           continue;
-        ValueId connected = connect_operand(member, i, blocks);
-        graph_.nodes[member].operands[i] = connected;
+        node.operands[i] = connect_operand(node, i, blocks);
       }
-      for (ValueId result : graph_.nodes[member].results) {
+      for (ValueId result : node.results) {
         inside.insert(result);
-        if (shape(result).size() == 4 && !std::holds_alternative<Relayout>(graph_.nodes[member].op))
+        if (shape(result).size() == 4 && !std::holds_alternative<Relayout>(node.op))
           type(result).layout.blocks = blocks;
       }
     }
@@ -143,7 +141,7 @@ private:
 
   /// Results of a split or slice lie within the operand as it is, else within it row-major.
   void cut(NodeId id) {
-    const std::vector<ValueId> results = graph_.nodes[id].results;
+    const std::vector<ValueId> &results = graph_.nodes[id].results;
     ValueId operand = graph_.nodes[id].operands[0];
     set_layouts(results, type(operand).layout);
     if (!is_view(graph_, graph_.nodes[id])) {
@@ -168,7 +166,7 @@ private:
   /// The operands of a concat lie within the result; those that cannot are copied there. Where
   /// parts are no whole blocks, the concat becomes a kernel that copies all of them.
   void join(NodeId id) {
-    Layout layout = {choose_blocks(graph_, constant_, context_.machine, {id}), {}};
+    Layout layout = {choose_blocks(graph_, context_.machine, {id}), {}};
     ValueId result = graph_.nodes[id].results[0];
     std::vector<Layout> layouts;
     for (ValueId operand : graph_.nodes[id].operands)
@@ -179,14 +177,14 @@ private:
     for (size_t i = 0; i < layouts.size(); ++i)
       type(graph_.nodes[id].operands[i]).layout = layouts[i];
     if (!view) {
-      graph_.nodes[id].kernel = add_kernel(graph_.values[result].name);
+      graph_.enclose(id);
       return assign({id});
     }
     if (along_planes(id))
       pinned_.insert(result);
     for (size_t i = 0; i < layouts.size(); ++i) {
-      ValueId part = part_of(result, graph_.nodes[id].operands[i]);
-      graph_.nodes[id].operands[i] = part;
+      ValueId &part = graph_.nodes[id].operands[i];
+      part = part_of(result, part);
       parts_.insert(part);
       widen(part, type(result).layout.halo);
       widen(result, type(part).layout.halo);
@@ -231,8 +229,7 @@ private:
     return value;
   }
 
-  ValueId connect_operand(NodeId member, size_t index, const std::vector<Block> &blocks) {
-    const Node &node = graph_.nodes[member];
+  ValueId connect_operand(const Node &node, size_t index, const std::vector<Block> &blocks) {
     ValueId operand = node.operands[index];
     ValueId result = node.results[0];
     if (std::holds_alternative<Relayout>(node.op))
@@ -295,24 +292,8 @@ private:
 
   ValueId add_relayout(ValueId value, const std::string &name, const TensorType &wanted) {
     ValueId result = graph_.add_node(Relayout{}, {value}, name, wanted);
-    graph_.nodes.back().kernel = add_kernel(graph_.values[result].name);
+    graph_.enclose(graph_.values[result].producer);
     return result;
-  }
-
-  KernelId add_kernel(const std::string &name) {
-    graph_.kernels.push_back({unique_kernel_name(name), {}, {}});
-    return static_cast<KernelId>(graph_.kernels.size() - 1);
-  }
-
-  std::string unique_kernel_name(const std::string &base) const {
-    auto taken = [&](const std::string &name) {
-      return std::any_of(graph_.kernels.begin(), graph_.kernels.end(),
-                         [&](const KernelGroup &kernel) { return kernel.name == name; });
-    };
-    std::string name = base;
-    for (int i = 1; taken(name); ++i)
-      name = fmt::format("{}.{}", base, i);
-    return name;
   }
 
   /// The value that a chain of reshapes looks at.
@@ -361,7 +342,6 @@ private:
   Graph &graph_;
   PassContext &context_;
   int64_t lanes_;
-  std::vector<bool> constant_;
   std::vector<Relayouted> relayouts_;
   std::set<ValueId> output_roots_, renamed_;
   std::set<ValueId> pinned_; // no halo can be added, for what shares the memory has none

@@ -42,8 +42,7 @@ public:
     id_ = id;
     if (drop_empty())
       return true;
-    // A copy, for the vector of nodes may grow.
-    Op op = node.op;
+    Op op = node.op; // a copy, as the node may become another op on the way
     return std::visit([&](const auto &o) { return simplify(o); }, op);
   }
 
@@ -73,14 +72,14 @@ private:
 
   /// Nothing has to be computed where no result has an element.
   bool drop_empty() {
-    const std::vector<ValueId> results = node().results;
+    const std::vector<ValueId> &results = node().results;
     if (!std::all_of(results.begin(), results.end(),
                      [&](ValueId id) { return is_empty(graph_.type(id)); }))
       return false;
     bool dropped = false;
     for (ValueId id : results) {
-      const TensorType type = graph_.type(id);
-      ValueId splat = graph_.add_node(Splat{0}, {}, graph_.values[id].name + ".empty", type);
+      ValueId splat =
+          graph_.add_node(Splat{0}, {}, graph_.values[id].name + ".empty", graph_.type(id));
       dropped = replace_value(graph_, id, splat) || dropped;
     }
     return dropped;
@@ -123,7 +122,7 @@ private:
   /// What works on single elements is computed before a depth_to_space, where it can join the
   /// convolution. The other operands are constants per channel.
   bool before_shuffle(Op op, size_t index, std::vector<ValueId> others) {
-    const DepthToSpace shuffle = *shuffled(index);
+    const DepthToSpace &shuffle = *shuffled(index);
     ValueId channels = producer_of(graph_, node().operands[index])->operands[0];
     others.insert(others.begin() + static_cast<std::ptrdiff_t>(index), channels);
     std::string name = graph_.unique_value_name(graph_.values[result()].name + ".channels");
@@ -131,18 +130,15 @@ private:
     return become(shuffle, {moved});
   }
 
-  bool constant(ValueId value) { return graph_.constant_values()[value]; }
-
   bool simplify(const BatchNorm &norm) {
     const DepthToSpace *shuffle = shuffled(0);
     if (!shuffle || !std::all_of(node().operands.begin() + 1, node().operands.end(),
-                                 [&](ValueId operand) { return constant(operand); }))
+                                 [&](ValueId operand) { return graph_.is_constant(operand); }))
       return false;
-    const DepthToSpace copy = *shuffle;
     std::vector<ValueId> parameters(node().operands.begin() + 1, node().operands.end());
     for (ValueId &parameter : parameters)
-      parameter = repeat_for_pixels(graph_, parameter, copy.block[0] * copy.block[1], copy.mode,
-                                    graph_.values[parameter].name + ".repeated");
+      parameter = repeat_for_pixels(graph_, parameter, shuffle->block[0] * shuffle->block[1],
+                                    shuffle->mode, graph_.values[parameter].name + ".repeated");
     return before_shuffle(norm, 0, std::move(parameters));
   }
 
@@ -152,10 +148,9 @@ private:
     for (size_t index : {0, 1}) {
       ValueId other = node().operands[1 - index];
       const DepthToSpace *shuffle = shuffled(index);
-      if (!shuffle || !constant(other))
+      if (!shuffle || !graph_.is_constant(other))
         continue;
-      const DepthToSpace copy = *shuffle;
-      if (std::optional<ValueId> repeated = repeated_constant(other, copy))
+      if (std::optional<ValueId> repeated = repeated_constant(other, *shuffle))
         return before_shuffle(binary, index, {*repeated});
     }
     return false;
@@ -163,7 +158,7 @@ private:
 
   /// A constant of one element, or of one per channel, for the channels before a depth_to_space.
   std::optional<ValueId> repeated_constant(ValueId value, const DepthToSpace &shuffle) {
-    const TensorType type = graph_.type(value);
+    const TensorType &type = graph_.type(value);
     const int64_t count = element_count(type.shape).value_or(0), channels = result_type().shape[1];
     if (!type.layout.plain() || type.rank() > 4 || count > channels)
       return std::nullopt;
@@ -328,14 +323,13 @@ private:
     if (!conv || conv->stride != one || conv->pad != std::array<int64_t, 4>{} || !plain() ||
         single_user(graph_, operand()) != id_)
       return false;
-    const Conv2d copy = *conv;
     std::vector<ValueId> operands = producer_of(graph_, operand())->operands;
     const TensorType &filter = graph_.type(operands[1]);
     if (filter.shape[2] != 1 || filter.shape[3] != 1)
       return false;
     const std::string name = graph_.value(operand()).name + ".pooled";
     operands[0] = add_inferred(graph_, pool, {operands[0]}, graph_.unique_value_name(name));
-    return become(copy, operands);
+    return become(*conv, operands);
   }
 
   /// Cuts off rows and columns of the filter that see nothing but padding, as those of atrous
@@ -414,9 +408,9 @@ private:
 
 } // namespace
 
-bool canonicalize(Graph &graph, PassContext &context) {
+bool canonicalize(Graph &graph, PassContext &) {
   Canonicalizer canonicalizer(graph);
-  rewrite_until_unchanged(graph, context, [&](NodeId id) { return canonicalizer.rewrite(id); });
+  rewrite_until_unchanged(graph, [&](NodeId id) { return canonicalizer.rewrite(id); });
   return true;
 }
 

@@ -107,13 +107,12 @@ private:
 
 bool choose_algorithms(Graph &graph, PassContext &context) {
   Chooser chooser(graph, context);
-  const std::vector<bool> constant = graph.constant_values();
   bool ok = true;
   for (Node &node : graph.nodes) {
     auto *conv = std::get_if<Conv2d>(&node.op);
     if (!conv || node.kernel != no_id)
       continue;
-    const bool fixed_filter = constant[node.operands[1]];
+    const bool fixed_filter = graph.is_constant(node.operands[1]);
     if (conv->winograd > 0 && !(fixed_filter && chooser.fills_vectors(node))) {
       context.diagnostics.error(
           node.range,

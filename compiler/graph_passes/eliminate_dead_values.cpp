@@ -11,18 +11,7 @@
 namespace cnnc {
 
 bool eliminate_dead_values(Graph &graph, PassContext &) {
-  std::vector<bool> dead(graph.nodes.size(), true);
-  std::vector<ValueId> open = graph.outputs;
-  while (!open.empty()) {
-    NodeId producer = graph.values[open.back()].producer;
-    open.pop_back();
-    if (producer == no_id || !dead[producer])
-      continue;
-    dead[producer] = false;
-    const std::vector<ValueId> &operands = graph.nodes[producer].operands;
-    open.insert(open.end(), operands.begin(), operands.end());
-  }
-  graph.erase_nodes(dead);
+  graph.erase_dead_nodes();
   return true;
 }
 

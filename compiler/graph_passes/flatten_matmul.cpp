@@ -25,10 +25,10 @@ public:
 
   /// True when the product was rewritten.
   bool flatten(NodeId id) {
-    const Node product = graph_.nodes[id]; // a copy: the vector of nodes grows
+    const Node &product = graph_.nodes[id];
     if (!std::holds_alternative<Matmul>(product.op) || product.kernel != no_id)
       return false;
-    const TensorType result = graph_.type(product.results[0]);
+    const TensorType &result = graph_.type(product.results[0]);
     std::optional<std::vector<int64_t>> shape =
         flat_shape(graph_.type(product.operands[0]), graph_.type(product.operands[1]), result);
     if (!shape)
@@ -93,7 +93,7 @@ private:
   /// The op `user` of `value` as an op of `flat`, which has the same elements as `value`; empty if
   /// it is no element-wise op or its other operand does not fit the rows.
   std::optional<ValueId> moved_before(NodeId user, ValueId value, ValueId flat) {
-    const Node node = graph_.nodes[user];
+    const Node &node = graph_.nodes[user];
     const std::string name = unique(name_of(node.results[0]) + ".flat");
     if (node.kernel != no_id || !graph_.type(node.results[0]).layout.plain())
       return std::nullopt;
@@ -134,15 +134,16 @@ private:
 
 } // namespace
 
-bool flatten_matmul(Graph &graph, PassContext &context) {
+bool flatten_matmul(Graph &graph, PassContext &) {
   Flattener flattener(graph);
   bool changed = false;
   for (NodeId id = 0, count = static_cast<NodeId>(graph.nodes.size()); id < count; ++id)
     changed = flattener.flatten(id) || changed;
-  if (!changed)
-    return true;
-  graph.sort();
-  return eliminate_dead_values(graph, context);
+  if (changed) {
+    graph.sort();
+    graph.erase_dead_nodes();
+  }
+  return true;
 }
 
 } // namespace cnnc

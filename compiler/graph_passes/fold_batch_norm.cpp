@@ -46,16 +46,11 @@ private:
             std::holds_alternative<Dense>(node.op));
   }
 
-  bool is_constant(ValueId id) const {
-    std::vector<bool> constant = graph_.constant_values();
-    return constant[id];
-  }
-
   bool constant_parameters(const Node &norm) const {
     return norm.kernel == no_id && norm.operands.size() == 5 &&
            graph_.type(norm.results[0]).layout.plain() &&
            std::all_of(norm.operands.begin() + 1, norm.operands.end(),
-                       [&](ValueId operand) { return is_constant(operand); });
+                       [&](ValueId operand) { return graph_.is_constant(operand); });
   }
 
   const Node &layer() const { return graph_.nodes[layer_]; }
@@ -90,12 +85,12 @@ private:
   bool foldable_layer() const {
     const std::vector<ValueId> &operands = layer().operands;
     return std::all_of(operands.begin() + 1, operands.end(), [&](ValueId operand) {
-      return is_constant(operand) && graph_.type(operand).layout.plain();
+      return graph_.is_constant(operand) && graph_.type(operand).layout.plain();
     });
   }
 
   bool fold_norm(NodeId id, double epsilon) {
-    const Node norm = graph_.nodes[id];
+    const Node &norm = graph_.nodes[id];
     if (norm.operands[0] != layer().results[0] || !constant_parameters(norm))
       return false;
     ValueId factor = factor_of(norm, epsilon, name(""));
@@ -106,13 +101,13 @@ private:
   }
 
   bool fold_binary(NodeId id, BinaryKind kind) {
-    const Node node = graph_.nodes[id];
+    const Node &node = graph_.nodes[id];
     bool shifts = kind == BinaryKind::add || kind == BinaryKind::sub;
     bool scales = kind == BinaryKind::mul || kind == BinaryKind::div;
     bool commutes = kind == BinaryKind::add || kind == BinaryKind::mul;
     bool first = node.operands[0] == layer().results[0];
     ValueId other = node.operands[first ? 1 : 0];
-    if ((!shifts && !scales) || (!first && !commutes) || !is_constant(other))
+    if ((!shifts && !scales) || (!first && !commutes) || !graph_.is_constant(other))
       return false;
     std::optional<ValueId> vector = per_channel(other);
     if (!vector)
@@ -127,7 +122,7 @@ private:
   /// The constant as a vector of one element per channel, or of one for all; empty when it varies
   /// along another dimension.
   std::optional<ValueId> per_channel(ValueId constant) {
-    const TensorType type = graph_.type(constant);
+    const TensorType &type = graph_.type(constant);
     size_t rank = graph_.type(layer().results[0]).rank();
     int64_t count = 1;
     if (type.rank() > rank || !type.layout.plain())
@@ -210,7 +205,7 @@ private:
 
   /// A batch norm on its own: %n = input * factor + (bias - mean * factor).
   void spell_out(NodeId id, double epsilon) {
-    const Node norm = graph_.nodes[id];
+    Node &norm = graph_.nodes[id];
     std::string base = graph_.values[norm.results[0]].name;
     const TensorType &type = graph_.type(norm.results[0]);
     std::vector<int64_t> shape(type.rank() - 1, 1);
@@ -221,11 +216,10 @@ private:
     factor = reshaped(factor, shape, base + ".factor.per_channel");
     offset = reshaped(offset, shape, base + ".offset.per_channel");
     ValueId scaled = binary(BinaryKind::mul, norm.operands[0], factor, base + ".scaled");
-    Node &node = graph_.nodes[id];
-    node.op = Binary{BinaryKind::add};
-    node.operands = {scaled, offset};
-    node.operand_ranges.clear();
-    node.attribute_ranges.clear();
+    norm.op = Binary{BinaryKind::add};
+    norm.operands = {scaled, offset};
+    norm.operand_ranges.clear();
+    norm.attribute_ranges.clear();
   }
 
   Graph &graph_;

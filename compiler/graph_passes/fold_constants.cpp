@@ -168,12 +168,13 @@ private:
 
 } // namespace
 
-bool fold_constants(Graph &graph, PassContext &context) {
+bool fold_constants(Graph &graph, PassContext &) {
   ConstantFolder folder(graph);
   for (NodeId id = 0; id < graph.nodes.size();
        ++id) // in order: operands are folded before their users
     folder.fold(id);
-  return eliminate_dead_values(graph, context);
+  graph.erase_dead_nodes();
+  return true;
 }
 
 } // namespace cnnc

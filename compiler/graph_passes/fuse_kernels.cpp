@@ -22,7 +22,6 @@
 #include <boost/graph/adjacency_list.hpp>
 #include <boost/graph/dominator_tree.hpp>
 #include <cassert>
-#include <unordered_set>
 
 namespace cnnc {
 
@@ -68,7 +67,7 @@ std::vector<NodeId> immediate_post_dominators(const Graph &graph,
 class Fusion {
 public:
   Fusion(Graph &graph, int64_t lanes)
-      : graph_(graph), lanes_(lanes), users_(graph.users()), constant_(graph.constant_values()),
+      : graph_(graph), lanes_(lanes), users_(graph.users()),
         post_dominator_(immediate_post_dominators(graph, users_)) {}
 
   void run() {
@@ -86,7 +85,7 @@ public:
     for (NodeId id = node_count(); id-- > 0;)
       if (is_free(id))
         gather_elementwise(id);
-    name_kernels();
+    add_kernels();
   }
 
 private:
@@ -98,16 +97,16 @@ private:
   /// Does work and is in no kernel yet.
   bool is_free(NodeId id) const {
     const Node &node = graph_.nodes[id];
-    return node.kernel == no_id && !is<Call>(node.op) && !constant_[node.results[0]] &&
+    return node.kernel == no_id && !is<Call>(node.op) && !graph_.is_constant(node.results[0]) &&
            !is_view(graph_, node);
   }
 
+  /// A group that add_kernels() makes a kernel of. Groups are numbered behind the kernels there are.
   KernelId start(NodeId id) {
-    auto kernel = static_cast<KernelId>(graph_.kernels.size());
-    graph_.kernels.push_back({graph_.values[result(id)].name, {}, {}});
-    graph_.nodes[id].kernel = kernel;
-    first_new_kernel_ = std::min(first_new_kernel_, kernel);
-    return kernel;
+    auto group = static_cast<KernelId>(graph_.kernels.size() + starts_.size());
+    starts_.push_back(id);
+    graph_.nodes[id].kernel = group;
+    return group;
   }
 
   void grow_anchor(NodeId anchor) {
@@ -240,33 +239,33 @@ private:
                        [&](NodeId user) { return graph_.nodes[user].kernel != kernel; });
   }
 
-  /// Names in the order of the text: letters, digits, _ and . only, each once.
-  void name_kernels() {
-    std::unordered_set<std::string> taken;
-    for (KernelId id = 0; id < graph_.kernels.size() && id < first_new_kernel_; ++id)
-      taken.insert(graph_.kernels[id].name);
-    std::vector<bool> named(graph_.kernels.size(), false);
-    for (const Node &node : graph_.nodes) {
-      if (node.kernel == no_id || node.kernel < first_new_kernel_ || named[node.kernel])
+  /// Makes kernels of the groups, in the order of the text.
+  void add_kernels() {
+    const auto first_group = static_cast<KernelId>(graph_.kernels.size());
+    std::vector<KernelId> kernel_of(starts_.size(), no_id);
+    for (Node &node : graph_.nodes) {
+      if (node.kernel == no_id || node.kernel < first_group)
         continue;
-      named[node.kernel] = true;
-      std::string base = graph_.kernels[node.kernel].name;
-      for (char &c : base)
-        if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '.')
-          c = '_';
-      std::string name = base;
-      for (int i = 1; !taken.insert(name).second; ++i)
-        name = base + "." + std::to_string(i);
-      graph_.kernels[node.kernel].name = name;
+      KernelId group = node.kernel - first_group;
+      if (kernel_of[group] == no_id)
+        kernel_of[group] = graph_.add_kernel(symbol(graph_.value(result(starts_[group])).name));
+      node.kernel = kernel_of[group];
     }
+  }
+
+  /// A name in letters, digits, _ and . only.
+  static std::string symbol(std::string name) {
+    for (char &c : name)
+      if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '.')
+        c = '_';
+    return name;
   }
 
   Graph &graph_;
   int64_t lanes_;
   std::vector<std::vector<NodeId>> users_;
-  std::vector<bool> constant_;
   std::vector<NodeId> post_dominator_;
-  KernelId first_new_kernel_ = no_id;
+  std::vector<NodeId> starts_; // of the groups: a kernel is named after what this op computes
 };
 
 } // namespace

@@ -187,7 +187,7 @@ private:
 
   Graph &graph_;
   NodeId id_;
-  const ConvTranspose2d conv_;
+  const ConvTranspose2d conv_; // a copy, as the node becomes another op
   ValueId input_;
   std::string name_;
   std::array<Axis, 2> axes_ = {};
@@ -199,15 +199,14 @@ private:
 } // namespace
 
 bool lower_conv_transpose(Graph &graph, PassContext &) {
-  std::vector<bool> constant = graph.constant_values();
   for (NodeId id = 0, count = static_cast<NodeId>(graph.nodes.size()); id < count; ++id) {
     const Node &node = graph.nodes[id];
     if (!std::holds_alternative<ConvTranspose2d>(node.op) || node.kernel != no_id ||
-        !graph.type(node.results[0]).layout.plain() || constant[node.results[0]])
+        !graph.type(node.results[0]).layout.plain() || graph.is_constant(node.results[0]))
       continue;
     bool parameters =
         std::all_of(node.operands.begin() + 1, node.operands.end(), [&](ValueId value) {
-          return constant[value] && graph.type(value).layout.plain();
+          return graph.is_constant(value) && graph.type(value).layout.plain();
         });
     if (parameters && graph.type(node.operands[0]).layout.plain())
       Rewriter(graph, id).run();

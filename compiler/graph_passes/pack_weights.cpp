@@ -25,7 +25,6 @@ public:
   Packer(Graph &graph, int64_t lanes) : graph_(graph), lanes_(lanes) {}
 
   bool run() {
-    constant_ = graph_.constant_values();
     for (NodeId id = 0, count = static_cast<NodeId>(graph_.nodes.size()); id < count; ++id)
       if (graph_.nodes[id].kernel != no_id)
         pack(id);
@@ -39,7 +38,7 @@ private:
     const Node &node = graph_.nodes[id];
     if (std::holds_alternative<Relayout>(node.op))
       return;
-    const TensorType result = type(node.results[0]);
+    const TensorType &result = type(node.results[0]);
     bool blocked = result.layout.block_of(1) == lanes_;
     for (size_t i = 0; i < graph_.nodes[id].operands.size(); ++i)
       if (Layout layout = wanted(id, i, result, blocked); !layout.plain())
@@ -51,7 +50,7 @@ private:
   /// kind of kernel computes it, or others read it.
   bool write_in_blocks(ValueId filter, const std::vector<Block> &blocks) {
     NodeId producer = graph_.values[filter].producer;
-    if (constant_[filter] || producer == no_id || !reader_of_filter(graph_, filter))
+    if (graph_.is_constant(filter) || producer == no_id || !reader_of_filter(graph_, filter))
       return false;
     KernelId kernel = graph_.nodes[producer].kernel;
     std::vector<NodeId> members;
@@ -66,7 +65,7 @@ private:
       graph_.values[graph_.nodes[id].results[0]].type->layout.blocks = blocks;
       for (size_t i = 0; i < graph_.nodes[id].operands.size(); ++i) {
         ValueId operand = graph_.nodes[id].operands[i];
-        if (constant_[operand] && type(operand).shape == type(filter).shape)
+        if (graph_.is_constant(operand) && type(operand).shape == type(filter).shape)
           replace(id, i, {blocks, {}});
       }
     }
@@ -76,10 +75,11 @@ private:
   Layout wanted(NodeId id, size_t index, const TensorType &result, bool blocked) {
     const Node &node = graph_.nodes[id];
     ValueId operand = node.operands[index];
-    bool filter = index == 1 && (std::holds_alternative<Conv2d>(node.op) ||
-                                 std::holds_alternative<Local2d>(node.op) ||
-                                 std::holds_alternative<Dense>(node.op) ||
-                                 (std::holds_alternative<Matmul>(node.op) && constant_[operand]));
+    bool filter =
+        index == 1 &&
+        (std::holds_alternative<Conv2d>(node.op) || std::holds_alternative<Local2d>(node.op) ||
+         std::holds_alternative<Dense>(node.op) ||
+         (std::holds_alternative<Matmul>(node.op) && graph_.is_constant(operand)));
     if (type(operand).layout.blocks.empty() && filter)
       return filter_layout(node, blocked);
     bool activation = index == 0 && !broadcasts(node.op);
@@ -157,18 +157,15 @@ private:
       name += "winograd" + std::to_string(layout.winograd) + ".";
     name += spell_layout(layout, packed.rank());
     ValueId result = graph_.add_node(Relayout{}, {operand}, name, packed);
-    if (!constant_[operand]) {
-      // Weights that are computed at run time are packed at run time.
-      graph_.nodes.back().kernel = static_cast<KernelId>(graph_.kernels.size());
-      graph_.kernels.push_back({graph_.values[result].name, {}, {}});
-    }
+    // Weights that are computed at run time are packed at run time.
+    if (!graph_.is_constant(operand))
+      graph_.enclose(graph_.value(result).producer);
     packed_.emplace_back(operand, result);
     graph_.nodes[id].operands[index] = result;
   }
 
   Graph &graph_;
   int64_t lanes_;
-  std::vector<bool> constant_;
   std::vector<std::pair<ValueId, ValueId>> packed_;
 };
 

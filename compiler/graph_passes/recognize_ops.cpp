@@ -322,9 +322,9 @@ private:
 
 } // namespace
 
-bool recognize_ops(Graph &graph, PassContext &context) {
+bool recognize_ops(Graph &graph, PassContext &) {
   Recognizer recognizer(graph);
-  rewrite_until_unchanged(graph, context, [&](NodeId id) { return recognizer.rewrite(id); });
+  rewrite_until_unchanged(graph, [&](NodeId id) { return recognizer.rewrite(id); });
   return true;
 }
 

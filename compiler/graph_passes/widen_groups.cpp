@@ -81,9 +81,9 @@ private:
   }
 
   Graph &graph_;
-  const Node node_; // copies: the vector of nodes grows
-  const Conv2d conv_;
-  const std::vector<int64_t> filter_;
+  const Node &node_;
+  const Conv2d &conv_;
+  const std::vector<int64_t> &filter_;
 };
 
 /// Computes the first `whole` groups and the rest in convolutions of their own, and the unary ops
@@ -95,7 +95,7 @@ void split(Graph &graph, NodeId id, int64_t whole) {
   ValueId first = parts.compute(0, whole, name + ".first");
   ValueId rest = parts.compute(whole, std::get<Conv2d>(graph.nodes[id].op).groups, name + ".rest");
   while (std::optional<NodeId> user = single_user(graph, last)) {
-    const Node node = graph.nodes[*user];
+    const Node &node = graph.nodes[*user];
     if (!std::holds_alternative<Unary>(node.op) || node.kernel != no_id)
       break;
     last = node.results[0];
@@ -111,7 +111,7 @@ void split(Graph &graph, NodeId id, int64_t whole) {
 /// The filter [oc, ic, kh, kw] of `groups` groups as one of groups / joined groups.
 ValueId widen_filter(Graph &graph, ValueId filter, int64_t groups, int64_t joined,
                      const std::string &name) {
-  const std::vector<int64_t> shape = graph.type(filter).shape;
+  const std::vector<int64_t> &shape = graph.type(filter).shape;
   ValueId split = add_inferred(
       graph,
       Reshape{{groups / joined, joined, shape[0] / groups, 1, shape[1], shape[2] * shape[3]}},
@@ -130,7 +130,6 @@ ValueId widen_filter(Graph &graph, ValueId filter, int64_t groups, int64_t joine
 } // namespace
 
 bool widen_groups(Graph &graph, PassContext &context) {
-  std::vector<bool> constant = graph.constant_values();
   bool changed = false;
   for (NodeId id = 0; id < graph.nodes.size(); ++id) {
     const auto *conv = std::get_if<Conv2d>(&graph.nodes[id].op);
@@ -139,11 +138,10 @@ bool widen_groups(Graph &graph, PassContext &context) {
     ValueId filter = graph.nodes[id].operands[1];
     int64_t groups = conv->groups;
     int64_t joined = groups_to_join(graph.type(filter).shape, groups, context.machine.vector_lanes);
-    if (joined == 1 || !constant[filter] || !graph.type(filter).layout.plain())
+    if (joined == 1 || !graph.is_constant(filter) || !graph.type(filter).layout.plain())
       continue;
     if (groups % joined != 0) {
       split(graph, id, groups / joined * joined);
-      constant = graph.constant_values();
       changed = true;
       continue;
     }
@@ -153,7 +151,9 @@ bool widen_groups(Graph &graph, PassContext &context) {
     std::get<Conv2d>(graph.nodes[id].op).groups = groups / joined;
   }
   graph.sort();
-  return !changed || eliminate_dead_values(graph, context);
+  if (changed)
+    graph.erase_dead_nodes();
+  return true;
 }
 
 } // namespace cnnc

@@ -13,8 +13,7 @@ const std::vector<int64_t> channels_first = {0, 3, 1, 2};
 
 class BlockChooser {
 public:
-  BlockChooser(const Graph &graph, const std::vector<bool> &constant, int64_t lanes)
-      : graph_(graph), constant_(constant), lanes_(lanes) {}
+  BlockChooser(const Graph &graph, int64_t lanes) : graph_(graph), lanes_(lanes) {}
 
   std::vector<Block> choose(const std::vector<NodeId> &members) {
     const Node &first = graph_.nodes[members.front()];
@@ -48,7 +47,6 @@ public:
 
 private:
   const std::vector<int64_t> &shape(ValueId id) const { return graph_.type(id).shape; }
-  bool constant(ValueId id) const { return id < constant_.size() && constant_[id]; }
   bool is_blocked(ValueId id) const { return graph_.type(id).layout.block_of(1) > 1; }
   bool whole_blocks(int64_t channels) const { return channels % lanes_ == 0; }
 
@@ -114,7 +112,7 @@ private:
   bool blocks_elementwise(const std::vector<NodeId> &members) {
     for (NodeId member : members)
       for (ValueId operand : graph_.nodes[member].operands)
-        if (!constant(operand) && is_blocked(operand))
+        if (!graph_.is_constant(operand) && is_blocked(operand))
           return true;
     return false;
   }
@@ -135,7 +133,6 @@ private:
   }
 
   const Graph &graph_;
-  const std::vector<bool> &constant_;
   int64_t lanes_;
 };
 
@@ -147,24 +144,23 @@ bool computes_filter(const Graph &graph, const std::vector<NodeId> &members) {
          reader_of_filter(graph, last.results[0]).has_value();
 }
 
-std::vector<Block> choose_blocks(const Graph &graph, const std::vector<bool> &constant,
-                                 const Machine &machine, const std::vector<NodeId> &members) {
-  return BlockChooser(graph, constant, machine.vector_lanes).choose(members);
+std::vector<Block> choose_blocks(const Graph &graph, const Machine &machine,
+                                 const std::vector<NodeId> &members) {
+  return BlockChooser(graph, machine.vector_lanes).choose(members);
 }
 
 void pad_dilated_pools(Graph &graph) {
   for (NodeId id = 0, count = static_cast<NodeId>(graph.nodes.size()); id < count; ++id) {
-    const auto *found = std::get_if<MaxPool2d>(&graph.nodes[id].op);
-    if (!found || found->dilation == std::array<int64_t, 2>{1, 1})
+    auto *pool = std::get_if<MaxPool2d>(&graph.nodes[id].op);
+    if (!pool || pool->dilation == std::array<int64_t, 2>{1, 1} ||
+        graph.is_constant(graph.nodes[id].results[0]))
       continue;
-    MaxPool2d pool = *found;
     ValueId input = graph.nodes[id].operands[0];
     TensorType padded = graph.type(input);
-    Halo halo = halo_of_windows(pool.pad, pool.stride, pool.dilation, pool.kernel, padded.shape,
+    Halo halo = halo_of_windows(pool->pad, pool->stride, pool->dilation, pool->kernel, padded.shape,
                                 graph.type(graph.nodes[id].results[0]).shape);
-    pool.pad = {};
-    pool.ceil_mode = false;
-    graph.nodes[id].op = pool;
+    pool->pad = {};
+    pool->ceil_mode = false;
     if (halo == Halo{})
       continue;
     Pad pad;
@@ -174,8 +170,7 @@ void pad_dilated_pools(Graph &graph) {
     padded.shape[2] += halo[0] + halo[2];
     padded.shape[3] += halo[1] + halo[3];
     ValueId result = graph.add_node(pad, {input}, graph.values[input].name + ".pad", padded);
-    graph.nodes.back().kernel = static_cast<KernelId>(graph.kernels.size());
-    graph.kernels.push_back({graph.values[result].name, {}, {}});
+    graph.enclose(graph.value(result).producer);
     graph.nodes[id].operands[0] = result;
   }
   graph.sort();

@@ -10,9 +10,9 @@ namespace cnnc {
 bool computes_filter(const Graph &graph, const std::vector<NodeId> &members);
 
 /// Blocks of channels for the results of a kernel (its members in order) whose operands have their
-/// layouts, or none. `constant`: values that are, of those that there were at first.
-std::vector<Block> choose_blocks(const Graph &graph, const std::vector<bool> &constant,
-                                 const Machine &machine, const std::vector<NodeId> &members);
+/// layouts, or none.
+std::vector<Block> choose_blocks(const Graph &graph, const Machine &machine,
+                                 const std::vector<NodeId> &members);
 
 /// Dilated max pools with padding become a pad with -inf and a pool without: the clipped window of
 /// the other pools has no closed form there.

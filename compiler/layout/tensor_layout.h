@@ -1,4 +1,4 @@
-// Between logical tensors and memory in the layout of a type (ir/graph/type.h).
+// Between logical tensors and memory in the layout of a type (ir/type/type.h).
 #pragma once
 
 #include "compiler/tensor/tensor.h"

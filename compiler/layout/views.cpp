@@ -106,11 +106,10 @@ std::optional<int64_t> offset_of_part(const TensorType &whole, const TensorType 
 bool is_view(const Graph &graph, const Node &node) { return view_offsets(graph, node).has_value(); }
 
 std::vector<Place> places_of_values(const Graph &graph) {
-  std::vector<bool> constant = graph.constant_values();
   std::vector<Link> links(graph.values.size());
   for (const Node &node : graph.nodes) {
     std::optional<std::vector<int64_t>> offsets = view_offsets(graph, node);
-    if (!offsets || constant[node.results[0]])
+    if (!offsets || graph.is_constant(node.results[0]))
       continue;
     if (!std::holds_alternative<Concat>(node.op)) {
       for (size_t i = 0; i < node.results.size(); ++i)
@@ -119,7 +118,7 @@ std::vector<Place> places_of_values(const Graph &graph) {
     }
     for (size_t i = 0; i < node.operands.size(); ++i) {
       ValueId part = node.operands[i];
-      if (links[part].value == no_id && !constant[part] && !graph.is_input(part) &&
+      if (links[part].value == no_id && !graph.is_constant(part) && !graph.is_input(part) &&
           !graph.is_output(part))
         links[part] = {node.results[0], (*offsets)[i]};
     }

@@ -53,8 +53,9 @@ bool is_reserved(const std::string &name) {
 
 class KernelBuilder {
 public:
-  KernelBuilder(const Graph &graph, KernelId id, PassContext &context)
-      : graph_(graph), id_(id), context_(context), interface_(interface_of(graph, id)) {}
+  KernelBuilder(const Graph &graph, KernelId id, const KernelInterface &interface,
+                PassContext &context)
+      : graph_(graph), id_(id), context_(context), interface_(interface) {}
 
   std::optional<loop::Kernel> build(const std::vector<NodeId> &members, std::string name) {
     kernel_.name = std::move(name);
@@ -100,7 +101,7 @@ private:
   const Graph &graph_;
   KernelId id_;
   PassContext &context_;
-  KernelInterface interface_;
+  const KernelInterface &interface_;
   loop::Kernel kernel_;
   std::map<ValueId, std::string> names_;
   // The registers of the lowering: a buffer of the same name would hide behind them.
@@ -114,11 +115,9 @@ private:
 };
 
 /// Replaces the members of every kernel by one call.
-void replace_by_calls(Graph &graph, const std::vector<std::string> &names) {
+void replace_by_calls(Graph &graph, const std::vector<std::string> &names,
+                      const std::vector<KernelInterface> &interfaces) {
   std::vector<std::vector<NodeId>> members = kernel_members(graph);
-  std::vector<KernelInterface> interfaces;
-  for (KernelId id = 0; id < graph.kernels.size(); ++id)
-    interfaces.push_back(interface_of(graph, id));
   std::vector<bool> dead(graph.nodes.size(), false);
   for (KernelId id = 0; id < graph.kernels.size(); ++id) {
     NodeId last = members[id].back();
@@ -142,6 +141,7 @@ bool lower_graph(Graph &graph, Module &module, PassContext &context) {
   for (const loop::Kernel &kernel : module.kernels)
     taken.insert(kernel.name);
   std::vector<std::vector<NodeId>> members = kernel_members(graph);
+  std::vector<KernelInterface> interfaces = kernel_interfaces(graph);
   std::vector<std::string> names;
   bool ok = true;
   for (KernelId id = 0; id < graph.kernels.size(); ++id) {
@@ -153,13 +153,14 @@ bool lower_graph(Graph &graph, Module &module, PassContext &context) {
       name = fmt::format("{}.{}.{}", graph.name, graph.kernels[id].name, i);
     taken.insert(name);
     names.push_back(name);
-    std::optional<loop::Kernel> kernel = KernelBuilder(graph, id, context).build(members[id], name);
+    std::optional<loop::Kernel> kernel =
+        KernelBuilder(graph, id, interfaces[id], context).build(members[id], name);
     if (kernel)
       module.kernels.push_back(std::move(*kernel));
     ok = ok && kernel;
   }
   if (ok)
-    replace_by_calls(graph, names);
+    replace_by_calls(graph, names, interfaces);
   return ok;
 }
 

@@ -1,7 +1,5 @@
 #include "compiler/pass/rewrite.h"
 
-#include "compiler/graph_passes/graph_passes.h"
-
 #include <algorithm>
 #include <cassert>
 
@@ -48,10 +46,13 @@ const Node *producer_of(const Graph &graph, ValueId value) {
 InferredTypes try_infer(const Graph &graph, const Op &op, const std::vector<ValueId> &operands,
                         std::vector<TensorType> declared) {
   Diagnostics ignored;
-  std::vector<TensorType> types;
+  std::vector<InferContext::Operand> types;
   for (ValueId operand : operands)
-    types.push_back(graph.type(operand));
-  InferContext context(std::move(types), std::move(declared), {}, ignored);
+    types.push_back({&graph.type(operand)});
+  std::vector<const TensorType *> stated;
+  for (const TensorType &type : declared)
+    stated.push_back(&type);
+  InferContext context(std::move(types), std::move(stated), {}, ignored);
   return infer(op, context);
 }
 
@@ -65,17 +66,17 @@ bool become(Graph &graph, NodeId id, Op op, std::vector<ValueId> operands) {
   node.operands = std::move(operands);
   node.operand_ranges.clear();
   node.attribute_ranges.clear();
+  graph.update_constant(id);
   return true;
 }
 
-void rewrite_until_unchanged(Graph &graph, PassContext &context,
-                             const std::function<bool(NodeId)> &rewrite) {
+void rewrite_until_unchanged(Graph &graph, const std::function<bool(NodeId)> &rewrite) {
   for (bool changed = true; changed;) {
     changed = false;
     for (NodeId id = 0; id < graph.nodes.size(); ++id)
       changed = rewrite(id) || changed;
     graph.sort();
-    eliminate_dead_values(graph, context);
+    graph.erase_dead_nodes();
   }
 }
 

@@ -7,8 +7,6 @@
 
 namespace cnnc {
 
-struct PassContext;
-
 /// Lets `to` stand wherever `from` is read or returned, and detaches the op that computed `from`,
 /// which is dead from here on. An output of the model keeps its name: `to` takes it over. Does
 /// nothing and returns false where `to` cannot, because it is an input or another output.
@@ -33,8 +31,7 @@ bool become(Graph &graph, NodeId id, Op op, std::vector<ValueId> operands);
 
 /// Calls rewrite(id) for every node, which may append nodes, and drops what is left unread; all
 /// over again until nothing is rewritten any more.
-void rewrite_until_unchanged(Graph &graph, PassContext &context,
-                             const std::function<bool(NodeId)> &rewrite);
+void rewrite_until_unchanged(Graph &graph, const std::function<bool(NodeId)> &rewrite);
 
 /// Appends an op with one result. That infer() accepts it is the caller's promise.
 ValueId add_inferred(Graph &graph, Op op, std::vector<ValueId> operands, const std::string &name);

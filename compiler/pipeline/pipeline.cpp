@@ -1,7 +1,7 @@
 #include "compiler/pipeline/pipeline.h"
 
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/graph_passes/plan_memory.h"
+#include "compiler/layout/memory_plan.h"
 #include "compiler/loop_passes/loop_passes.h"
 #include "compiler/lowering/lower_loops.h"
 #include "ir/graph/verifier.h"

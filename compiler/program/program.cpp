@@ -1,7 +1,6 @@
 #include "compiler/program/program.h"
 
-#include "compiler/graph_passes/plan_memory.h"
-#include "compiler/layout/views.h"
+#include "compiler/layout/memory_plan.h"
 #include "ir/loop/scratch.h"
 
 #include <fmt/format.h>
@@ -82,7 +81,7 @@ class Builder {
 public:
   Builder(const Module &module, const Graph &model, Diagnostics &diagnostics)
       : module_(module), model_(model), diagnostics_(diagnostics),
-        constant_(model.constant_values()), places_(places_of_values(model)) {}
+        places_(places_of_values(model)) {}
 
   std::optional<ProgramLayout> build(const codegen::Target &target);
 
@@ -103,7 +102,6 @@ private:
   const Module &module_;
   const Graph &model_;
   Diagnostics &diagnostics_;
-  std::vector<bool> constant_;
   std::vector<Place> places_; // of the values
   ProgramLayout program_;
   std::vector<cnnc_buffer> buffers_; // of the step at hand
@@ -162,7 +160,7 @@ bool Builder::buffer(ValueId id, const loop::Buffer &expected, const SourceRange
                  fmt::format("%{} is {}, which is not what the kernel's buffer {}: {}{} holds",
                              spell_name(value.name), to_string(*value.type), expected.name,
                              name_of(expected.dtype), to_string(expected.shape)));
-  if (constant_[id]) {
+  if (model_.is_constant(id)) {
     buffers_.push_back(constant(id));
     return true;
   }
@@ -270,7 +268,7 @@ std::optional<ProgramLayout> Builder::build(const codegen::Target &target) {
   for (const Node &node : model_.nodes) {
     if (const Call *call = std::get_if<Call>(&node.op))
       ok = step(node, *call) && ok;
-    else if (!constant_[node.results.front()] && !is_view(model_, node))
+    else if (!model_.is_constant(node.results.front()) && !is_view(model_, node))
       ok = error(node.range, fmt::format("{} has not been lowered to loops; run lower_loops",
                                          info_of(node.op).name));
   }

@@ -33,7 +33,7 @@ run_nodes(const Graph &graph, const std::vector<const Node *> &nodes,
 
 /// Runs a whole model; kernels are transparent. `inputs` in the order of the model's, checked
 /// against their types, which also gives the batch size. `constants` gives the values for which
-/// Graph::constant_values() is true. Returns the outputs. `observe` sees every value that depends
+/// Graph::is_constant() is true. Returns the outputs. `observe` sees every value that depends
 /// on an input, in order.
 std::optional<std::vector<Tensor>> interpret(const Graph &graph, const std::vector<Tensor> &inputs,
                                              const ValueProvider &constants,

@@ -132,10 +132,9 @@ std::optional<std::vector<Tensor>> interpret(const Graph &graph, const std::vect
     auto input = input_of.find(id);
     return input == input_of.end() ? constants(id, to) : inputs[input->second];
   };
-  std::vector<bool> is_constant = graph.constant_values();
   std::vector<const Node *> nodes;
   for (const Node &node : graph.nodes)
-    if (!is_constant[node.results.front()])
+    if (!graph.is_constant(node.results.front()))
       nodes.push_back(&node);
   return run_nodes(graph, nodes, graph.outputs, provider, *batch, diagnostics, observe);
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "compiler/codegen/target/machine.h"
-#include "ir/graph/type.h"
 #include "ir/text/schedule.h"
+#include "ir/type/type.h"
 
 namespace cnnc {
 

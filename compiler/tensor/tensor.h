@@ -2,7 +2,7 @@
 // logical and row-major, whatever layout the compiled code gives them.
 #pragma once
 
-#include "ir/graph/type.h"
+#include "ir/type/type.h"
 
 #include <cassert>
 #include <cstddef>

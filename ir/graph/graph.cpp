@@ -15,15 +15,24 @@ std::optional<ValueId> Graph::find_value(std::string_view value_name) const {
   return std::nullopt;
 }
 
-std::string Graph::unique_value_name(std::string_view base) const {
+namespace {
+
+/// `base`, or base.1, base.2 ... when one of the list has that name.
+template <class Named> std::string unique_name(const Named &list, std::string_view base) {
   auto taken = [&](const std::string &candidate) {
-    return std::any_of(values.begin(), values.end(),
-                       [&](const Value &value) { return value.name == candidate; });
+    return std::any_of(list.begin(), list.end(),
+                       [&](const auto &other) { return other.name == candidate; });
   };
   std::string result(base);
   for (int i = 1; taken(result); ++i)
     result = fmt::format("{}.{}", base, i);
   return result;
+}
+
+} // namespace
+
+std::string Graph::unique_value_name(std::string_view base) const {
+  return unique_name(values, base);
 }
 
 ValueId Graph::add_value(std::string value_name, std::optional<TensorType> type) {
@@ -34,15 +43,68 @@ ValueId Graph::add_value(std::string value_name, std::optional<TensorType> type)
 ValueId Graph::add_node(Op op, std::vector<ValueId> operands, std::string result_name,
                         TensorType type) {
   ValueId result = add_value(unique_value_name(result_name), std::move(type));
-  values[result].producer = static_cast<NodeId>(nodes.size());
-  nodes.push_back({std::move(op), std::move(operands), {result}});
+  append({std::move(op), std::move(operands), {result}});
   return result;
 }
 
+NodeId Graph::append(Node node) {
+  auto id = static_cast<NodeId>(nodes.size());
+  bool constant = computes_constant(*this, node);
+  for (ValueId result : node.results) {
+    values[result].producer = id;
+    values[result].constant = constant;
+  }
+  nodes.push_back(std::move(node));
+  return id;
+}
+
+KernelId Graph::add_kernel(std::string_view base) {
+  kernels.push_back({unique_name(kernels, base), {}, {}});
+  return static_cast<KernelId>(kernels.size() - 1);
+}
+
+void Graph::enclose(NodeId id) {
+  nodes[id].kernel = add_kernel(values[nodes[id].results[0]].name);
+  update_constant(id);
+}
+
 void Graph::replace_uses(ValueId from, ValueId to) {
-  for (Node &node : nodes)
-    std::replace(node.operands.begin(), node.operands.end(), from, to);
+  bool same = values[from].constant == values[to].constant;
+  for (NodeId id = 0; id < nodes.size(); ++id) {
+    std::vector<ValueId> &operands = nodes[id].operands;
+    if (std::find(operands.begin(), operands.end(), from) == operands.end())
+      continue;
+    std::replace(operands.begin(), operands.end(), from, to);
+    if (!same)
+      update_constant(id);
+  }
   std::replace(outputs.begin(), outputs.end(), from, to);
+}
+
+void Graph::update_constant(NodeId changed) {
+  std::vector<NodeId> open = {changed};
+  while (!open.empty()) {
+    const Node &node = nodes[open.back()];
+    open.pop_back();
+    bool constant = computes_constant(*this, node);
+    if (node.results.empty() || values[node.results[0]].constant == constant)
+      continue;
+    for (ValueId result : node.results)
+      values[result].constant = constant;
+    for (NodeId user = 0; user < nodes.size(); ++user)
+      if (std::find_first_of(nodes[user].operands.begin(), nodes[user].operands.end(),
+                             node.results.begin(),
+                             node.results.end()) != nodes[user].operands.end())
+        open.push_back(user);
+  }
+}
+
+bool computes_constant(const Graph &graph, const Node &node) {
+  if (is_constant_source(node.op))
+    return true;
+  return !node.operands.empty() && node.kernel == no_id && !std::holds_alternative<Call>(node.op) &&
+         std::all_of(node.operands.begin(), node.operands.end(),
+                     [&](ValueId operand) { return graph.values[operand].constant; });
 }
 
 std::vector<std::vector<NodeId>> Graph::users() const {
@@ -58,21 +120,33 @@ bool Graph::is_output(ValueId id) const {
   return std::find(outputs.begin(), outputs.end(), id) != outputs.end();
 }
 
-std::vector<bool> Graph::constant_values() const {
-  std::vector<bool> constant(values.size(), false);
-  for (const Node &node : nodes) {
-    bool all =
-        is_constant_source(node.op) ||
-        (!node.operands.empty() && node.kernel == no_id && !std::holds_alternative<Call>(node.op) &&
-         std::all_of(node.operands.begin(), node.operands.end(),
-                     [&](ValueId operand) { return constant[operand]; }));
-    for (ValueId result : node.results)
-      constant[result] = all;
+namespace {
+
+/// Operands come before their users, and the members of a kernel stand together.
+bool is_sorted(const Graph &graph) {
+  std::vector<bool> closed(graph.kernels.size(), false);
+  KernelId open = no_id;
+  for (NodeId id = 0; id < graph.nodes.size(); ++id) {
+    const Node &node = graph.nodes[id];
+    for (ValueId operand : node.operands)
+      if (!graph.is_input(operand) && graph.value(operand).producer >= id)
+        return false;
+    if (node.kernel == open)
+      continue;
+    if (open != no_id)
+      closed[open] = true;
+    open = node.kernel;
+    if (open != no_id && closed[open])
+      return false;
   }
-  return constant;
+  return true;
 }
 
+} // namespace
+
 bool Graph::sort(NodeId *cycle) {
+  if (is_sorted(*this))
+    return true;
   // One vertex per kernel or single node, numbered by first member; edges to what it depends on.
   // Boost's depth-first topological sort visits vertices by number and emits dependencies first, so
   // that a graph that is in order already keeps its order.
@@ -115,8 +189,7 @@ bool Graph::sort(NodeId *cycle) {
   std::vector<uint32_t> inner_position(nodes.size());
   for (uint32_t i = 0; i < inner_order.size(); ++i)
     inner_position[inner_order[i]] = i;
-  std::vector<Node> sorted;
-  sorted.reserve(nodes.size());
+  std::deque<Node> sorted;
   for (uint32_t vertex : order) {
     std::sort(members[vertex].begin(), members[vertex].end(),
               [&](NodeId a, NodeId b) { return inner_position[a] < inner_position[b]; });
@@ -130,12 +203,38 @@ bool Graph::sort(NodeId *cycle) {
   return true;
 }
 
+namespace {
+
+/// Values and kernels are numbered in the order of the text.
+bool is_numbered(const Graph &graph) {
+  ValueId next = 0;
+  KernelId kernels = 0;
+  auto numbered = [&](const std::vector<ValueId> &ids) {
+    return std::all_of(ids.begin(), ids.end(), [&](ValueId id) { return id == next++; });
+  };
+  if (!numbered(graph.inputs))
+    return false;
+  for (const Node &node : graph.nodes) {
+    if (!numbered(node.results))
+      return false;
+    if (node.kernel == kernels)
+      ++kernels;
+    else if (node.kernel != no_id && node.kernel > kernels)
+      return false;
+  }
+  return next == graph.values.size() && kernels == graph.kernels.size();
+}
+
+} // namespace
+
 void Graph::erase_nodes(const std::vector<bool> &dead) {
+  if (std::find(dead.begin(), dead.end(), true) == dead.end() && is_numbered(*this))
+    return;
   std::vector<ValueId> new_value(values.size(), no_id);
   std::vector<KernelId> new_kernel(kernels.size(), no_id);
-  std::vector<Value> kept_values;
+  std::deque<Value> kept_values;
   std::vector<KernelGroup> kept_kernels;
-  std::vector<Node> kept_nodes;
+  std::deque<Node> kept_nodes;
   auto keep = [&](ValueId id) {
     new_value[id] = static_cast<ValueId>(kept_values.size());
     kept_values.push_back(std::move(values[id]));
@@ -174,6 +273,21 @@ void Graph::erase_nodes(const std::vector<bool> &dead) {
   kernels = std::move(kept_kernels);
 }
 
+void Graph::erase_dead_nodes() {
+  std::vector<bool> dead(nodes.size(), true);
+  std::vector<ValueId> open = outputs;
+  while (!open.empty()) {
+    NodeId producer = values[open.back()].producer;
+    open.pop_back();
+    if (producer == no_id || !dead[producer])
+      continue;
+    dead[producer] = false;
+    const std::vector<ValueId> &operands = nodes[producer].operands;
+    open.insert(open.end(), operands.begin(), operands.end());
+  }
+  erase_nodes(dead);
+}
+
 std::vector<std::vector<NodeId>> kernel_members(const Graph &graph) {
   std::vector<std::vector<NodeId>> members(graph.kernels.size());
   for (NodeId id = 0; id < graph.nodes.size(); ++id)
@@ -182,58 +296,45 @@ std::vector<std::vector<NodeId>> kernel_members(const Graph &graph) {
   return members;
 }
 
-KernelInterface interface_of(const Graph &graph, KernelId kernel) {
-  KernelInterface result;
+std::vector<KernelInterface> kernel_interfaces(const Graph &graph) {
+  std::vector<KernelInterface> result(graph.kernels.size());
   std::vector<std::vector<NodeId>> users = graph.users();
-  auto inside = [&](NodeId id) { return id != no_id && graph.nodes[id].kernel == kernel; };
   for (const Node &node : graph.nodes) {
-    if (node.kernel != kernel)
+    if (node.kernel == no_id)
       continue;
-    for (ValueId operand : node.operands) {
-      bool seen =
-          std::find(result.inputs.begin(), result.inputs.end(), operand) != result.inputs.end();
-      if (!inside(graph.values[operand].producer) && !seen)
-        result.inputs.push_back(operand);
-    }
-    for (ValueId value : node.results) {
-      bool read_outside = std::any_of(users[value].begin(), users[value].end(),
-                                      [&](NodeId user) { return !inside(user); });
-      if (read_outside || graph.is_output(value) || users[value].empty())
-        result.outputs.push_back(value);
-    }
+    auto inside = [&](NodeId id) { return id != no_id && graph.nodes[id].kernel == node.kernel; };
+    auto &[inputs, outputs] = result[node.kernel];
+    for (ValueId operand : node.operands)
+      if (!inside(graph.values[operand].producer) &&
+          std::find(inputs.begin(), inputs.end(), operand) == inputs.end())
+        inputs.push_back(operand);
+    for (ValueId value : node.results)
+      if (users[value].empty() || graph.is_output(value) ||
+          !std::all_of(users[value].begin(), users[value].end(), inside))
+        outputs.push_back(value);
   }
   return result;
 }
 
 InferContext infer_context(const Graph &graph, const Node &node, Diagnostics &diagnostics) {
-  std::vector<TensorType> operands, declared;
-  for (ValueId operand : node.operands)
-    operands.push_back(graph.type(operand));
-  for (ValueId result : node.results)
-    if (graph.values[result].type)
-      declared.push_back(*graph.values[result].type);
-  InferContext::Locations locations;
-  locations.op = node.range;
-  locations.operands = node.operand_ranges;
-  locations.attribute = [ranges = node.attribute_ranges](std::string_view name) {
-    for (const auto &[attribute, range] : ranges)
-      if (attribute == name)
-        return range;
-    return SourceRange{};
-  };
-  InferContext context(std::move(operands), std::move(declared), std::move(locations), diagnostics);
-  std::vector<std::span<const double>> listed;
+  std::vector<InferContext::Operand> operands;
   for (ValueId operand : node.operands) {
     NodeId producer = graph.values[operand].producer;
     const Op *op = producer == no_id ? nullptr : &graph.nodes[producer].op;
     const auto *literal = op ? std::get_if<Literal>(op) : nullptr;
     const auto *splat = op ? std::get_if<Splat>(op) : nullptr;
-    listed.push_back(literal ? std::span<const double>(literal->values)
-                     : splat ? std::span<const double>(&splat->value, 1)
-                             : std::span<const double>());
+    operands.push_back({&graph.type(operand), literal ? std::span<const double>(literal->values)
+                                              : splat ? std::span<const double>(&splat->value, 1)
+                                                      : std::span<const double>()});
   }
-  context.set_listed(std::move(listed));
-  return context;
+  std::vector<const TensorType *> declared;
+  for (ValueId result : node.results)
+    if (graph.values[result].type)
+      declared.push_back(&graph.type(result));
+  return {std::move(operands),
+          std::move(declared),
+          {node.range, node.operand_ranges, node.attribute_ranges},
+          diagnostics};
 }
 
 } // namespace cnnc

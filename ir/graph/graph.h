@@ -5,6 +5,8 @@
 #include "ir/graph/op.h"
 #include "ir/text/schedule.h"
 
+#include <deque>
+
 namespace cnnc {
 
 using ValueId = uint32_t;
@@ -16,8 +18,9 @@ struct Value {
   std::string name;
   std::optional<TensorType> type; // empty until infer_shapes, unless the text states it
   NodeId producer = no_id;        // no_id: an input of the model
-  std::optional<int64_t> offset;  // byte offset in the workspace, by plan_memory
-  SourceRange range;              // where the text defines it
+  bool constant = false; // computed from constants alone, outside of kernels: at compile time
+  std::optional<int64_t> offset; // byte offset in the workspace, by plan_memory
+  SourceRange range;             // where the text defines it
 };
 
 struct Node {
@@ -43,8 +46,9 @@ class Graph {
 public:
   std::string name;
   std::string weights_file; // `weights="file"` after the parameters; empty: beside the model
-  std::vector<Value> values;
-  std::vector<Node> nodes; // in the order of the text; operands are defined before their users
+  // References to values and nodes stay valid while others are added, until sort() or erase_nodes().
+  std::deque<Value> values;
+  std::deque<Node> nodes; // in the order of the text; operands are defined before their users
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
   std::vector<SourceRange> output_ranges;
@@ -61,19 +65,28 @@ public:
   std::string unique_value_name(std::string_view base) const;
 
   ValueId add_value(std::string value_name, std::optional<TensorType> type);
-  /// Appends a node with one result. Call sort() before anybody relies on the order.
+  /// Appends a node. Its results, which are values already, learn their producer and whether they
+  /// are constant. Call sort() before anybody relies on the order.
+  NodeId append(Node node);
+  /// Appends a node with one result, a new value.
   ValueId add_node(Op op, std::vector<ValueId> operands, std::string result_name, TensorType type);
+
+  /// A kernel without members yet. Its name is `base`, or base.1, base.2 ... when taken.
+  KernelId add_kernel(std::string_view base);
+  /// Puts a node into a new kernel of its own, named after the first result.
+  void enclose(NodeId node);
 
   /// Makes every use of `from`, as operand or output of the model, a use of `to`.
   void replace_uses(ValueId from, ValueId to);
+  /// To be called after a change of a node's op or operands that may make its results constant, or
+  /// no longer constant. Those of its users follow.
+  void update_constant(NodeId node);
 
   /// Nodes that read each value, and whether it is an output of the model.
   std::vector<std::vector<NodeId>> users() const;
   bool is_output(ValueId id) const;
   bool is_input(ValueId id) const { return values[id].producer == no_id; }
-
-  /// For each value: computed from constants alone, outside of the kernels, hence at compile time.
-  std::vector<bool> constant_values() const;
+  bool is_constant(ValueId id) const { return values[id].constant; }
 
   /// Orders the nodes so that operands come before their users and kernels stay together, keeping
   /// the present order where it is free. False when there is a cycle (of ops, or of kernels: a
@@ -83,7 +96,12 @@ public:
   /// Removes the nodes for which `dead` is true, the values they define, values without any node,
   /// and kernels without members. Ids change.
   void erase_nodes(const std::vector<bool> &dead);
+  /// erase_nodes() of those whose results never reach an output of the model.
+  void erase_dead_nodes();
 };
+
+/// Whether the node's results are constant, by those of its operands.
+bool computes_constant(const Graph &graph, const Node &node);
 
 /// Operands and results of a kernel: values that cross its border, in order of first use /
 /// definition.
@@ -91,12 +109,13 @@ struct KernelInterface {
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
 };
-KernelInterface interface_of(const Graph &graph, KernelId kernel);
+/// Of every kernel.
+std::vector<KernelInterface> kernel_interfaces(const Graph &graph);
 /// The members of every kernel, in order.
 std::vector<std::vector<NodeId>> kernel_members(const Graph &graph);
 
 /// The context that `infer` needs for a node, made from the types of its operands. The operands
-/// must have types.
+/// must have types. Refers to the graph and the node.
 InferContext infer_context(const Graph &graph, const Node &node, Diagnostics &diagnostics);
 
 } // namespace cnnc

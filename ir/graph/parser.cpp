@@ -1,5 +1,7 @@
 #include "ir/graph/parser.h"
 
+#include "ir/type/parser.h"
+
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -343,10 +345,9 @@ private:
       Value &value = graph_.values[*id];
       value.type = std::move(types[i]);
       value.offset = offsets[i];
-      value.producer = static_cast<NodeId>(graph_.nodes.size());
       node.results.push_back(*id);
     }
-    graph_.nodes.push_back(std::move(node));
+    graph_.append(std::move(node));
     return true;
   }
 
@@ -427,8 +428,9 @@ private:
         items.push_back("%" + spell_name(graph_.values[id].name));
       return fmt::format("({})", fmt::join(items, ", "));
     };
+    std::vector<KernelInterface> interfaces = kernel_interfaces(graph_);
     for (KernelId id = 0; id < graph_.kernels.size(); ++id) {
-      KernelInterface interface = interface_of(graph_, id);
+      const KernelInterface &interface = interfaces[id];
       const auto &[inputs, outputs] = declared_interfaces_[id];
       if (!matches(inputs, interface.inputs) || !matches(outputs, interface.outputs))
         cursor_.error_at(graph_.kernels[id].range,

@@ -11,7 +11,4 @@ namespace cnnc {
 /// the graph without the wrong statements, so that the others can be checked further.
 std::optional<Graph> parse_graph(TokenCursor &cursor, Graph *incomplete = nullptr);
 
-/// Reads a type: f32[1, 3, 224, 224] nchw16c halo=[1, 1, 1, 1].
-std::optional<TensorType> parse_type(TokenCursor &cursor);
-
 } // namespace cnnc

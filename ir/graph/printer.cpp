@@ -56,8 +56,8 @@ std::string spell_positional(const Op &op, const OpInfo &info) {
   return fmt::format("({})", fmt::join(items, ", "));
 }
 
-std::string print_kernel_header(const Graph &graph, KernelId kernel) {
-  KernelInterface interface = interface_of(graph, kernel);
+std::string print_kernel_header(const Graph &graph, KernelId kernel,
+                                const KernelInterface &interface) {
   std::string schedule = to_string(graph.kernels[kernel].schedule);
   return fmt::format("  kernel @{}({}) -> ({}){} {{\n", spell_name(graph.kernels[kernel].name),
                      spell_values(graph, interface.inputs), spell_values(graph, interface.outputs),
@@ -97,13 +97,14 @@ std::string to_string(const Graph &graph) {
   if (!graph.weights_file.empty())
     result += " weights=" + quote(graph.weights_file);
   result += " {\n";
+  std::vector<KernelInterface> interfaces = kernel_interfaces(graph);
   KernelId open = no_id;
   for (const Node &node : graph.nodes) {
     if (node.kernel != open) {
       if (open != no_id)
         result += "  }\n";
       if (node.kernel != no_id)
-        result += print_kernel_header(graph, node.kernel);
+        result += print_kernel_header(graph, node.kernel, interfaces[node.kernel]);
       open = node.kernel;
     }
     result += (open == no_id ? "  " : "    ") + to_string(graph, node) + "\n";

@@ -86,7 +86,7 @@ private:
   }
 
   void check_names() {
-    std::unordered_set<std::string_view> values, kernels;
+    std::unordered_set<std::string_view> values(graph_.values.size()), kernels;
     for (const Value &value : graph_.values)
       if (value.name.empty() || !values.insert(value.name).second)
         report(value.range, value.name.empty()
@@ -103,6 +103,7 @@ private:
     for (NodeId id = 0; id < graph_.nodes.size(); ++id) {
       const Node &node = graph_.nodes[id];
       check_operand_count(node);
+      check_constant(node);
       for (ValueId operand : node.operands) {
         NodeId producer = graph_.values[operand].producer;
         if (producer != no_id && producer >= id)
@@ -110,6 +111,13 @@ private:
                  fmt::format("{} reads {} before its definition", name(node), name(operand)));
       }
     }
+  }
+
+  void check_constant(const Node &node) {
+    bool constant = computes_constant(graph_, node);
+    for (ValueId result : node.results)
+      if (graph_.is_constant(result) != constant)
+        report(node.range, fmt::format("{} does not know whether it is constant", name(result)));
   }
 
   void check_operand_count(const Node &node) {

@@ -10,6 +10,7 @@ namespace cnnc {
 ///   - names of values are not empty and unique, those of kernels likewise;
 ///   - ops have as many operands as the op table says;
 ///   - operands are defined before their users, hence there are no cycles;
+///   - a value knows whether it is constant;
 ///   - the members of a kernel stand together and there is at least one; with the order of
 ///     definitions this makes kernels convex: no path leaves a kernel and enters it again;
 ///   - layouts block dimensions that exist, each at most once, and halos are not negative;

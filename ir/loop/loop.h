@@ -46,9 +46,9 @@
 // other subscripts.
 #pragma once
 
-#include "ir/graph/type.h"
 #include "ir/loop/index.h"
 #include "ir/text/schedule.h"
+#include "ir/type/type.h"
 
 #include <variant>
 

@@ -1,6 +1,6 @@
 #include "ir/loop/parser.h"
-#include "ir/graph/parser.h"
 #include "ir/loop/functions.h"
+#include "ir/type/parser.h"
 
 #include <algorithm>
 #include <fmt/format.h>

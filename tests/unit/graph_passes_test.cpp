@@ -1,7 +1,7 @@
 // What must hold for every graph, on random ones: passes keep the numbers, fusion is convex, plans
 // do not overlap. What a pass does to which text is in tests/graph_passes.
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/graph_passes/plan_memory.h"
+#include "compiler/layout/memory_plan.h"
 #include "compiler/layout/views.h"
 #include "compiler/reference/evaluate.h"
 #include "ir/graph/parser.h"
@@ -161,11 +161,11 @@ std::string random_model(uint32_t seed) {
 }
 
 void check_fusion(const Graph &graph, const Graph &before) {
-  std::vector<bool> constant = graph.constant_values();
   EXPECT_EQ(graph.nodes.size(), before.nodes.size());
   for (const Node &node : graph.nodes)
-    EXPECT_EQ(node.kernel == no_id, constant[node.results[0]] || is_view(graph, node));
+    EXPECT_EQ(node.kernel == no_id, graph.is_constant(node.results[0]) || is_view(graph, node));
   std::vector<std::vector<NodeId>> members = kernel_members(graph);
+  std::vector<KernelInterface> interfaces = kernel_interfaces(graph);
   for (KernelId kernel = 0; kernel < graph.kernels.size(); ++kernel) {
     size_t anchors = 0;
     for (NodeId id : members[kernel])
@@ -173,7 +173,7 @@ void check_fusion(const Graph &graph, const Graph &before) {
     EXPECT_LE(anchors, 1u);
     // One value leaves the kernel; the members stand together, so the text order is an order of
     // execution.
-    EXPECT_EQ(interface_of(graph, kernel).outputs.size(), 1u);
+    EXPECT_EQ(interfaces[kernel].outputs.size(), 1u);
     EXPECT_EQ(members[kernel].back() - members[kernel].front() + 1, members[kernel].size());
   }
   for (NodeId id = 0; id < graph.nodes.size(); ++id)
@@ -184,7 +184,6 @@ void check_fusion(const Graph &graph, const Graph &before) {
 /// Executes the plan in words: each step reads its operands and writes its results into a map from
 /// bytes to the value that was written there last.
 void check_plan(const Graph &graph) {
-  std::vector<bool> constant = graph.constant_values();
   std::vector<Place> places = places_of_values(graph);
   // What each element of the workspace holds: an element of a root.
   using Element = std::pair<ValueId, size_t>;
@@ -200,7 +199,7 @@ void check_plan(const Graph &graph) {
   std::vector<std::vector<NodeId>> steps;
   for (NodeId id = 0; id < graph.nodes.size(); ++id) {
     const Node &node = graph.nodes[id];
-    if (constant[node.results[0]] || is_view(graph, node))
+    if (graph.is_constant(node.results[0]) || is_view(graph, node))
       continue;
     if (!steps.empty() && graph.nodes[steps.back()[0]].kernel == node.kernel)
       steps.back().push_back(id);

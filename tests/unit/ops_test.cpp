@@ -1,6 +1,7 @@
 // Every op: the types it computes and the mistakes it finds. Each row is a statement that defines
 // %y from the values of `prelude`.
 #include "compiler/graph_passes/graph_passes.h"
+#include "ir/graph/ops/window.h"
 #include "ir/graph/parser.h"
 #include "ir/graph/printer.h"
 

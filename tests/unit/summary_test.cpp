@@ -123,10 +123,9 @@ TEST(cost, of_grouped_and_local_convolutions) {
   %n = batch_norm %x, %s, %s, %s, %s
   return %g, %p, %n
 })");
-  std::vector<bool> constant = graph.constant_values();
   auto cost = [&](std::string_view name) {
     const Node &node = graph.nodes[graph.value(*graph.find_value(name)).producer];
-    return std::pair{parameters(graph, parameter_operands(graph, node, constant)),
+    return std::pair{parameters(graph, parameter_operands(graph, node)),
                      multiplications(graph, node)};
   };
   EXPECT_EQ(cost("g"), (std::pair<int64_t, int64_t>{72, 2 * 8 * 6 * 6 * 9}));

@@ -62,6 +62,8 @@ const Breakage breakages[] = {
     {"kernel_id", [](Graph &g) { g.nodes[relu].kernel = 2; }, "kernel 2 is not one of the 2"},
     {"no_result", [](Graph &g) { g.nodes[split].results.clear(); }, "split has no result"},
     {"producer", [](Graph &g) { g.values[r].producer = conv; }, "%r does not know its producer"},
+    {"constant", [](Graph &g) { g.values[r].constant = true; },
+     "%r does not know whether it is constant"},
     {"produced_input", [](Graph &g) { g.inputs.push_back(w); },
      "%w is an input, but has a producer"},
     {"two_definitions", [](Graph &g) { g.nodes[relu].results[0] = c; }, "%c is defined 2 times"},

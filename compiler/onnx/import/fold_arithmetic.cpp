@@ -1,7 +1,7 @@
 // Folds that compute with elements.
 #include "compiler/onnx/import/fold.h"
 #include "compiler/onnx/import/ops.h"
-#include "ir/graph/infer_context.h"
+#include "ir/graph/ops/infer_context.h"
 
 #include <algorithm>
 #include <cmath>

@@ -12,7 +12,7 @@ bool looks_like_onnx(std::string_view bytes) {
 
 std::optional<ImportedModel> import_onnx(OnnxBytes bytes, const std::string &file,
                                          const std::filesystem::path &folder,
-                                         const LoadOptions &options, Diagnostics &diagnostics) {
+                                         const ImportOptions &options, Diagnostics &diagnostics) {
   SourceRange whole{std::make_shared<const Source>(Source{file, "", "", false}), 0, 0};
   std::optional<OnnxMessages> messages = read_onnx(std::move(bytes), whole, diagnostics);
   if (!messages)

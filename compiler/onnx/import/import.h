@@ -6,7 +6,12 @@
 
 namespace cnnc {
 
-struct LoadOptions;
+/// What a file leaves open, and who wants to know what was found in it.
+struct ImportOptions {
+  std::vector<std::string>
+      shapes; // of inputs: "NAME=1x3x640x640", or "1x3x640x640" for the only one
+  std::function<void(const std::string &)> remark; // for notes; may be empty
+};
 
 struct ImportedModel {
   Graph graph;
@@ -20,6 +25,6 @@ bool looks_like_onnx(std::string_view bytes);
 /// if it is not empty. Reports everything that is not supported.
 std::optional<ImportedModel> import_onnx(OnnxBytes bytes, const std::string &file,
                                          const std::filesystem::path &folder,
-                                         const LoadOptions &options, Diagnostics &diagnostics);
+                                         const ImportOptions &options, Diagnostics &diagnostics);
 
 } // namespace cnnc

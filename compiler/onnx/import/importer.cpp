@@ -28,7 +28,7 @@ std::optional<int64_t> opset_of(const onnx::ModelProto &model) {
 
 bool is_standard_domain(const std::string &domain) { return domain.empty() || domain == "ai.onnx"; }
 
-Importer::Importer(TensorReader reader, std::string file, const LoadOptions &options,
+Importer::Importer(TensorReader reader, std::string file, const ImportOptions &options,
                    Diagnostics &diagnostics)
     : reader_(std::move(reader)), file_(std::move(file)), options_(options),
       diagnostics_(diagnostics) {
@@ -60,7 +60,7 @@ bool Importer::run() {
     return false;
   assert(graph_.outputs.size() == static_cast<size_t>(graph.output_size()) &&
          "every output that failed has been reported");
-  remove_unused();
+  graph_.erase_dead_nodes(); // made on the way: constants that turned out to be known
   return true;
 }
 
@@ -210,23 +210,6 @@ void Importer::read_outputs(const onnx::GraphProto &graph) {
   }
 }
 
-/// Nodes that no output needs are made on the way: constants that turned out to be known.
-void Importer::remove_unused() {
-  std::vector<bool> needed(graph_.values.size(), false), dead(graph_.nodes.size(), true);
-  for (ValueId id : graph_.outputs)
-    needed[id] = true;
-  for (NodeId id = static_cast<NodeId>(graph_.nodes.size()); id-- > 0;) {
-    const Node &node = graph_.nodes[id];
-    if (std::none_of(node.results.begin(), node.results.end(),
-                     [&](ValueId result) { return needed[result]; }))
-      continue;
-    dead[id] = false;
-    for (ValueId operand : node.operands)
-      needed[operand] = true;
-  }
-  graph_.erase_nodes(dead);
-}
-
 std::shared_ptr<const NamedTensors> Importer::take_tensors(const Graph &graph) {
   std::vector<SafetensorsTensor> used;
   for (const Node &node : graph.nodes)
@@ -266,12 +249,10 @@ std::vector<ValueId> Importer::add(const NewNode &node, const std::string &base,
     return {};
   for (const TensorType &type : *types) {
     ValueId id = graph_.add_value(names_.fresh(base), type);
-    graph_.value(id).producer = static_cast<NodeId>(graph_.nodes.size());
     graph_.value(id).range = range;
     made.results.push_back(id);
   }
-  graph_.nodes.push_back(made);
-  return made.results;
+  return graph_.nodes[graph_.append(std::move(made))].results;
 }
 
 } // namespace cnnc

@@ -1,8 +1,8 @@
 // The state of an import: the graph that is being built, and what is known of every ONNX value.
 #pragma once
 
-#include "compiler/cnnc.h"
 #include "compiler/constants/constants.h"
+#include "compiler/onnx/import/import.h"
 #include "compiler/onnx/import/known_values.h"
 #include "compiler/onnx/import/tensors.h"
 #include "compiler/onnx/import/value_names.h"
@@ -43,7 +43,7 @@ class OnnxNode;
 class Importer {
 public:
   /// `file` is the model's name in messages, and names the graph.
-  Importer(TensorReader reader, std::string file, const LoadOptions &options,
+  Importer(TensorReader reader, std::string file, const ImportOptions &options,
            Diagnostics &diagnostics);
 
   /// Imports the whole model. False after an error.
@@ -100,12 +100,11 @@ private:
   bool read_names(const onnx::GraphProto &graph);
   bool read_inputs(const onnx::GraphProto &graph);
   void read_outputs(const onnx::GraphProto &graph);
-  void remove_unused();
   ValueId add_weight(SafetensorsTensor stored, const TensorType &type, const SourceRange &range);
 
   TensorReader reader_;
   const std::string file_;
-  const LoadOptions &options_;
+  const ImportOptions &options_;
   Diagnostics &diagnostics_;
   Graph graph_;
   Names names_;

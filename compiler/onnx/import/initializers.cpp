@@ -104,13 +104,12 @@ const FixedTensor *Importer::fixed(OnnxValue &value, size_t most) {
 ValueId Importer::add_constant(Op op, const TensorType &type, const std::string &name,
                                const SourceRange &range) {
   ValueId id = graph_.add_value(name, type);
-  graph_.value(id).producer = static_cast<NodeId>(graph_.nodes.size());
   graph_.value(id).range = range;
   Node node;
   node.op = std::move(op);
   node.results = {id};
   node.range = range;
-  graph_.nodes.push_back(std::move(node));
+  graph_.append(std::move(node));
   return id;
 }
 

@@ -8,11 +8,11 @@ namespace cnnc {
 class InputShapes {
 public:
   /// `inputs` are those that are no initializers.
-  InputShapes(std::vector<const onnx::ValueInfoProto *> inputs, const LoadOptions &options,
+  InputShapes(std::vector<const onnx::ValueInfoProto *> inputs, const ImportOptions &options,
               Importer &importer)
       : inputs_(std::move(inputs)), options_(options), importer_(importer) {}
 
-  /// Takes LoadOptions::shapes apart. False after an error.
+  /// Takes ImportOptions::shapes apart. False after an error.
   bool read_options();
   /// The type of an input; empty after an error, as when dimensions are not known.
   std::optional<TensorType> type_of(const onnx::ValueInfoProto &input);
@@ -29,7 +29,7 @@ private:
   bool fail(const onnx::ValueInfoProto &input, std::string message);
 
   std::vector<const onnx::ValueInfoProto *> inputs_;
-  const LoadOptions &options_;
+  const ImportOptions &options_;
   Importer &importer_;
   std::map<std::string, Shape> stated_;
 };

@@ -3,7 +3,7 @@
 // them as a tensor.
 #pragma once
 
-#include "ir/graph/type.h"
+#include "ir/type/type.h"
 #include "ir/weights/safetensors.h"
 
 #include <limits>

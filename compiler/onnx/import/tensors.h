@@ -3,7 +3,7 @@
 #pragma once
 
 #include "compiler/onnx/import/wire_format.h"
-#include "ir/graph/type.h"
+#include "ir/type/type.h"
 #include "ir/weights/safetensors.h"
 
 #include <deque>

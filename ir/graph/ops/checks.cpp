@@ -1,7 +1,6 @@
 #include "ir/graph/ops/checks.h"
 
-#include "ir/graph/ops/convolution.h"
-#include "ir/graph/ops/normalization.h"
+#include "ir/graph/ops/window.h"
 
 #include <cmath>
 #include <fmt/format.h>

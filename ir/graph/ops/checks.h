@@ -1,7 +1,7 @@
 // Checks that the infer() functions of several ops share.
 #pragma once
 
-#include "ir/graph/infer_context.h"
+#include "ir/graph/ops/infer_context.h"
 
 namespace cnnc {
 

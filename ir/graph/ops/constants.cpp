@@ -16,7 +16,7 @@ InferredTypes declared_type(InferContext &context, std::string_view spelling) {
     return context.error(fmt::format(
         "nothing tells the shape of a constant: write its type, as in {} : f32[6, 1, 5, 5]",
         spelling));
-  TensorType type = context.declared().front();
+  TensorType type = *context.declared().front();
   type.layout = {};
   if (type.has_symbolic_batch())
     return context.error(

@@ -1,8 +1,8 @@
 // Constants: where their elements come from. Their type is always written in the text.
 #pragma once
 
-#include "ir/graph/attribute.h"
-#include "ir/graph/infer_context.h"
+#include "ir/graph/ops/attribute.h"
+#include "ir/graph/ops/infer_context.h"
 
 namespace cnnc {
 

@@ -1,8 +1,8 @@
 // Element-wise ops: one row of a table each (elementwise.cpp).
 #pragma once
 
-#include "ir/graph/attribute.h"
-#include "ir/graph/infer_context.h"
+#include "ir/graph/ops/attribute.h"
+#include "ir/graph/ops/infer_context.h"
 
 #include <span>
 

@@ -7,7 +7,7 @@ InferredTypes Relayout::infer(InferContext &context) const {
     return context.error("nothing tells the new layout: write the result type with it, as in "
                          "relayout %x : f32[1, 64, 56, 56] nchw16c");
   TensorType type = context.operand(0);
-  type.layout = context.declared().front().layout;
+  type.layout = context.declared().front()->layout;
   return std::vector{std::move(type)};
 }
 
@@ -16,7 +16,10 @@ InferredTypes Call::infer(InferContext &context) const {
     return context.error_at_attribute("kernel", "the name of a kernel cannot be empty");
   if (context.declared().empty())
     return context.error("nothing tells the results of a kernel: write their types");
-  return context.declared();
+  std::vector<TensorType> types;
+  for (const TensorType *type : context.declared())
+    types.push_back(*type);
+  return types;
 }
 
 } // namespace cnnc

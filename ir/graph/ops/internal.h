@@ -1,8 +1,8 @@
 // Ops that passes put into the graph; models may spell them too.
 #pragma once
 
-#include "ir/graph/attribute.h"
-#include "ir/graph/infer_context.h"
+#include "ir/graph/ops/attribute.h"
+#include "ir/graph/ops/infer_context.h"
 
 namespace cnnc {
 

@@ -1,8 +1,8 @@
 // The product of matrices.
 #pragma once
 
-#include "ir/graph/attribute.h"
-#include "ir/graph/infer_context.h"
+#include "ir/graph/ops/attribute.h"
+#include "ir/graph/ops/infer_context.h"
 
 namespace cnnc {
 

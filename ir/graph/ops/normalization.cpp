@@ -8,13 +8,6 @@
 
 namespace cnnc {
 
-std::optional<size_t> normalized_axis(int64_t axis, size_t rank) {
-  int64_t count = static_cast<int64_t>(rank);
-  if (axis < -count || axis >= count)
-    return std::nullopt;
-  return static_cast<size_t>(axis < 0 ? axis + count : axis);
-}
-
 namespace {
 
 bool require_epsilon(InferContext &context, double epsilon) {

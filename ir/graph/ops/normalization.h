@@ -1,8 +1,8 @@
 // Normalisations: batch, layer, instance, group and local response, softmax.
 #pragma once
 
-#include "ir/graph/attribute.h"
-#include "ir/graph/infer_context.h"
+#include "ir/graph/ops/attribute.h"
+#include "ir/graph/ops/infer_context.h"
 
 namespace cnnc {
 
@@ -102,8 +102,5 @@ struct Lrn {
   }
   InferredTypes infer(InferContext &) const;
 };
-
-/// Axis counted from 0; empty when not in [-rank, rank).
-std::optional<size_t> normalized_axis(int64_t axis, size_t rank);
 
 } // namespace cnnc

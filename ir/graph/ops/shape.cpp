@@ -2,7 +2,6 @@
 
 #include "ir/graph/ops/checks.h"
 #include "ir/graph/ops/elementwise.h"
-#include "ir/graph/ops/normalization.h"
 
 #include <algorithm>
 #include <fmt/format.h>

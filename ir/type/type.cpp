@@ -1,4 +1,4 @@
-#include "ir/graph/type.h"
+#include "ir/type/type.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -52,6 +52,13 @@ int64_t Layout::block_of(int64_t axis) const {
     if (block.axis == axis)
       return block.size;
   return 1;
+}
+
+std::optional<size_t> normalized_axis(int64_t axis, size_t rank) {
+  int64_t count = static_cast<int64_t>(rank);
+  if (axis < -count || axis >= count)
+    return std::nullopt;
+  return static_cast<size_t>(axis < 0 ? axis + count : axis);
 }
 
 bool is_empty(const TensorType &type) {

@@ -1,7 +1,7 @@
 // Typed attributes of ops: how a field of an op's struct is named, read, written and spelt in text.
 #pragma once
 
-#include "ir/graph/type.h"
+#include "ir/type/type.h"
 
 #include <functional>
 #include <variant>

@@ -1,6 +1,6 @@
 // Types in the text, with their layouts: f32[1, 3, 224, 224] nchw16c halo=[1, 1, 1, 1], or
 // f32[64, 64, 3, 3] winograd(4) oihw64i16o.
-#include "ir/graph/parser.h"
+#include "ir/type/parser.h"
 
 #include <fmt/format.h>
 

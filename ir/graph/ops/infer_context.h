@@ -1,10 +1,9 @@
 // What an op sees of its surroundings when it checks itself and computes its result types.
 #pragma once
 
-#include "ir/graph/type.h"
 #include "ir/text/diagnostics.h"
+#include "ir/type/type.h"
 
-#include <functional>
 #include <span>
 
 namespace cnnc {
@@ -14,30 +13,33 @@ using InferredTypes = std::optional<std::vector<TensorType>>;
 
 class InferContext {
 public:
-  /// `operands` holds one type per operand given (optional ones may be missing at the end);
-  /// `declared` the result types that the text states, if any. The range functions find the
-  /// narrowest position.
+  struct Operand {
+    const TensorType *type = nullptr;
+    std::span<const double> listed = {}; // elements of a literal or splat
+  };
+  /// Positions in the text, as far as they are known.
   struct Locations {
     SourceRange op;
-    std::vector<SourceRange> operands;
-    std::function<SourceRange(std::string_view attribute)> attribute;
+    std::span<const SourceRange> operands;
+    std::span<const std::pair<std::string, SourceRange>> attributes;
   };
-  InferContext(std::vector<TensorType> operands, std::vector<TensorType> declared,
+  /// `operands` holds those that are given (optional ones may be missing at the end); `declared`
+  /// the result types that the text states, if any. All that these point to has to outlive this.
+  InferContext(std::vector<Operand> operands, std::vector<const TensorType *> declared,
                Locations locations, Diagnostics &diagnostics)
       : operands_(std::move(operands)), declared_(std::move(declared)),
         locations_(std::move(locations)), diagnostics_(diagnostics) {}
 
   size_t operand_count() const { return operands_.size(); }
   bool has(size_t operand) const { return operand < operands_.size(); }
-  const TensorType &operand(size_t index) const { return operands_[index]; }
-  const std::vector<int64_t> &shape(size_t index) const { return operands_[index].shape; }
-  const std::vector<TensorType> &declared() const { return declared_; }
+  const TensorType &operand(size_t index) const { return *operands_[index].type; }
+  const std::vector<int64_t> &shape(size_t index) const { return operand(index).shape; }
+  const std::vector<const TensorType *> &declared() const { return declared_; }
   /// The elements that the text lists for an operand: those of a literal, or the one of a splat.
   /// Empty for all others.
   std::span<const double> listed(size_t index) const {
-    return index < listed_.size() ? listed_[index] : std::span<const double>();
+    return has(index) ? operands_[index].listed : std::span<const double>();
   }
-  void set_listed(std::vector<std::span<const double>> listed) { listed_ = std::move(listed); }
 
   /// Report at the op, at an operand, or at an attribute (at the op when the text leaves it out).
   /// All return an empty optional, so that infer() can `return context.error(...)`.
@@ -52,9 +54,8 @@ public:
   bool require_f32(); // all operands
 
 private:
-  std::vector<TensorType> operands_;
-  std::vector<TensorType> declared_;
-  std::vector<std::span<const double>> listed_;
+  std::vector<Operand> operands_;
+  std::vector<const TensorType *> declared_;
   Locations locations_;
   Diagnostics &diagnostics_;
 };

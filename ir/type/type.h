@@ -67,6 +67,9 @@ struct TensorType {
   bool operator==(const TensorType &) const = default;
 };
 
+/// Axis counted from 0; empty when not in [-rank, rank).
+std::optional<size_t> normalized_axis(int64_t axis, size_t rank);
+
 /// Has a dimension of 0, hence no elements.
 bool is_empty(const TensorType &type);
 

@@ -1,5 +1,6 @@
-#include "ir/graph/infer_context.h"
+#include "ir/graph/ops/infer_context.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace cnnc {
@@ -16,8 +17,10 @@ std::nullopt_t InferContext::error_at_operand(size_t index, std::string message)
 }
 
 std::nullopt_t InferContext::error_at_attribute(std::string_view name, std::string message) {
-  SourceRange range = locations_.attribute ? locations_.attribute(name) : SourceRange{};
-  diagnostics_.error(range.known() ? range : locations_.op, std::move(message));
+  auto stated = std::find_if(locations_.attributes.begin(), locations_.attributes.end(),
+                             [&](const auto &attribute) { return attribute.first == name; });
+  bool known = stated != locations_.attributes.end() && stated->second.known();
+  diagnostics_.error(known ? stated->second : locations_.op, std::move(message));
   return std::nullopt;
 }
 
