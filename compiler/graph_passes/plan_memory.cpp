@@ -144,7 +144,10 @@ bool is_planned(const Graph &graph, const Execution &execution) {
 
 bool plan_memory(Graph &graph, PassContext &context) {
   Execution execution = order_of_execution(graph);
-  if (!has_calls(graph) || !is_planned(graph, execution)) {
+  if (has_calls(graph) && is_planned(graph, execution)) {
+    if (!verify_memory_plan(graph, context.diagnostics)) // the text's own plan
+      return false;
+  } else {
     for (Value &value : graph.values)
       value.offset.reset();
     std::vector<Buffer> buffers = make_buffers(graph, execution);
@@ -162,8 +165,6 @@ bool plan_memory(Graph &graph, PassContext &context) {
         graph.values[id].offset = *offset + place.offset;
     }
   }
-  if (!verify_memory_plan(graph, context.diagnostics))
-    return false;
   int64_t sum = 0;
   for (ValueId id = 0; id < graph.values.size(); ++id)
     if (execution.lifetimes[id].planned)

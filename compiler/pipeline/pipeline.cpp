@@ -17,12 +17,13 @@ namespace {
 
 /// A pass over graphs, over the whole text, or over kernels of loops.
 constexpr Pass graph(std::string_view name, bool (*function)(Graph &, PassContext &),
-                     std::string_view summary) {
-  return {name, summary, function, nullptr, nullptr};
+                     std::string_view summary,
+                     bool (*verify)(const Graph &, Diagnostics &) = nullptr) {
+  return {name, summary, function, nullptr, nullptr, verify};
 }
 constexpr Pass module(std::string_view name, bool (*function)(Module &, PassContext &),
                       std::string_view summary) {
-  return {name, summary, nullptr, function, nullptr};
+  return {name, summary, nullptr, function};
 }
 constexpr Pass loops(std::string_view name, bool (*function)(loop::Kernel &, PassContext &),
                      std::string_view summary) {
@@ -69,7 +70,7 @@ const std::vector<Pass> &table() {
       graph("pack_weights", pack_weights,
             "lays constants out in the order in which kernels read them"),
       // Last on the graph: every value and its size is known.
-      graph("plan_memory", plan_memory, "places every value in the workspace"),
+      graph("plan_memory", plan_memory, "places every value in the workspace", verify_memory_plan),
       module("lower_loops", lower_loops, "writes every kernel as loops"),
       // Loops of fused ops become one nest before it is cut.
       loops("fuse_loops", fuse_loops, "joins the loops of fused ops, their values in registers"),
@@ -88,14 +89,14 @@ const std::vector<Pass> &table() {
   return passes;
 }
 
-/// `after_pass` is empty for the text as it was read.
-bool verify_module(const Module &module, Diagnostics &diagnostics, std::string_view after_pass) {
+/// `after` is null for the text as it was read.
+bool verify_module(const Module &module, Diagnostics &diagnostics, const Pass *after) {
   bool valid = true;
   for (const Graph &model : module.models)
-    valid = verify(model, diagnostics, after_pass) && valid;
+    valid = verify(model, diagnostics, after ? after->name : "") && valid;
   for (const Graph &model : module.models)
-    if (valid && after_pass == "plan_memory")
-      valid = verify_memory_plan(model, diagnostics);
+    if (valid && after && after->verify)
+      valid = after->verify(model, diagnostics);
   for (const loop::Kernel &kernel : module.kernels)
     valid = loop::verify(kernel, diagnostics) && valid;
   return valid;
@@ -115,8 +116,6 @@ bool run_pass(const Pass &pass, Module &module, PassContext &context) {
 }
 
 } // namespace
-
-const std::vector<Pass> &all_passes() { return table(); }
 
 std::vector<const Pass *> default_pipeline() {
   std::vector<const Pass *> passes;
@@ -158,7 +157,7 @@ std::optional<std::vector<const Pass *>> find_passes(std::span<const std::string
 bool run_passes(std::span<const Pass *const> passes, Module &module, PassContext &context,
                 const PassObserver &observe) {
   // What is wrong from the start is a mistake in the text, later it is one of a pass.
-  if (!verify_module(module, context.diagnostics, ""))
+  if (!verify_module(module, context.diagnostics, nullptr))
     return false;
   for (const Pass *pass : passes) {
     auto start = std::chrono::steady_clock::now();
@@ -170,7 +169,7 @@ bool run_passes(std::span<const Pass *const> passes, Module &module, PassContext
             fmt::format("internal error: {} failed without a reason", pass->name));
       return false;
     }
-    if (!verify_module(module, context.diagnostics, pass->name)) {
+    if (!verify_module(module, context.diagnostics, pass)) {
       context.diagnostics.error(fmt::format("internal error: not valid after {}", pass->name));
       return false;
     }

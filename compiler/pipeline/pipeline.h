@@ -17,14 +17,13 @@ struct Pass {
   bool (*graph)(Graph &, PassContext &) = nullptr;         // on every model
   bool (*module)(Module &, PassContext &) = nullptr;       // on the whole text
   bool (*kernel)(loop::Kernel &, PassContext &) = nullptr; // on every kernel of the loops text
+  /// What holds of every model after this pass, besides what the verifier checks after any.
+  bool (*verify)(const Graph &, Diagnostics &) = nullptr;
 
   std::string_view level() const { return graph ? "graph" : module ? "module" : "loops"; }
 };
 
-/// Every pass once, in the order of its first use.
-const std::vector<Pass> &all_passes();
-
-/// The order in which a model is compiled. A pass may stand in it more than once.
+/// All passes, in the order in which a model is compiled.
 std::vector<const Pass *> default_pipeline();
 /// Its part before lowering, after which a text is still a graph.
 std::vector<const Pass *> graph_pipeline();
