@@ -94,6 +94,9 @@ private:
 /// protobuf can read the file (2 GB).
 enum class OnnxWeights { automatic, inside, beside };
 
+/// Stands in Options::print_after for LLVM IR, as if a pass of this name made it.
+inline constexpr std::string_view llvm_step = "emit_llvm";
+
 struct Options {
   /// Which model, when the text holds several. Empty: the only one.
   std::string model;
@@ -116,7 +119,7 @@ struct Options {
 
   /// Called with the whole text after each pass.
   std::function<void(std::string_view pass, const std::string &text)> after_pass;
-  /// The passes after which `after_pass` is called; "all" stands for all.
+  /// The passes after which `after_pass` is called, or llvm_step; "all" stands for all.
   std::vector<std::string> print_after;
   /// Called with notes for the user.
   std::function<void(const std::string &)> remark;
@@ -248,7 +251,7 @@ struct KernelInfo {
   std::string code;      // kernels with the same code have the same text here
   std::string ops;       // "conv2d 64->64 3x3/1 56x56 + relu"; empty when the text has loops only
   std::string algorithm; // "direct", "winograd(4)", "depthwise", "dense", "pool" ...
-  std::string schedule;  // as in the text: "schedule(vector=oc:16, ...)"; empty when there is none
+  std::string schedule;  // as in the graph: "schedule(vector=oc:16, ...)"; empty when there is none
   std::string tile;      // of that: "oc:32, ow:12"
   int64_t multiplications = 0; // of one image, by the direct formula whatever the algorithm
   // Sizes of what it reads and writes, as they lie in memory; of one image.

@@ -147,21 +147,20 @@ void add_bytes(const Graph &lowered, const Node &call, KernelInfo &info) {
 } // namespace
 
 Result<std::vector<KernelInfo>> describe_kernels(const Model &model, const Options &options) {
-  Session session(model, options);
-  if (!session.resolve_target() || !session.select_model())
-    return session.error();
-  Graph before_lowering = session.model();
-  bool ok = session.run(default_pipeline(), [&](const Pass &pass, const Module &module) {
-    if (pass.graph)
+  Graph before_lowering;
+  Opening opening;
+  opening.observe = [&](const Pass *pass, const Module &module) {
+    if (!pass || pass->graph)
       before_lowering = module.models.front();
-  });
-  std::optional<ProgramLayout> layout;
-  if (ok)
-    layout =
-        lay_out_program(session.module(), session.model(), session.target(), session.diagnostics());
+  };
+  Result<Session> session = Session::open(model, options, opening);
+  if (!session)
+    return Error{std::string(session.error())};
+  std::optional<ProgramLayout> layout =
+      lay_out_program(session->module(), session->target(), session->diagnostics());
   if (!layout)
-    return session.error();
-  const Graph &lowered = session.model();
+    return session->error();
+  const Graph &lowered = session->model();
   std::map<std::string, KernelInfo> groups = describe_groups(before_lowering);
   std::vector<KernelInfo> kernels;
   for (const Node &node : lowered.nodes) {

@@ -1,8 +1,9 @@
 // One stage of the compiler as text (or the bytes of an object).
 #include "compiler/analysis/dot.h"
 #include "compiler/analysis/summary.h"
+#include "compiler/api/session.h"
 #include "compiler/api/write_onnx.h"
-#include "compiler/program/build.h"
+#include "compiler/codegen/kernels.h"
 #include "ir/text/files.h"
 
 #include <fmt/format.h>
@@ -12,32 +13,19 @@ namespace cnnc {
 
 namespace {
 
-/// The kernels under the names of their symbols: those of the model, or all when there is no model.
-std::optional<std::vector<loop::Kernel>> kernels_to_compile(Session &session) {
-  if (session.module().models.empty())
-    return session.module().kernels;
-  std::optional<ProgramLayout> layout =
-      lay_out_program(session.module(), session.model(), session.target(), session.diagnostics());
-  if (!layout)
-    return std::nullopt;
-  return std::move(layout->kernels);
-}
-
 std::optional<std::string> emit_code(Session &session, Stage stage) {
-  std::optional<std::vector<loop::Kernel>> kernels = kernels_to_compile(session);
-  if (!kernels)
+  std::optional<CompiledProgram> program = session.compile();
+  if (!program)
     return std::nullopt;
   auto emit = stage == Stage::llvm ? codegen::kernels_to_llvm : codegen::kernels_to_assembly;
-  return session.timed("generate code", [&]() -> std::optional<std::string> {
-    if (!compile_fitting(session, *kernels))
-      return std::nullopt;
-    return emit(named_kernels(*kernels), session.target(), session.diagnostics());
+  return session.timed("print code", [&] {
+    return emit(program->layout.kernels, session.target(), session.diagnostics());
   });
 }
 
 std::optional<std::string> emit_header(Session &session) {
   std::optional<ProgramLayout> layout =
-      lay_out_program(session.module(), session.model(), session.target(), session.diagnostics());
+      lay_out_program(session.module(), session.target(), session.diagnostics());
   if (!layout)
     return std::nullopt;
   return codegen::write_header(layout->description);
@@ -63,15 +51,29 @@ Result<std::string> emit_object(const Model &model, const Options &options) {
   return std::move(*bytes);
 }
 
-/// Stages that are texts of ours need no choice of a model.
-bool prepare(Session &session, Stage stage) {
+/// Texts of ours need no choice of a model, and kernels can be emitted without any.
+Opening opening_for(const Model &model, Stage stage) {
   bool ours = stage == Stage::graph || stage == Stage::loops || stage == Stage::dot;
-  bool kernels_only = session.module().models.empty() && stage != Stage::header;
-  bool select = !session.options().model.empty() || !(ours || kernels_only);
-  if (!session.resolve_target() || (select && !session.select_model()))
-    return false;
-  bool graph_only = stage == Stage::graph || stage == Stage::dot;
-  return session.run(graph_only ? graph_pipeline() : default_pipeline());
+  bool kernels_only = model.content().module.models.empty() && stage != Stage::header;
+  Opening opening;
+  opening.needs_model = !ours && !kernels_only;
+  if (stage == Stage::graph || stage == Stage::dot)
+    opening.passes = graph_pipeline();
+  return opening;
+}
+
+std::optional<std::string> emit(Session &session, Stage stage) {
+  switch (stage) {
+  case Stage::llvm:
+  case Stage::assembly:
+    return emit_code(session, stage);
+  case Stage::header:
+    return emit_header(session);
+  case Stage::dot:
+    return to_dot(session.module());
+  default:
+    return to_string(session.module());
+  }
 }
 
 } // namespace
@@ -81,33 +83,27 @@ Result<std::string> emit(const Model &model, Stage stage, const Options &options
     return emit_object(model, options);
   if (stage == Stage::onnx)
     return emit_onnx(model, options);
-  Session session(model, options);
-  if (!prepare(session, stage))
-    return session.error();
-  std::optional<std::string> text;
-  if (stage == Stage::llvm || stage == Stage::assembly)
-    text = emit_code(session, stage);
-  else if (stage == Stage::header)
-    text = emit_header(session);
-  else
-    text = stage == Stage::dot ? to_dot(session.module()) : to_string(session.module());
+  Result<Session> session = Session::open(model, options, opening_for(model, stage));
+  if (!session)
+    return Error{std::string(session.error())};
+  std::optional<std::string> text = emit(*session, stage);
   if (!text)
-    return session.error();
-  if (stage == Stage::llvm && session.wants_print("emit_llvm"))
-    options.after_pass("emit_llvm", *text);
-  session.report_warnings();
+    return session->error();
+  if (stage == Stage::llvm && session->wants_print(llvm_step))
+    options.after_pass(llvm_step, *text);
+  session->report_warnings();
   return std::move(*text);
 }
 
 Result<std::string> summary(const Model &model, const Options &options) {
   Options types = options;
-  types.passes = std::vector<std::string>{"infer_shapes"};
-  Session session(model, types);
-  bool one = !options.model.empty() || session.module().models.empty();
-  if (!session.resolve_target() || (one && !session.select_model()) || !session.run({}))
-    return session.error();
+  types.passes.reset();
+  Opening opening{model.content().module.models.empty(), type_pipeline()};
+  Result<Session> session = Session::open(model, types, opening);
+  if (!session)
+    return Error{std::string(session.error())};
   std::string text;
-  for (const Graph &graph : session.module().models)
+  for (const Graph &graph : session->module().models)
     text += (text.empty() ? "" : "\n") + summary(graph);
   return text;
 }

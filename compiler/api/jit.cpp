@@ -1,5 +1,5 @@
 // Models in this process.
-#include "compiler/program/build.h"
+#include "compiler/api/jit.h"
 
 #include <fmt/format.h>
 
@@ -15,18 +15,38 @@ Error error_of(std::string message) {
 
 } // namespace
 
+std::shared_ptr<const Program::Content>
+load_program(Session &session, const CompiledProgram &program, const Constants &constants) {
+  Diagnostics &diagnostics = session.diagnostics();
+  auto content = std::make_shared<Program::Content>();
+  content->weights = session.timed("weights", [&] {
+    return compute_weights({program.layout, session.model(), constants, session.options().jobs},
+                           diagnostics);
+  });
+  if (!content->weights)
+    return nullptr;
+  content->code = session.timed("load", [&] {
+    return codegen::JitModel::create(program.objects,
+                                     codegen::model_symbol(program.layout.description),
+                                     content->weights.get(), diagnostics);
+  });
+  return content->code ? content : nullptr;
+}
+
 Result<Program> jit(const Model &model, const Options &options) {
-  Session session(model, options);
-  if (!session.resolve_target() || !session.select_model() || !session.run_all())
-    return session.error();
-  if (!codegen::runs_on_host(session.target()))
-    return error_of(fmt::format("this machine cannot run code for {} ({})", session.target().cpu,
-                                session.target().feature_summary()));
-  std::optional<Build> build = build_model(session);
-  std::shared_ptr<const Program::Content> content = build ? load_build(session, *build) : nullptr;
+  Result<Session> session = Session::open(model, options);
+  if (!session)
+    return Error{std::string(session.error())};
+  if (!codegen::runs_on_host(session->target()))
+    return error_of(fmt::format("this machine cannot run code for {} ({})", session->target().cpu,
+                                session->target().feature_summary()));
+  std::optional<Constants> constants = session->open_constants();
+  std::optional<CompiledProgram> program = constants ? session->compile() : std::nullopt;
+  std::shared_ptr<const Program::Content> content =
+      program ? load_program(*session, *program, *constants) : nullptr;
   if (!content)
-    return session.error();
-  session.report_warnings();
+    return session->error();
+  session->report_warnings();
   return Program(std::move(content));
 }
 

@@ -112,16 +112,16 @@ Result<Model> load_onnx(std::string_view bytes, std::string_view file, const Loa
 }
 
 Result<void> check(const Model &model, const Options &options) {
-  Session session(model, options);
-  std::optional<std::vector<const Pass *>> passes =
-      find_passes(std::vector<std::string>{"infer_shapes"}, session.diagnostics());
-  if (!session.resolve_target() || !session.run(*passes))
-    return session.error();
-  for (const Graph &graph : session.module().models)
-    open_constants(model.content(), graph, options, session.diagnostics());
-  if (session.diagnostics().has_errors())
-    return session.error();
-  session.report_warnings();
+  Options all = options;
+  all.model.clear();
+  Result<Session> session = Session::open(model, all, {false, type_pipeline()});
+  if (!session)
+    return Error{std::string(session.error())};
+  for (const Graph &graph : session->module().models)
+    open_constants(model.content(), graph, options, session->diagnostics());
+  if (session->has_errors())
+    return session->error();
+  session->report_warnings();
   return {};
 }
 

@@ -9,6 +9,14 @@ namespace cnnc {
 Session::Session(const Model &model, const Options &options)
     : options_(options), model_(model), module_(model.content().module) {}
 
+Result<Session> Session::open(const Model &model, const Options &options, const Opening &opening) {
+  Session session(model, options);
+  if (!session.resolve_target() || !session.select_model(opening.needs_model) ||
+      !session.run(opening))
+    return session.error();
+  return session;
+}
+
 bool Session::resolve_target() {
   std::optional<codegen::Target> target =
       codegen::resolve_target(options_.cpu, options_.features, diagnostics_);
@@ -39,8 +47,11 @@ void erase_unused_kernels(Module &module) {
 
 } // namespace
 
-bool Session::select_model() {
+/// Leaves the model that the options choose, and the kernels that it calls.
+bool Session::select_model(bool needed) {
   std::vector<Graph> &models = module_.models;
+  if (!needed && options_.model.empty())
+    return true;
   if (models.empty()) {
     diagnostics_.error("this text holds kernels of loops but no model that calls them; it can be "
                        "emitted as loops, llvm or assembly");
@@ -67,27 +78,19 @@ bool Session::select_model() {
   return true;
 }
 
-/// Called after every pass.
-void Session::remember_uncut(const Pass &pass) {
+/// Called after every pass. Between graphs and loops, kernels are as the definition of their ops
+/// says, with a schedule that is still to be carried out.
+void Session::remember_untiled(const Pass &pass) {
   if (module_.models.size() != 1)
     return; // models may have kernels of one name
   if (pass.graph)
     for (const KernelGroup &kernel : model().kernels)
       if (kernel.schedule.empty())
         unscheduled_.insert(kernel.name);
-  if (pass.name == "lower_loops")
+  if (pass.module)
     for (const loop::Kernel &kernel : module_.kernels)
       if (unscheduled_.contains(kernel.name) && !kernel.schedule.tile.empty())
-        uncut_.emplace(kernel.name, kernel);
-}
-
-const loop::Kernel *Session::uncut_kernel(const std::string &symbol) const {
-  if (module_.models.size() != 1)
-    return nullptr;
-  auto found = std::find_if(uncut_.begin(), uncut_.end(), [&](const auto &entry) {
-    return module_.models.front().name + "." + entry.first == symbol;
-  });
-  return found == uncut_.end() ? nullptr : &found->second;
+        untiled_.emplace(kernel.name, kernel);
 }
 
 bool Session::wants_print(std::string_view pass) const {
@@ -98,14 +101,16 @@ bool Session::wants_print(std::string_view pass) const {
 
 bool Session::check_print_after() {
   std::vector<std::string> names = options_.print_after;
-  std::erase_if(names,
-                [](const std::string &name) { return name == "all" || name == "emit_llvm"; });
+  std::erase_if(names, [](const std::string &name) { return name == "all" || name == llvm_step; });
   return find_passes(names, diagnostics_).has_value();
 }
 
-bool Session::run(std::span<const Pass *const> default_passes,
-                  const std::function<void(const Pass &, const Module &)> &observe) {
-  std::vector<const Pass *> passes(default_passes.begin(), default_passes.end());
+PassContext Session::context() {
+  return {diagnostics_, codegen::machine_of(target_), options_.remark, options_.strict_arithmetic};
+}
+
+bool Session::run(const Opening &opening) {
+  std::vector<const Pass *> passes = opening.passes;
   std::optional<std::vector<const Pass *>> chosen;
   if (options_.passes) {
     chosen = find_passes(*options_.passes, diagnostics_);
@@ -113,18 +118,25 @@ bool Session::run(std::span<const Pass *const> default_passes,
   }
   if (!check_print_after() || (options_.passes && !chosen))
     return false;
-  PassContext context{diagnostics_, codegen::machine_of(target_), options_.remark,
-                      options_.strict_arithmetic};
+  PassContext context = this->context();
+  if (opening.observe)
+    opening.observe(nullptr, module_);
   return run_passes(passes, module_, context,
                     [&](const Pass &pass, const Module &module, std::chrono::nanoseconds elapsed) {
-                      remember_uncut(pass);
+                      remember_untiled(pass);
                       if (options_.timing)
                         options_.timing(pass.name, elapsed);
                       if (wants_print(pass.name))
                         options_.after_pass(pass.name, to_string(module));
-                      if (observe)
-                        observe(pass, module);
+                      if (opening.observe)
+                        opening.observe(&pass, module);
                     });
+}
+
+std::optional<CompiledProgram> Session::compile() {
+  return timed("generate code", [&] {
+    return compile_program(module_, target_, {untiled_, loop_pipeline(), context()}, options_.jobs);
+  });
 }
 
 std::optional<Constants> Session::open_constants() {

@@ -5,6 +5,7 @@
 #include "compiler/codegen/target.h"
 #include "compiler/constants/constants.h"
 #include "compiler/pipeline/pipeline.h"
+#include "compiler/program/compile_program.h"
 
 #include <map>
 #include <set>
@@ -22,36 +23,38 @@ struct Model::Content {
 std::optional<Constants> open_constants(const Model::Content &content, const Graph &graph,
                                         const Options &options, Diagnostics &diagnostics);
 
+/// How far a session goes with its text when it is opened.
+struct Opening {
+  /// There has to be one model, or one that the options choose; the others are dropped. Otherwise
+  /// all stay unless the options choose one.
+  bool needs_model = true;
+  /// Run unless Options::passes names others.
+  std::vector<const Pass *> passes = default_pipeline();
+  /// Sees the text before the passes (null), and after each. May be empty.
+  std::function<void(const Pass *, const Module &)> observe = {};
+};
+
 class Session {
 public:
-  Session(const Model &model, const Options &options);
-
-  /// Resolves the target. Every other step needs it.
-  bool resolve_target();
-  /// Keeps the model that the options select, and the kernels that it calls. An error when there is
-  /// none, or several and no choice.
-  bool select_model();
-  /// Runs Options::passes, or else these. `observe` sees the text after each.
-  bool run(std::span<const Pass *const> default_passes,
-           const std::function<void(const Pass &, const Module &)> &observe = {});
-  bool run_all() { return run(default_pipeline()); }
+  /// Resolves the target, chooses the model and runs the passes.
+  static Result<Session> open(const Model &model, const Options &options,
+                              const Opening &opening = {});
 
   Module &module() { return module_; }
-  /// After select_model().
+  /// The one that has been chosen.
   Graph &model() { return module_.models.front(); }
   const codegen::Target &target() const { return target_; }
   const Options &options() const { return options_; }
   Diagnostics &diagnostics() { return diagnostics_; }
-  /// open_constants() of the model that select_model() has chosen.
-  std::optional<Constants> open_constants();
   bool has_errors() const { return diagnostics_.has_errors(); }
   Error error() const { return {diagnostics_.to_string()}; }
 
-  /// A kernel as lower_loops made it, by its symbol ("model.kernel"), if choose_schedule has
-  /// decided how it is cut; null for those whose schedule the user wrote.
-  const loop::Kernel *uncut_kernel(const std::string &symbol) const;
+  /// open_constants() of the chosen model.
+  std::optional<Constants> open_constants();
+  /// compile_program() of the text after all passes.
+  std::optional<CompiledProgram> compile();
 
-  /// Is the text after this pass, or after `emit_llvm`, to be shown?
+  /// Is the text after this pass, or after llvm_step, to be shown?
   bool wants_print(std::string_view pass) const;
 
   /// Passes warnings on to Options::remark at the end of a call that went well.
@@ -66,16 +69,22 @@ public:
   }
 
 private:
+  Session(const Model &model, const Options &options);
+  bool resolve_target();
+  bool select_model(bool needed);
   bool check_print_after();
-  void remember_uncut(const Pass &pass);
+  bool run(const Opening &opening);
+  void remember_untiled(const Pass &pass);
+  PassContext context();
 
-  const Options &options_;
-  const Model model_;
+  Options options_;
+  Model model_;
   Diagnostics diagnostics_;
   Module module_;
   codegen::Target target_;
-  std::set<std::string> unscheduled_;         // kernels that choose_schedule has to decide on
-  std::map<std::string, loop::Kernel> uncut_; // by name
+  std::set<std::string> unscheduled_; // kernels that choose_schedule has to decide on
+  std::map<std::string, loop::Kernel>
+      untiled_; // those of them, as they were before the loop passes
 };
 
 } // namespace cnnc

@@ -4,8 +4,7 @@
 // at its own output. The model's outputs are compared with the graph as it was written, which
 // covers the graph passes.
 #include "compiler/analysis/cost.h"
-#include "compiler/graph_passes/graph_passes.h"
-#include "compiler/program/build.h"
+#include "compiler/api/jit.h"
 
 #include <algorithm>
 #include <cmath>
@@ -67,11 +66,11 @@ VerifiedValue compare(std::string kernel, std::string value, const Tensor &compu
 /// What the profiling hook needs to compare the results of a kernel as soon as it has run.
 class Comparison {
 public:
-  Comparison(const Graph &before_lowering, const Graph &lowered, const Build &build,
-             double tolerance, Diagnostics &diagnostics)
-      : before_(before_lowering), lowered_(lowered), build_(build), tolerance_(tolerance),
+  Comparison(const Graph &before_lowering, const Graph &lowered, const ProgramLayout &layout,
+             const Constants &constants, double tolerance, Diagnostics &diagnostics)
+      : before_(before_lowering), lowered_(lowered), layout_(layout), tolerance_(tolerance),
         diagnostics_(diagnostics), members_(kernel_members(before_lowering)),
-        constants_(build.constants.provider(before_lowering)) {
+        constants_(constants.provider(before_lowering)) {
     for (NodeId id = 0; id < lowered.nodes.size(); ++id)
       if (std::holds_alternative<Call>(lowered.nodes[id].op))
         calls_.push_back(id);
@@ -90,7 +89,7 @@ private:
 
   const Graph &before_;
   const Graph &lowered_;
-  const Build &build_;
+  const ProgramLayout &layout_;
   double tolerance_;
   Diagnostics &diagnostics_;
   std::vector<std::vector<NodeId>> members_;
@@ -149,7 +148,7 @@ std::optional<std::vector<Tensor>> Comparison::reference(const std::vector<Value
 
 void Comparison::after_kernel(uint32_t step, const void *workspace) {
   const Node &call = lowered_.nodes[calls_[step]];
-  const codegen::StepDescription &description = build_.layout.description.steps[step];
+  const codegen::StepDescription &description = layout_.description.steps[step];
   std::vector<ValueId> results;
   for (ValueId id : call.results) {
     const std::string &name = lowered_.value(id).name;
@@ -176,52 +175,41 @@ void Comparison::after_kernel(uint32_t step, const void *workspace) {
 
 class Verifier {
 public:
-  Verifier(const Model &model, const Options &options, double tolerance)
-      : original_(model, options), session_(model, options), tolerance_(tolerance) {}
+  /// `written` has types and nothing else.
+  Verifier(Session &written, Session &session, const Graph &before_lowering, double tolerance)
+      : written_(written.model()), session_(session), before_lowering_(before_lowering),
+        tolerance_(tolerance) {}
 
-  std::optional<Verification> run(const InputMaker &make_inputs);
-  Error error() const {
-    const Session &failed = original_.has_errors() ? original_ : session_;
-    return failed.error();
-  }
+  std::optional<Verification> run(const Constants &written_constants,
+                                  const InputMaker &make_inputs);
 
 private:
   bool compile();
   void announce() const;
-  bool interpret_written(const std::vector<Tensor> &inputs);
+  std::optional<std::vector<Tensor>> tensors_of(const InputMaker &make_inputs);
+  bool interpret_written(const Constants &constants, const std::vector<Tensor> &inputs);
   std::optional<Verification> run_compiled(const std::vector<Tensor> &inputs);
 
-  Session original_; // types are all it gets
-  Session session_;
+  const Graph &written_;
+  Session &session_;
+  const Graph &before_lowering_;
   double tolerance_;
-  Graph before_lowering_;
-  std::optional<Constants> written_constants_;
-  std::optional<Build> build_;
+  std::optional<Constants> constants_;
+  std::optional<CompiledProgram> program_;
   std::shared_ptr<const Program::Content> loaded_;
   Values written_values_;
 };
 
 bool Verifier::compile() {
-  PassContext context{original_.diagnostics()};
-  if (!original_.select_model() || !infer_shapes(original_.model(), context))
-    return false;
-  written_constants_ = original_.open_constants();
-  if (!written_constants_)
-    return false;
-  if (!session_.resolve_target() || !session_.select_model())
-    return false;
-  before_lowering_ = original_.model();
-  bool ok = session_.run(default_pipeline(), [&](const Pass &pass, const Module &module) {
-    if (pass.graph)
-      before_lowering_ = module.models.front();
-  });
-  if (ok && !codegen::runs_on_host(session_.target()))
+  if (!codegen::runs_on_host(session_.target())) {
     session_.diagnostics().error("this machine cannot run code for " + session_.target().cpu);
-  if (session_.diagnostics().has_errors())
     return false;
-  build_ = build_model(session_);
-  if (build_)
-    loaded_ = load_build(session_, *build_);
+  }
+  constants_ = session_.open_constants();
+  if (constants_)
+    program_ = session_.compile();
+  if (program_)
+    loaded_ = load_program(session_, *program_, *constants_);
   return loaded_ != nullptr;
 }
 
@@ -236,20 +224,19 @@ void Verifier::announce() const {
 }
 
 /// The outputs of the model as it was written.
-bool Verifier::interpret_written(const std::vector<Tensor> &inputs) {
-  const Graph &written = original_.model();
+bool Verifier::interpret_written(const Constants &constants, const std::vector<Tensor> &inputs) {
   auto observe = [&](ValueId id, const Tensor &tensor) {
-    if (written.is_output(id))
-      written_values_.insert_or_assign(written.value(id).name, tensor);
+    if (written_.is_output(id))
+      written_values_.insert_or_assign(written_.value(id).name, tensor);
   };
-  return interpret(written, inputs, written_constants_->provider(written), session_.diagnostics(),
-                   observe)
+  return interpret(written_, inputs, constants.provider(written_), session_.diagnostics(), observe)
       .has_value();
 }
 
 std::optional<Verification> Verifier::run_compiled(const std::vector<Tensor> &inputs) {
   const Graph &lowered = session_.model();
-  Comparison comparison(before_lowering_, lowered, *build_, tolerance_, session_.diagnostics());
+  Comparison comparison(before_lowering_, lowered, program_->layout, *constants_, tolerance_,
+                        session_.diagnostics());
   for (size_t i = 0; i < inputs.size(); ++i)
     comparison.set_input(lowered.value(lowered.inputs[i]).name, inputs[i]);
   std::vector<Tensor> outputs;
@@ -274,9 +261,8 @@ std::optional<Verification> Verifier::run_compiled(const std::vector<Tensor> &in
   if (session_.diagnostics().has_errors())
     return std::nullopt;
   Verification result{std::move(comparison.values), {}};
-  const Graph &written = original_.model();
   for (size_t i = 0; i < outputs.size(); ++i) {
-    const std::string &name = written.value(written.outputs[i]).name;
+    const std::string &name = written_.value(written_.outputs[i]).name;
     auto reference = written_values_.find(name);
     if (reference != written_values_.end())
       result.outputs.push_back(
@@ -286,31 +272,46 @@ std::optional<Verification> Verifier::run_compiled(const std::vector<Tensor> &in
 }
 
 /// The inputs as tensors of one image each.
-std::optional<Verification> Verifier::run(const InputMaker &make_inputs) {
-  if (!compile())
-    return std::nullopt;
+std::optional<std::vector<Tensor>> Verifier::tensors_of(const InputMaker &make_inputs) {
   Result<std::vector<std::vector<std::byte>>> inputs = make_inputs(Program(loaded_).table());
   if (!inputs) {
     session_.diagnostics().error(std::string(inputs.error()));
     return std::nullopt;
   }
-  const Graph &written = original_.model();
   std::vector<Tensor> tensors;
-  for (size_t i = 0; i < written.inputs.size(); ++i) {
-    Tensor tensor(one_image(written.type(written.inputs[i])));
+  for (size_t i = 0; i < written_.inputs.size(); ++i) {
+    Tensor tensor(one_image(written_.type(written_.inputs[i])));
     if (i >= inputs->size() || (*inputs)[i].size() != tensor.bytes().size()) {
       session_.diagnostics().error(fmt::format("the input %{} is not one image of {} bytes",
-                                               written.value(written.inputs[i]).name,
+                                               written_.value(written_.inputs[i]).name,
                                                tensor.bytes().size()));
       return std::nullopt;
     }
     std::copy((*inputs)[i].begin(), (*inputs)[i].end(), tensor.mutable_bytes().begin());
     tensors.push_back(std::move(tensor));
   }
-  announce();
-  if (!interpret_written(tensors))
+  return tensors;
+}
+
+std::optional<Verification> Verifier::run(const Constants &written_constants,
+                                          const InputMaker &make_inputs) {
+  if (!compile())
     return std::nullopt;
-  return run_compiled(tensors);
+  std::optional<std::vector<Tensor>> inputs = tensors_of(make_inputs);
+  if (!inputs)
+    return std::nullopt;
+  announce();
+  if (!interpret_written(written_constants, *inputs))
+    return std::nullopt;
+  return run_compiled(*inputs);
+}
+
+/// The model as it was written, with types.
+Result<Session> open_written(const Model &model, Options options) {
+  options.passes.reset();
+  options.print_after.clear();
+  options.timing = {};
+  return Session::open(model, options, {true, type_pipeline()});
 }
 
 } // namespace
@@ -323,10 +324,25 @@ bool Verification::passed() const {
 
 Result<Verification> verify(const Model &model, const InputMaker &make_inputs, double tolerance,
                             const Options &options) {
-  Verifier verifier(model, options, tolerance);
-  std::optional<Verification> result = verifier.run(make_inputs);
+  Result<Session> written = open_written(model, options);
+  if (!written)
+    return Error{std::string(written.error())};
+  std::optional<Constants> written_constants = written->open_constants();
+  if (!written_constants)
+    return written->error();
+  Graph before_lowering;
+  Opening opening;
+  opening.observe = [&](const Pass *pass, const Module &module) {
+    if (!pass || pass->graph)
+      before_lowering = module.models.front();
+  };
+  Result<Session> session = Session::open(model, options, opening);
+  if (!session)
+    return Error{std::string(session.error())};
+  Verifier verifier(*written, *session, before_lowering, tolerance);
+  std::optional<Verification> result = verifier.run(*written_constants, make_inputs);
   if (!result)
-    return verifier.error();
+    return session->error();
   return std::move(*result);
 }
 

@@ -1,7 +1,8 @@
 // Libraries, objects and archives: the build, its weights on disk, and LLD.
+#include "compiler/api/session.h"
 #include "compiler/codegen/link.h"
 #include "compiler/codegen/weights_object.h"
-#include "compiler/program/build.h"
+#include "compiler/program/write_weights.h"
 #include "ir/text/files.h"
 #include "runtime/embedded.h"
 
@@ -42,70 +43,73 @@ private:
   std::filesystem::path path_;
 };
 
-bool write_weights_object(Session &session, const Build &build, const std::filesystem::path &path) {
+bool write_weights_object(Session &session, const WeightsSource &source,
+                          const std::filesystem::path &path) {
   Diagnostics &diagnostics = session.diagnostics();
+  uint64_t size = source.program.description.weights_size;
   std::unique_ptr<codegen::WeightsObjectWriter> writer =
-      codegen::WeightsObjectWriter::open(path, build.layout.description.weights_size, diagnostics);
+      codegen::WeightsObjectWriter::open(path, size, diagnostics);
   if (!writer)
     return false;
   // A network of this size keeps its user waiting for seconds.
   constexpr uint64_t large = uint64_t(100) << 20;
-  uint64_t size = build.layout.description.weights_size;
   if (size > large && session.options().remark)
     session.options().remark(fmt::format("writing {} MB of weights", size / 1'000'000));
   auto write = [&](uint64_t offset, std::span<const std::byte> bytes, Diagnostics &report) {
     return writer->write(offset, bytes, report);
   };
-  return write_weights(weights_source(session, build), write, diagnostics) &&
-         writer->finish(diagnostics);
+  return write_weights(source, write, diagnostics) && writer->finish(diagnostics);
 }
 
 /// The model's header, and the one that it includes.
-bool write_headers(Session &session, const Build &build, const std::filesystem::path &header) {
+bool write_headers(const codegen::ModelDescription &model, const std::filesystem::path &header,
+                   Diagnostics &diagnostics) {
   std::string_view runtime(
       reinterpret_cast<const char *>(cnnc_embedded_header_begin),
       static_cast<size_t>(cnnc_embedded_header_end - cnnc_embedded_header_begin));
   std::filesystem::path runtime_header = header;
   runtime_header.replace_filename("cnnc_runtime.h");
-  return write_file_atomically(header, codegen::write_header(build.layout.description),
-                               session.diagnostics()) &&
-         write_file_atomically(runtime_header, runtime, session.diagnostics());
+  return write_file_atomically(header, codegen::write_header(model), diagnostics) &&
+         write_file_atomically(runtime_header, runtime, diagnostics);
 }
 
 std::optional<Artifact> write(Session &session, const std::filesystem::path &file, Linker link) {
-  if (!session.resolve_target() || !session.select_model() || !session.run_all())
+  Diagnostics &diagnostics = session.diagnostics();
+  std::optional<Constants> constants = session.open_constants();
+  std::optional<CompiledProgram> program = constants ? session.compile() : std::nullopt;
+  if (!program)
     return std::nullopt;
-  std::optional<Build> build = build_model(session);
-  if (!build)
-    return std::nullopt;
-  TemporaryFile weights(file, session.diagnostics());
+  const codegen::ModelDescription &model = program->layout.description;
+  WeightsSource source{program->layout, session.model(), *constants, session.options().jobs};
+  TemporaryFile weights(file, diagnostics);
   if (weights.path().empty() || !session.timed("weights", [&] {
-        return write_weights_object(session, *build, weights.path());
+        return write_weights_object(session, source, weights.path());
       }))
     return std::nullopt;
-  codegen::LinkInputs inputs{build->objects, weights.path(),
-                             codegen::model_symbol(build->layout.description)};
-  if (!session.timed("link", [&] { return link(inputs, file, session.diagnostics()); }))
+  codegen::LinkInputs inputs{program->objects, weights.path(), codegen::model_symbol(model)};
+  if (!session.timed("link", [&] { return link(inputs, file, diagnostics); }))
     return std::nullopt;
   std::filesystem::path header = std::filesystem::path(file).replace_extension(".h");
-  if (!write_headers(session, *build, header))
+  if (!write_headers(model, header, diagnostics))
     return std::nullopt;
   Artifact artifact{file, header};
   std::error_code ignored;
   artifact.file_size = std::filesystem::file_size(file, ignored);
-  artifact.code_size = build->code_size;
-  artifact.weights_size = build->layout.description.weights_size;
-  artifact.workspace_size = build->layout.description.workspace_size;
+  artifact.code_size = program->code_size;
+  artifact.weights_size = model.weights_size;
+  artifact.workspace_size = model.workspace_size;
   return artifact;
 }
 
 Result<Artifact> write(const Model &model, const std::filesystem::path &file,
                        const Options &options, Linker link) {
-  Session session(model, options);
-  std::optional<Artifact> artifact = write(session, file, link);
+  Result<Session> session = Session::open(model, options);
+  if (!session)
+    return Error{std::string(session.error())};
+  std::optional<Artifact> artifact = write(*session, file, link);
   if (!artifact)
-    return session.error();
-  session.report_warnings();
+    return session->error();
+  session->report_warnings();
   return std::move(*artifact);
 }
 

@@ -9,13 +9,6 @@ namespace cnnc {
 
 namespace {
 
-/// The session's model with types, and nothing else changed unless the options name passes.
-bool prepare(Session &session) {
-  std::vector<std::string> names = {"infer_shapes"};
-  std::vector<const Pass *> passes = *find_passes(names, session.diagnostics());
-  return session.resolve_target() && session.select_model() && session.run(passes);
-}
-
 bool report_too_large(uint64_t size, Diagnostics &diagnostics) {
   if (size <= largest_onnx_file)
     return false;
@@ -51,20 +44,21 @@ bool write_to(Session &session, const OnnxExport &onnx, const std::filesystem::p
   return write_file_atomically(file, produce, diagnostics);
 }
 
-/// Calls write(session, export) on the model that the options choose.
+/// Calls write(session, export) on the model that the options choose, with types, and nothing else
+/// changed unless the options name passes.
 template <class Write>
 Result<void> with_export(const Model &model, const Options &options, Write write) {
-  Session session(model, options);
-  if (!prepare(session))
-    return session.error();
-  std::optional<Constants> constants = session.open_constants();
+  Result<Session> session = Session::open(model, options, {true, type_pipeline()});
+  if (!session)
+    return Error{std::string(session.error())};
+  std::optional<Constants> constants = session->open_constants();
   if (!constants)
-    return session.error();
+    return session->error();
   std::optional<OnnxExport> onnx =
-      OnnxExport::create(session.model(), *constants, session.diagnostics());
-  if (!onnx || !session.timed("write ONNX", [&] { return write(session, *onnx); }))
-    return session.error();
-  session.report_warnings();
+      OnnxExport::create(session->model(), *constants, session->diagnostics());
+  if (!onnx || !session->timed("write ONNX", [&] { return write(*session, *onnx); }))
+    return session->error();
+  session->report_warnings();
   return {};
 }
 

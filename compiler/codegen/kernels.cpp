@@ -10,13 +10,12 @@ namespace cnnc::codegen {
 namespace {
 
 template <class Print>
-std::optional<std::string> print_all(std::span<const NamedKernel> kernels, const Target &target,
+std::optional<std::string> print_all(std::span<const loop::Kernel> kernels, const Target &target,
                                      Diagnostics &diagnostics, Print print) {
   std::string result;
-  for (const NamedKernel &named : kernels) {
+  for (const loop::Kernel &kernel : kernels) {
     llvm::LLVMContext context;
-    std::unique_ptr<llvm::Module> module =
-        emit_llvm(*named.kernel, named.symbol, context, diagnostics);
+    std::unique_ptr<llvm::Module> module = emit_llvm(kernel, kernel.name, context, diagnostics);
     if (!module)
       return std::nullopt;
     set_module_target(*module, target);
@@ -30,25 +29,24 @@ std::optional<std::string> print_all(std::span<const NamedKernel> kernels, const
 
 } // namespace
 
-std::optional<std::vector<CompiledObject>> compile_kernels(std::span<const NamedKernel> kernels,
-                                                           const Target &target,
-                                                           Diagnostics &diagnostics,
-                                                           unsigned threads) {
+std::optional<std::vector<CompiledObject>>
+compile_kernels(std::span<const loop::Kernel *const> kernels, const Target &target,
+                Diagnostics &diagnostics, unsigned threads) {
   std::vector<ModuleMaker> makers;
-  for (const NamedKernel &named : kernels)
-    makers.push_back([named](llvm::LLVMContext &context, Diagnostics &errors) {
-      return emit_llvm(*named.kernel, named.symbol, context, errors);
+  for (const loop::Kernel *kernel : kernels)
+    makers.push_back([kernel](llvm::LLVMContext &context, Diagnostics &errors) {
+      return emit_llvm(*kernel, kernel->name, context, errors);
     });
   return compile_all(makers, target, diagnostics, threads);
 }
 
-std::optional<std::string> kernels_to_llvm(std::span<const NamedKernel> kernels,
+std::optional<std::string> kernels_to_llvm(std::span<const loop::Kernel> kernels,
                                            const Target &target, Diagnostics &diagnostics) {
   return print_all(kernels, target, diagnostics,
                    [](llvm::Module &module) { return std::optional(print_llvm(module)); });
 }
 
-std::optional<std::string> kernels_to_assembly(std::span<const NamedKernel> kernels,
+std::optional<std::string> kernels_to_assembly(std::span<const loop::Kernel> kernels,
                                                const Target &target, Diagnostics &diagnostics) {
   return print_all(kernels, target, diagnostics, [&](llvm::Module &module) {
     return compile_to_assembly(module, target, diagnostics);

@@ -8,22 +8,16 @@
 
 namespace cnnc::codegen {
 
-/// A kernel and the symbol of its function, `void symbol(cnnc_task *task, void *const *buffers)`.
-struct NamedKernel {
-  const loop::Kernel *kernel = nullptr;
-  std::string symbol;
-};
-
-/// One object per kernel, compiled on `threads` threads (0: one per core).
-std::optional<std::vector<CompiledObject>> compile_kernels(std::span<const NamedKernel> kernels,
-                                                           const Target &target,
-                                                           Diagnostics &diagnostics,
-                                                           unsigned threads = 0);
+/// One object per kernel, compiled on `threads` threads (0: one per core). A kernel's name is the
+/// symbol of its function, `void symbol(cnnc_task *task, void *const *buffers)`.
+std::optional<std::vector<CompiledObject>>
+compile_kernels(std::span<const loop::Kernel *const> kernels, const Target &target,
+                Diagnostics &diagnostics, unsigned threads = 0);
 
 /// The same code as LLVM IR and as assembly, one text after the other.
-std::optional<std::string> kernels_to_llvm(std::span<const NamedKernel> kernels,
+std::optional<std::string> kernels_to_llvm(std::span<const loop::Kernel> kernels,
                                            const Target &target, Diagnostics &diagnostics);
-std::optional<std::string> kernels_to_assembly(std::span<const NamedKernel> kernels,
+std::optional<std::string> kernels_to_assembly(std::span<const loop::Kernel> kernels,
                                                const Target &target, Diagnostics &diagnostics);
 
 } // namespace cnnc::codegen

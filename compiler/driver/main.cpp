@@ -146,7 +146,7 @@ int check_only(const CommandLine &line, const Model &model) {
 int print_passes(const CommandLine &line, const Model &model) {
   bool llvm = false;
   for (const std::string &pass : line.options.print_after)
-    llvm |= pass == "all" || pass == "emit_llvm";
+    llvm |= pass == "all" || pass == llvm_step;
   Result<std::string> result = emit(model, llvm ? Stage::llvm : Stage::loops, line.options);
   return result ? exit_fine : fail(result.error());
 }
@@ -195,7 +195,7 @@ int main(int argc, char **argv) {
     };
   line.options.remark = [](const std::string &text) { std::cerr << text << "\n"; };
   line.options.after_pass = [](std::string_view pass, const std::string &text) {
-    const char *comment = pass == "emit_llvm" ? ";" : "//";
+    const char *comment = pass == llvm_step ? ";" : "//";
     std::cout << comment << " after " << pass << "\n" << text << "\n" << std::flush;
   };
   line.load.remark = line.options.remark;

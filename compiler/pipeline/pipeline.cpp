@@ -130,6 +130,14 @@ std::vector<const Pass *> graph_pipeline() {
   return passes;
 }
 
+std::vector<const Pass *> type_pipeline() { return {&table().front()}; }
+
+std::vector<const Pass *> loop_pipeline() {
+  std::vector<const Pass *> passes = default_pipeline();
+  std::erase_if(passes, [](const Pass *pass) { return !pass->kernel; });
+  return passes;
+}
+
 std::optional<std::vector<const Pass *>> find_passes(std::span<const std::string> names,
                                                      Diagnostics &diagnostics) {
   std::vector<std::string_view> known;

@@ -27,6 +27,10 @@ struct Pass {
 std::vector<const Pass *> default_pipeline();
 /// Its part before lowering, after which a text is still a graph.
 std::vector<const Pass *> graph_pipeline();
+/// Of that the first pass alone, after which all values have types.
+std::vector<const Pass *> type_pipeline();
+/// Its part after lowering, on kernels.
+std::vector<const Pass *> loop_pipeline();
 
 /// The passes of these names; an unknown one is an error that names the closest.
 std::optional<std::vector<const Pass *>> find_passes(std::span<const std::string> names,

@@ -2,101 +2,25 @@
 
 #include "compiler/codegen/kernels.h"
 
-#include <algorithm>
-#include <fmt/format.h>
-
 namespace cnnc {
 
 namespace {
 
 constexpr int most_attempts = 4;
 
-std::string spell_tile(const Schedule &schedule) {
-  Schedule tile;
-  tile.tile = schedule.tile;
-  return to_string(tile);
+std::optional<codegen::CompiledObject>
+compile(const loop::Kernel &kernel, const codegen::Target &target, Diagnostics &diagnostics) {
+  const loop::Kernel *one[] = {&kernel};
+  auto objects = codegen::compile_kernels(one, target, diagnostics);
+  return objects ? std::optional(std::move(objects->front())) : std::nullopt;
 }
 
-/// A kernel cut in one way, and its code.
-struct Cut {
-  loop::Kernel kernel;
-  codegen::CompiledObject object;
-  std::string tile;
-};
-
-class Fitter {
-public:
-  explicit Fitter(Session &session)
-      : session_(session), machine_(codegen::machine_of(session.target())) {
-    passes_ = default_pipeline();
-    std::erase_if(passes_, [](const Pass *pass) { return !pass->kernel; });
-  }
-
-  bool fit(loop::Kernel &kernel, codegen::CompiledObject &object) {
-    if (object.spilled_accumulators == 0)
-      return true;
-    const loop::Kernel *uncut = session_.uncut_kernel(kernel.name);
-    if (!uncut) {
-      remark(fmt::format("{}: the register tile does not fit the registers, {} of its "
-                         "accumulators are spilled; a smaller one in its schedule would be faster",
-                         kernel.name, object.spilled_accumulators));
-      return true;
-    }
-    std::optional<Cut> best = smaller(*uncut, kernel.name, object.spilled_accumulators);
-    if (!best)
-      return !session_.has_errors();
-    remark(fmt::format("{}: {} spills {} accumulators; compiled with {}, which spills {}",
-                       kernel.name, spell_tile(uncut->schedule), object.spilled_accumulators,
-                       best->tile, best->object.spilled_accumulators));
-    kernel = std::move(best->kernel);
-    object = std::move(best->object);
-    return true;
-  }
-
-private:
-  /// The best of smaller tiles. Empty when none spills less, or after an error.
-  std::optional<Cut> smaller(loop::Kernel candidate, const std::string &symbol, unsigned spills) {
-    std::optional<Cut> best;
-    candidate.name = symbol;
-    for (int attempt = 0; attempt < most_attempts && spills > 0; ++attempt) {
-      if (!shrink_pixels(candidate.schedule))
-        break;
-      std::optional<Cut> cut = compile(candidate);
-      if (!cut)
-        return std::nullopt;
-      if (cut->object.spilled_accumulators >= spills)
-        continue;
-      spills = cut->object.spilled_accumulators;
-      best = std::move(cut);
-    }
-    return best;
-  }
-
-  std::optional<Cut> compile(const loop::Kernel &uncut) {
-    Module module;
-    module.kernels.push_back(uncut);
-    PassContext context{session_.diagnostics(), machine_, {}};
-    if (!run_passes(passes_, module, context))
-      return std::nullopt;
-    loop::Kernel &kernel = module.kernels.front();
-    codegen::NamedKernel named{&kernel, kernel.name};
-    auto objects = codegen::compile_kernels({&named, 1}, session_.target(), session_.diagnostics());
-    if (!objects)
-      return std::nullopt;
-    return Cut{std::move(kernel), std::move(objects->front()), spell_tile(uncut.schedule)};
-  }
-
-  void remark(const std::string &text) {
-    if (session_.options().remark)
-      session_.options().remark(text);
-  }
-
-  Session &session_;
-  Machine machine_;
-  std::vector<const Pass *> passes_;
-};
-
 } // namespace
+
+const loop::Kernel *Retiling::find(const std::string &kernel) const {
+  auto found = untiled.find(kernel);
+  return found == untiled.end() ? nullptr : &found->second;
+}
 
 bool shrink_pixels(Schedule &schedule) {
   for (const char *loop : {"oh", "i", "ow"}) // i: rows of a product of matrices
@@ -108,13 +32,38 @@ bool shrink_pixels(Schedule &schedule) {
   return false;
 }
 
-bool fit_registers(Session &session, std::vector<loop::Kernel> &kernels,
-                   std::vector<codegen::CompiledObject> &objects) {
-  Fitter fitter(session);
-  bool ok = true;
-  for (size_t i = 0; i < kernels.size(); ++i)
-    ok = fitter.fit(kernels[i], objects[i]) && ok;
-  return ok;
+std::optional<loop::Kernel> run_loop_passes(loop::Kernel untiled, const std::string &name,
+                                            const Schedule &schedule, const Retiling &retiling) {
+  Module module;
+  module.kernels.push_back(std::move(untiled));
+  module.kernels.front().name = name;
+  module.kernels.front().schedule = schedule;
+  PassContext context = retiling.context;
+  if (!run_passes(retiling.passes, module, context))
+    return std::nullopt;
+  return std::move(module.kernels.front());
+}
+
+std::optional<FittedTile> fit_registers(const loop::Kernel &untiled, const std::string &symbol,
+                                        unsigned spills, const Retiling &retiling,
+                                        const codegen::Target &target) {
+  std::optional<FittedTile> best;
+  Schedule schedule = untiled.schedule;
+  for (int attempt = 0; attempt < most_attempts && spills > 0; ++attempt) {
+    if (!shrink_pixels(schedule))
+      break;
+    std::optional<loop::Kernel> tiled = run_loop_passes(untiled, symbol, schedule, retiling);
+    std::optional<codegen::CompiledObject> object;
+    if (tiled)
+      object = compile(*tiled, target, retiling.context.diagnostics);
+    if (!object)
+      return std::nullopt;
+    if (object->spilled_accumulators >= spills)
+      continue;
+    spills = object->spilled_accumulators;
+    best = FittedTile{schedule, std::move(*object)};
+  }
+  return best;
 }
 
 } // namespace cnnc

@@ -1,21 +1,43 @@
-// The guard against register tiles that are too large: what choose_schedule decides by counting
-// registers, the code that LLVM made of it may refute.
+// The guard against register tiles that are too large: choose_schedule counts registers, but LLVM
+// may need more of them and spill accumulators. Such a kernel is tiled again with fewer pixels.
 #pragma once
 
-#include "compiler/api/session.h"
 #include "compiler/codegen/object.h"
+#include "compiler/pipeline/pipeline.h"
+
+#include <map>
 
 namespace cnnc {
+
+/// How kernels are tiled again.
+struct Retiling {
+  /// As lower_loops made them, by name: those whose tile the compiler chose, not the user.
+  const std::map<std::string, loop::Kernel> &untiled;
+  std::vector<const Pass *> passes; // the loop passes
+  PassContext context;              // what they ran with before
+
+  /// Null for a kernel whose tile is not to be changed.
+  const loop::Kernel *find(const std::string &kernel) const;
+};
 
 /// Reduces the pixels of a tile by a row, or by a sixth of a row. Its channels stay, since the
 /// weights are packed for them. False when there is only one pixel.
 bool shrink_pixels(Schedule &schedule);
 
-/// Looks at the object of every kernel (in the same order; named by symbols) for accumulators that
-/// its inner loops spill. Where the compiler chose the tile, the kernel is cut again into smaller
-/// tiles, and the one that spills least replaces the kernel and its object; where the user did, he
-/// is told. Each of these is a remark. Returns false after an error of code generation.
-bool fit_registers(Session &session, std::vector<loop::Kernel> &kernels,
-                   std::vector<codegen::CompiledObject> &objects);
+/// A kernel of that name with that schedule; empty after an error.
+std::optional<loop::Kernel> run_loop_passes(loop::Kernel untiled, const std::string &name,
+                                            const Schedule &schedule, const Retiling &retiling);
+
+/// A smaller tile, and the code that has it.
+struct FittedTile {
+  Schedule schedule;
+  codegen::CompiledObject object;
+};
+
+/// Of a few smaller tiles the one whose code spills the fewest accumulators. Empty when none spills
+/// fewer than `spills`, or after an error.
+std::optional<FittedTile> fit_registers(const loop::Kernel &untiled, const std::string &symbol,
+                                        unsigned spills, const Retiling &retiling,
+                                        const codegen::Target &target);
 
 } // namespace cnnc

@@ -294,10 +294,11 @@ std::string code_key(const loop::Kernel &kernel) {
   return loop::to_string(anonymous);
 }
 
-std::optional<ProgramLayout> lay_out_program(const Module &module, const Graph &model,
-                                             const codegen::Target &target,
+std::optional<ProgramLayout> lay_out_program(const Module &module, const codegen::Target &target,
                                              Diagnostics &diagnostics) {
-  return Builder(module, model, diagnostics).build(target);
+  if (module.models.empty())
+    return ProgramLayout{{}, module.kernels, {}};
+  return Builder(module, module.models.front(), diagnostics).build(target);
 }
 
 } // namespace cnnc

@@ -23,10 +23,10 @@ struct ProgramLayout {
   std::vector<WeightsPiece> weights; // by offset
 };
 
-/// Resolves every `call` of a model that lower_loops and plan_memory have been through. Reports
-/// calls that don't fit their kernels, and what has not been lowered or planned.
-std::optional<ProgramLayout> lay_out_program(const Module &module, const Graph &model,
-                                             const codegen::Target &target,
+/// Resolves every `call` of the text's model, which lower_loops and plan_memory have been through.
+/// Reports calls that don't fit their kernels, and what has not been lowered or planned. Of a text
+/// without models, only the kernels are laid out: all, under their own names.
+std::optional<ProgramLayout> lay_out_program(const Module &module, const codegen::Target &target,
                                              Diagnostics &diagnostics);
 
 /// The kernel's text without its name: equal for kernels that may share their code.

@@ -1,12 +1,15 @@
 #include "compiler/program/write_weights.h"
 
+#include "compiler/codegen/weights_object.h"
 #include "compiler/layout/tensor_layout.h"
 #include "compiler/support/jobs.h"
 
 #include <algorithm>
 #include <condition_variable>
+#include <fmt/format.h>
 #include <mutex>
 #include <numeric>
+#include <sys/mman.h>
 
 namespace cnnc {
 
@@ -80,16 +83,32 @@ bool for_each_constant(const WeightsSource &source, Diagnostics &diagnostics, Co
   return ok;
 }
 
+/// Large blocks in large pages: a pass over the weights then costs fewer misses of the TLB.
+WeightsMemory allocate_weights(uint64_t size) {
+  constexpr uint64_t large_page = uint64_t{2} << 20;
+  uint64_t alignment = size >= large_page ? large_page : codegen::weights_alignment;
+  uint64_t rounded = (std::max<uint64_t>(size, 1) + alignment - 1) / alignment * alignment;
+  WeightsMemory memory(std::aligned_alloc(alignment, rounded));
+  if (memory && alignment == large_page)
+    madvise(memory.get(), rounded, MADV_HUGEPAGE); // best effort
+  return memory;
+}
+
 } // namespace
 
-bool store_weights(const WeightsSource &source, std::span<std::byte> memory,
-                   Diagnostics &diagnostics) {
-  return for_each_constant(source, diagnostics,
-                           [&](const WeightsPiece &piece, const Tensor &value, Diagnostics &) {
-                             write_physical(value, source.model.type(piece.value),
-                                            memory.subspan(piece.offset, piece.size));
-                             return true;
-                           });
+WeightsMemory compute_weights(const WeightsSource &source, Diagnostics &diagnostics) {
+  uint64_t size = source.program.description.weights_size;
+  WeightsMemory memory = allocate_weights(size);
+  if (!memory) {
+    diagnostics.error(fmt::format("cannot allocate {} bytes for the weights", size));
+    return nullptr;
+  }
+  std::span<std::byte> bytes(static_cast<std::byte *>(memory.get()), size);
+  auto store = [&](const WeightsPiece &piece, const Tensor &value, Diagnostics &) {
+    write_physical(value, source.model.type(piece.value), bytes.subspan(piece.offset, piece.size));
+    return true;
+  };
+  return for_each_constant(source, diagnostics, store) ? std::move(memory) : nullptr;
 }
 
 bool write_weights(const WeightsSource &source, const WeightsSink &sink, Diagnostics &diagnostics) {

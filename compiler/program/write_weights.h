@@ -3,6 +3,9 @@
 
 #include "compiler/program/program.h"
 
+#include <cstdlib>
+#include <memory>
+
 namespace cnnc {
 
 /// What the constants of a model are computed from.
@@ -13,9 +16,14 @@ struct WeightsSource {
   unsigned threads = 0; ///< 0: one per core
 };
 
-/// Computes the constants into `memory`, each at its offset; the gaps between them are left alone.
-bool store_weights(const WeightsSource &source, std::span<std::byte> memory,
-                   Diagnostics &diagnostics);
+struct FreeMemory {
+  void operator()(void *memory) const { std::free(memory); }
+};
+using WeightsMemory = std::unique_ptr<void, FreeMemory>;
+
+/// The constants in one block of memory, each at its offset; nothing is written into the gaps
+/// between them. Null after an error has been reported.
+WeightsMemory compute_weights(const WeightsSource &source, Diagnostics &diagnostics);
 
 /// Takes one constant's bytes, which begin at `offset`. Called on several threads at a time.
 /// Returns false after it has reported an error.

@@ -1,0 +1,20 @@
+// A model in this process; jit() is in cnnc.h.
+#pragma once
+
+#include "compiler/api/session.h"
+#include "compiler/codegen/jit.h"
+#include "compiler/program/write_weights.h"
+
+namespace cnnc {
+
+/// Its constants in one block of memory, and the code that reads them.
+struct Program::Content {
+  WeightsMemory weights;
+  std::unique_ptr<codegen::JitModel> code;
+};
+
+/// Null after an error has been reported.
+std::shared_ptr<const Program::Content>
+load_program(Session &session, const CompiledProgram &program, const Constants &constants);
+
+} // namespace cnnc

@@ -1,0 +1,142 @@
+#include "compiler/program/compile_program.h"
+
+#include "compiler/codegen/kernels.h"
+#include "compiler/codegen/model_object.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace cnnc {
+
+namespace {
+
+Schedule tile_alone(const Schedule &schedule) {
+  Schedule tile;
+  tile.tile = schedule.tile;
+  return tile;
+}
+
+class ProgramCompiler {
+public:
+  ProgramCompiler(Module &lowered, const codegen::Target &target, const Retiling &retiling,
+                  unsigned threads)
+      : lowered_(lowered), target_(target), retiling_(retiling), threads_(threads),
+        diagnostics_(retiling.context.diagnostics) {}
+
+  /// Of kernels that share their code, some may be tiled again and others not: the text is laid out
+  /// until nothing changes any more.
+  std::optional<CompiledProgram> run() {
+    CompiledProgram program;
+    do {
+      changed_ = false;
+      std::optional<ProgramLayout> layout = lay_out_program(lowered_, target_, diagnostics_);
+      if (!layout || !compile_kernels(*layout))
+        return std::nullopt;
+      program.layout = std::move(*layout);
+    } while (changed_);
+    for (const loop::Kernel &kernel : program.layout.kernels)
+      program.objects.push_back(std::move(objects_.at(kernel.name)));
+    if (!lowered_.models.empty() && !add_table(program))
+      return std::nullopt;
+    for (const codegen::ObjectCode &object : program.objects)
+      program.code_size += codegen::code_size(object);
+    return program;
+  }
+
+private:
+  /// Compiles the kernels that have no code yet.
+  bool compile_kernels(const ProgramLayout &layout) {
+    std::vector<const loop::Kernel *> kernels;
+    for (const loop::Kernel &kernel : layout.kernels)
+      if (!objects_.contains(kernel.name))
+        kernels.push_back(&kernel);
+    auto objects = codegen::compile_kernels(kernels, target_, diagnostics_, threads_);
+    bool ok = objects.has_value();
+    for (size_t i = 0; ok && i < kernels.size(); ++i)
+      ok = fit(layout, kernels[i]->name, (*objects)[i]);
+    return ok;
+  }
+
+  /// Keeps the code of a symbol, or better code of it with a smaller register tile.
+  bool fit(const ProgramLayout &layout, const std::string &symbol,
+           codegen::CompiledObject &object) {
+    std::vector<std::string> names; // of the kernels that this is the code of
+    for (const codegen::StepDescription &step : layout.description.steps)
+      if (step.symbol == symbol)
+        names.push_back(step.name);
+    if (object.spilled_accumulators > 0) {
+      const loop::Kernel *untiled = names.empty() ? nullptr : retiling_.find(names.front());
+      if (!untiled)
+        remark_too_large(symbol, object.spilled_accumulators);
+      else if (!tile_again(*untiled, symbol, names, object))
+        return false;
+    }
+    objects_.insert_or_assign(symbol, std::move(object.code));
+    return true;
+  }
+
+  bool tile_again(const loop::Kernel &untiled, const std::string &symbol,
+                  const std::vector<std::string> &names, codegen::CompiledObject &object) {
+    size_t errors = diagnostics_.error_count();
+    std::optional<FittedTile> best =
+        fit_registers(untiled, symbol, object.spilled_accumulators, retiling_, target_);
+    if (!best)
+      return diagnostics_.error_count() == errors;
+    remark(fmt::format("{}: {} spills {} accumulators; compiled with {}, which spills {}", symbol,
+                       to_string(tile_alone(untiled.schedule)), object.spilled_accumulators,
+                       to_string(tile_alone(best->schedule)), best->object.spilled_accumulators));
+    object = std::move(best->object);
+    changed_ = true;
+    return std::all_of(names.begin(), names.end(), [&](const std::string &name) {
+      return replace_in_text(name, best->schedule);
+    });
+  }
+
+  bool replace_in_text(const std::string &name, const Schedule &schedule) {
+    const loop::Kernel *untiled = retiling_.find(name);
+    if (!untiled)
+      return true; // the user's schedule is kept
+    std::optional<loop::Kernel> tiled = run_loop_passes(*untiled, name, schedule, retiling_);
+    if (!tiled)
+      return false;
+    *std::find_if(lowered_.kernels.begin(), lowered_.kernels.end(),
+                  [&](const loop::Kernel &kernel) { return kernel.name == name; }) =
+        std::move(*tiled);
+    return true;
+  }
+
+  bool add_table(CompiledProgram &program) {
+    std::optional<codegen::ObjectCode> table =
+        codegen::compile_model_table(program.layout.description, diagnostics_);
+    if (table)
+      program.objects.push_back(std::move(*table));
+    return table.has_value();
+  }
+
+  void remark_too_large(const std::string &symbol, unsigned spills) {
+    remark(fmt::format("{}: the register tile does not fit the registers, {} of its accumulators "
+                       "are spilled; a smaller one in its schedule would be faster",
+                       symbol, spills));
+  }
+  void remark(const std::string &text) {
+    if (retiling_.context.remark)
+      retiling_.context.remark(text);
+  }
+
+  Module &lowered_;
+  const codegen::Target &target_;
+  const Retiling &retiling_;
+  unsigned threads_;
+  Diagnostics &diagnostics_;
+  std::map<std::string, codegen::ObjectCode> objects_; // by symbol
+  bool changed_ = false;
+};
+
+} // namespace
+
+std::optional<CompiledProgram> compile_program(Module &lowered, const codegen::Target &target,
+                                               const Retiling &retiling, unsigned threads) {
+  return ProgramCompiler(lowered, target, retiling, threads).run();
+}
+
+} // namespace cnnc
