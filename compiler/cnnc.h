@@ -156,7 +156,7 @@ Result<void> check(const Model &model, const Options &options = {});
 
 enum class Stage {
   graph,    // the graph after its passes
-  loops,    // the whole text after all passes
+  loops,    // the whole text as it is compiled: register tiles that spill are smaller
   llvm,     // LLVM IR of the kernels
   assembly, // machine code as text
   object,   // a relocatable object: the bytes of a .o file
@@ -166,7 +166,8 @@ enum class Stage {
 };
 
 /// The text (bytes) of one stage. With Options::passes, `graph`, `loops` and `onnx` are what these
-/// passes give.
+/// passes give. Without, `loops` takes the time of generating code, which tells what spills; where
+/// a text holds several models and none is chosen, it shows the first tiles.
 Result<std::string> emit(const Model &model, Stage stage, const Options &options = {});
 
 /// What was written. Sizes in bytes.

@@ -31,6 +31,13 @@ std::optional<std::string> emit_header(Session &session) {
   return codegen::write_header(layout->description);
 }
 
+/// The loops that are compiled, with the register tiles that fit.
+std::optional<std::string> emit_loops(Session &session) {
+  if (session.may_tile_again() && !session.compile())
+    return std::nullopt;
+  return to_string(session.module());
+}
+
 /// A relocatable object is linked in a file, so it takes one.
 Result<std::string> emit_object(const Model &model, const Options &options) {
   std::error_code error;
@@ -69,6 +76,8 @@ std::optional<std::string> emit(Session &session, Stage stage) {
     return emit_code(session, stage);
   case Stage::header:
     return emit_header(session);
+  case Stage::loops:
+    return emit_loops(session);
   case Stage::dot:
     return to_dot(session.module());
   default:

@@ -53,6 +53,8 @@ public:
   std::optional<Constants> open_constants();
   /// compile_program() of the text after all passes.
   std::optional<CompiledProgram> compile();
+  /// Whether compile() may change the text.
+  bool may_tile_again() const { return !options_.passes && !untiled_.empty(); }
 
   /// Is the text after this pass, or after llvm_step, to be shown?
   bool wants_print(std::string_view pass) const;
