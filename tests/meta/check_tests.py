@@ -74,8 +74,41 @@ def check_diagnostics(root, _):
         yield f"only {len(found)} messages found in the sources: this check misses most of them"
 
 
+IR_ROOMS = ["ir/module", "ir/graph", "ir/graph/ops", "ir/loop", "ir/type", "ir/weights", "ir/text"]
+
+
+def rooms_from_top_to_bottom(root):
+    """The folders of compiler/ in the order of the table in its README, then those of ir/."""
+    rows = re.findall(r"^\| (`.*?) \| ", (root / "compiler/README.md").read_text(), re.M)
+    names = [name for row in rows for name in re.findall(r"`([a-z_/]+/|cnnc\.h)`", row)]
+    return ["compiler/" + name.rstrip("/") for name in names] + IR_ROOMS
+
+
+def check_rooms(root):
+    """A file includes headers of its own room, or of one below."""
+    rooms = rooms_from_top_to_bottom(root)
+
+    def room_of(path):
+        return str(path) if str(path) in rooms else str(path.parent)
+
+    for path in sorted([*(root / "compiler").rglob("*"), *(root / "ir").rglob("*")]):
+        relative = path.relative_to(root)
+        if path.suffix not in (".h", ".cpp"):
+            continue
+        room = room_of(relative)
+        if room not in rooms:
+            yield f"{relative}: compiler/README.md gives this folder no place in the order of the rooms"
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            included = re.match(r'\s*#\s*include\s*"((?:compiler|ir)/[^"]+)"', line)
+            other = room_of(Path(included[1])) if included else room
+            if other in rooms and rooms.index(other) < rooms.index(room):
+                yield f"{relative}:{number}: {other} stands above {room} and may not be included here: {line.strip()}"
+
+
 def check_walls(root, _):
     """Which folders may include what."""
+    yield from check_rooms(root)
     rules = [  # what, where it may stand, only in these kinds of files
         (r"<(llvm|lld)/", lambda path: path.parts[:2] == ("compiler", "codegen"), (".h", ".cpp")),
         (r"<boost/graph", lambda path: False, (".h",)),
