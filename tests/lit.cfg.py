@@ -2,7 +2,7 @@
 #   lit -v BUILD/tests --filter=graph_passes
 #
 # Substitutions: %cnnc, %FileCheck, %split_file, not; %exits CODE runs a command that must exit so;
-# %source for the root of the project, %tests for this folder, %bench for the folder of the built
+# %source for the root of the project, %build for that of the build, %tests for this folder, %bench for the folder of the built
 # benchmarks, %cc and %cxx for the compilers of the build, %s for the test and %t for a file name of its own.
 import os
 
@@ -21,6 +21,7 @@ config.substitutions += [
     (r"\bnot\b", os.path.join(config.llvm_tools, "not")),
     ("%exits", f"python3 {os.path.join(config.test_source_root, 'exits.py')}"),
     ("%split_file", os.path.join(config.llvm_tools, "split-file")),
+    ("%build", config.build),
     ("%source", config.source_root),
     ("%tests", config.test_source_root),
     ("%cc", config.c_compiler),

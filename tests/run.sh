@@ -1,21 +1,32 @@
 #!/bin/bash
-# Installs what is missing, builds into build/, runs every test, and ends with one summary.
+# Installs what is missing, builds twice, tests both, and ends with one summary:
+#   build/       optimised: everything
+#   build-asan/  with assertions and the sanitizers of addresses and undefined behaviour: unit and lit tests
 #
 #   tests/run.sh             everything
-#   tests/run.sh -R driver   only tests whose names match: the arguments go to ctest
+#   tests/run.sh -R driver   only tests of build/ whose names match: the arguments go to ctest
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-echo "== packages"
-tests/install_packages.sh all
-
-echo "== building into build/"
-cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DCNNC_BUILD_TESTS=ON
-cmake --build build
-
-echo "== testing"
-rm -f build/ctest.xml build/tests/lit.xml
 jobs=$(nproc)
-ctest --test-dir build -j "$jobs" --output-on-failure --no-tests=error \
-  --output-junit "$PWD/build/ctest.xml" "$@" || true
-exec python3 tests/summary.py build/ctest.xml build/tests/lit.xml
+
+say() { printf '== %s, %s s\n' "$*" "$SECONDS"; }
+
+# build_and_test PRESET FOLDER [options of ctest]
+build_and_test() {
+  local preset=$1 folder=$2
+  shift 2
+  say "building $folder/"
+  cmake --preset "$preset"
+  cmake --build "$folder"
+  say "testing $folder/"
+  rm -f "$folder"/ctest.xml "$folder"/tests/lit.xml
+  ctest --preset "$preset" -j "$jobs" --no-tests=error \
+    --output-junit "$PWD/$folder/ctest.xml" "$@" || true
+}
+
+say "packages"
+tests/install_packages.sh all
+build_and_test dev build "$@"
+[ $# -eq 0 ] || exec python3 tests/summary.py build
+build_and_test asan build-asan --label-regex '^(unit|lit)$'
+exec python3 tests/summary.py build build-asan

@@ -1,9 +1,11 @@
-"""Adds up what ctest and lit have written, and closes as ctest does: summary.py CTEST.xml LIT.xml
+"""Adds up what ctest and lit have written into build folders, and closes as ctest does: summary.py BUILD ...
 
-Every GoogleTest case and every lit test counts as one. Exits with 1 when a test failed or none ran.
+Every GoogleTest case and every lit test counts as one in each folder. Exits with 1 when a test failed, or none ran
+in a folder.
 """
 import sys
 import xml.etree.ElementTree as xml
+from pathlib import Path
 
 
 def elements(file):
@@ -22,21 +24,29 @@ def cases(file):
             for case in elements(file) if case.find("skipped") is None]
 
 
-ctest, lit = cases(sys.argv[1]), cases(sys.argv[2])
-lit_runs = [case for case in ctest if case[0].split()[-1] == "lit"]
-others = [case for case in ctest if case not in lit_runs]
-tests = others + lit
-failed = [name for name, passed in tests if not passed]
-# lit itself can fail without any of its tests having done so.
-if not all(passed for _, passed in lit_runs) and all(passed for _, passed in lit):
-    failed.append("lit")
-print(f"\n{len(others)} tests of ctest (GoogleTest cases, install and others), {len(lit)} lit tests")
-for case in elements(sys.argv[1]):
-    if case.find("skipped") is not None:
-        print("SKIPPED:", case.get("name"))
-for name in failed:
-    print("FAILED:", name)
-total = len(tests)
-percent = 100 * (total - len(failed)) // total if total else 0
-print(f"{percent}% tests passed, {len(failed)} tests failed out of {total}")
-sys.exit(1 if failed or total == 0 else 0)
+def summarize(build):
+    """Prints what ran in a build folder; (number of tests, names of those that failed)."""
+    ctest, lit = cases(build / "ctest.xml"), cases(build / "tests/lit.xml")
+    lit_runs = [case for case in ctest if case[0].split()[-1] == "lit"]
+    others = [case for case in ctest if case not in lit_runs]
+    failed = [name for name, passed in others + lit if not passed]
+    # lit itself can fail without any of its tests having done so.
+    if not all(passed for _, passed in lit_runs) and all(passed for _, passed in lit):
+        failed.append("lit")
+    if not others + lit:
+        failed.append("no test has run")
+    print(f"{build}: {len(others)} tests of ctest (GoogleTest cases, install and others), {len(lit)} lit tests")
+    for case in elements(build / "ctest.xml"):
+        if case.find("skipped") is not None:
+            print("SKIPPED:", build, case.get("name"))
+    for name in failed:
+        print("FAILED:", build, name)
+    return len(others + lit), failed
+
+
+print()
+results = [summarize(Path(build)) for build in sys.argv[1:]]
+total, failed = sum(count for count, _ in results), sum(len(names) for _, names in results)
+percent = 100 * (total - failed) // total if total else 0
+print(f"{percent}% tests passed, {failed} tests failed out of {total}")
+sys.exit(1 if failed else 0)

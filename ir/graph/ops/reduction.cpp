@@ -52,11 +52,11 @@ template <ReduceKind kind> InferredTypes Reduce<kind>::infer(InferContext &conte
                     reduced_shape(context.shape(0), *reduced, keep_dims));
 }
 
-template InferredTypes ReduceMean::infer(InferContext &) const;
-template InferredTypes ReduceSum::infer(InferContext &) const;
-template InferredTypes ReduceMax::infer(InferContext &) const;
-template InferredTypes ReduceMin::infer(InferContext &) const;
-template InferredTypes ReduceProd::infer(InferContext &) const;
+template InferredTypes Reduce<ReduceKind::mean>::infer(InferContext &) const;
+template InferredTypes Reduce<ReduceKind::sum>::infer(InferContext &) const;
+template InferredTypes Reduce<ReduceKind::max>::infer(InferContext &) const;
+template InferredTypes Reduce<ReduceKind::min>::infer(InferContext &) const;
+template InferredTypes Reduce<ReduceKind::prod>::infer(InferContext &) const;
 
 template <bool largest> InferredTypes ArgExtreme<largest>::infer(InferContext &context) const {
   if (!context.require_f32())
@@ -71,8 +71,8 @@ template <bool largest> InferredTypes ArgExtreme<largest>::infer(InferContext &c
       0, DType::i64);
 }
 
-template InferredTypes ArgMax::infer(InferContext &) const;
-template InferredTypes ArgMin::infer(InferContext &) const;
+template InferredTypes ArgExtreme<true>::infer(InferContext &) const;
+template InferredTypes ArgExtreme<false>::infer(InferContext &) const;
 
 InferredTypes TopK::infer(InferContext &context) const {
   if (!context.require_f32())

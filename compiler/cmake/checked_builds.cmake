@@ -1,0 +1,32 @@
+# How to build: what the presets switch on (CMakePresets.json) is off for users, whose compilers may know other
+# warnings.
+option(CNNC_WARNINGS_AS_ERRORS "Every warning of the compiler is an error" OFF)
+option(CNNC_PRECOMPILED_HEADERS "Parse the headers that most files include only once" OFF)
+set(CNNC_SANITIZERS "" CACHE STRING "Sanitizers for all code but that of compiled models, as in address,undefined")
+
+# ccache and the precompiled headers of Clang do not understand each other.
+find_program(CNNC_CCACHE ccache)
+if(CNNC_CCACHE AND NOT CNNC_PRECOMPILED_HEADERS)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CNNC_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${CNNC_CCACHE})
+endif()
+if(CNNC_WARNINGS_AS_ERRORS)
+  add_compile_options(-Werror)
+endif()
+if(CNNC_SANITIZERS)
+  # vptr and function need what LLVM and compiled models do not have: types beside their tables and functions.
+  set(sanitize -fsanitize=${CNNC_SANITIZERS} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  if(CNNC_SANITIZERS MATCHES undefined)
+    list(APPEND sanitize -fno-sanitize=vptr -fno-sanitize=function)
+  endif()
+  add_compile_options(${sanitize})
+  add_link_options(${sanitize})
+endif()
+
+# What costs most to parse, once for each library. Files include what they use all the same: the release build tells.
+function(cnnc_precompile_headers target)
+  if(CNNC_PRECOMPILED_HEADERS)
+    target_precompile_headers(${target} PRIVATE <algorithm> <cmath> <functional> <map> <set> <string> <vector>
+      <fmt/format.h> <fmt/ranges.h> ${ARGN})
+  endif()
+endfunction()
