@@ -1,11 +1,11 @@
-// What an op costs, by formula: numbers it keeps and multiplications it makes.
+// The cost of an op, by formula: MACs (multiply-accumulates) and learned parameters.
 #pragma once
 
 #include "ir/graph/graph.h"
 
 namespace cnnc {
 
-/// Multiplications of one run of a node whose values have types, as the literature counts them:
+/// MACs of one run of a node whose values have types, as the literature counts them:
 /// those of conv2d, conv_transpose2d, local2d, dense and matmul, with the taps that lie in padding;
 /// all other ops count as none. A symbolic batch counts as one image. Saturates at 2^62.
 int64_t multiplications(const Graph &graph, const Node &node);

@@ -1,4 +1,4 @@
-// Which part of the image an element of a value depends on.
+// Receptive fields: which part of the image an element of a value depends on.
 #pragma once
 
 #include "ir/graph/graph.h"

@@ -1,4 +1,5 @@
-// Between logical tensors and memory in the layout of a type (ir/type/type.h).
+// Layout conversion: logical, row-major tensors to memory in the layout of a type (ir/type/type.h)
+// and back.
 #pragma once
 
 #include "compiler/tensor/tensor.h"
@@ -10,7 +11,8 @@ namespace cnnc {
 /// bytes.
 void write_physical(const Tensor &tensor, const TensorType &type, std::span<std::byte> memory);
 
-/// The inverse, which Winograd's layouts have not: reads a tensor of static shape from memory. Halo and padding lanes are not read.
+/// The inverse, which Winograd's layouts have not: reads a tensor of static shape from memory. Halo
+/// and padding lanes are not read.
 Tensor read_physical(std::span<const std::byte> memory, const TensorType &type);
 
 } // namespace cnnc

@@ -12,8 +12,8 @@ struct Link {
   int64_t offset = 0;
 };
 
-/// Offsets of the parts that lie one after the other along an axis of the whole, as concat joins
-/// them and split cuts them; empty when one is not a range of bytes.
+/// Offsets of the parts that lie one after the other along an axis of the whole, as concat and
+/// split have them; empty when one is not a range of bytes.
 std::optional<std::vector<int64_t>> offsets_of_parts(const Graph &graph, const TensorType &whole,
                                                      const std::vector<ValueId> &parts,
                                                      int64_t along) {
@@ -30,7 +30,7 @@ std::optional<std::vector<int64_t>> offsets_of_parts(const Graph &graph, const T
   return result;
 }
 
-/// A slice that cuts one dimension, in steps of 1.
+/// The offset of a slice of one dimension, in steps of 1.
 std::optional<std::vector<int64_t>> cut_offsets(const Graph &graph, const Node &node,
                                                 const Slice &slice) {
   const TensorType &whole = graph.type(node.operands[0]);

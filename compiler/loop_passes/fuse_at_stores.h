@@ -1,4 +1,4 @@
-// A helper of fuse_loops.
+// Fusion at stores, for producers that are no plain nest over their result: a helper of fuse_loops.
 #pragma once
 
 #include "ir/loop/loop.h"
@@ -11,7 +11,7 @@ namespace cnnc {
 ///
 ///   for t in 0..9 {                                      for t in 0..9 {
 ///     reg y: f32[2]; ...                                   reg y: f32[2]; ...
-///     unroll i in 0..2 { c[t * 2 + i] = y[i] }       ->    unroll i in 0..2 {
+///     unroll i in 0..2 { c[t * 2 + i] = y[i] }       =>    unroll i in 0..2 {
 ///   }                                                        reg c: f32; c = y[i]
 ///   for h in 0..18 { r[h] = max(0, c[h]) }                   r[t * 2 + i] = max(0, c)
 ///                                                          } }

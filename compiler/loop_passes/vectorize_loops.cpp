@@ -102,7 +102,7 @@ private:
     reg.shape[*dimension] = extent / lanes;
     reg.shape.push_back(lanes);
     loop::for_each_access(body, [&](loop::Access &access) {
-      // The lanes are named below, when the loop itself is cut: `variable_` now counts vectors.
+      // The lanes are named below, when the loop itself is split: `variable_` now counts vectors.
       if (access.buffer == reg.name)
         access.subscripts.push_back(Index::variable(lane_));
     });

@@ -80,7 +80,7 @@ public:
   }
 
 private:
-  /// The second operand of what the kernel is built around.
+  /// Prefetches the weight operand of the anchor, the op that the kernel is built around.
   void prefetch_weights(const Node &anchor) {
     for (loop::Buffer &input : kernel_.inputs)
       if (anchor.operands.size() > 1 && input.name == names_.at(anchor.operands[1]))

@@ -1,4 +1,4 @@
-// The loops of a product of matrices, which choose_schedule cuts.
+// The loops of a product of matrices, by the names that schedules use.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// A 3x3 convolution with Winograd's F(m x m, 3x3) (compiler/tensor/winograd.h). The result is cut into
-// tiles of m x m, counted t = 0, 1 ... over the rows and columns of all images. Three steps, here
+// A 3x3 convolution with Winograd's F(m x m, 3x3) (compiler/tensor/winograd.h). The result is split
+// into tiles of m x m, counted t = 0, 1 ... over the rows and columns of all images. Three steps, here
 // for m = 4:
 //
 //   scratch transformed: f32[6, 6, ..], products: f32[6, 6, ..]

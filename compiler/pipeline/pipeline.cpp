@@ -35,51 +35,65 @@ const std::vector<Pass> &table() {
   static const std::vector<Pass> passes = {
       // Types first: everything after it may ask for the shape of any value.
       graph("infer_shapes", infer_shapes, "computes the type of every value and checks every op"),
-      // Before what improves convolutions.
+      // First of the rewrites, so that canonicalize, fold_batch_norm, widen_groups and
+      // choose_algorithms see ordinary convolutions.
       graph("lower_conv_transpose", lower_conv_transpose,
             "writes transposed convolutions as convolutions"),
       // One spelling for equal things, so that the passes below see fewer cases.
       graph("canonicalize", canonicalize, "rewrites ops into their simplest equal form"),
       // On one spelling, and before constants are folded, which its patterns look for.
-      graph("recognize_ops", recognize_ops, "finds ops that are spelt with several others"),
+      graph("recognize_ops", recognize_ops,
+            "pattern matching: finds ops that are spelt with several others"),
       // Before constants are folded: it makes new constant arithmetic.
       graph("fold_batch_norm", fold_batch_norm,
             "turns batch_norm after a convolution or dense into its filter and bias"),
-      // After batch norms are folded, which would otherwise scale more zeros, and before filters
-      // stop being constants.
+      // After batch norms are folded, which would otherwise scale more zeros.
       graph("widen_groups", widen_groups, "joins groups of convolutions until they fill vectors"),
+      // After what needs constant filters: one that is scaled by a gate is none any more.
       graph("absorb_scales", absorb_scales,
             "scales the filter of a convolution instead of its input"),
       // After patterns are found in the shapes that people write, and while biases are still ops.
       graph("flatten_matmul", flatten_matmul,
             "makes one matrix product of many that share their right operand"),
+      // After all passes that make constant arithmetic.
       graph("fold_constants", fold_constants,
-            "computes small constants, and removes arithmetic that changes nothing"),
+            "constant folding: computes small constants, removes arithmetic that changes nothing"),
+      // After folding, which makes more values equal.
       graph("eliminate_common_values", eliminate_common_values,
-            "keeps one of values that are equal"),
+            "common subexpression elimination: keeps one of values that are equal"),
       // After all rewrites, which leave their old values behind.
-      graph("eliminate_dead_values", eliminate_dead_values, "removes values that no output needs"),
+      graph("eliminate_dead_values", eliminate_dead_values,
+            "dead code elimination: removes values that no output needs"),
       // Before grouping and layouts: tiles of Winograd decide which pools fit and how wide halos are.
       graph("choose_algorithms", choose_algorithms,
             "computes 3x3 convolutions with Winograd's method where that is faster"),
       // Grouping wants the final ops; layouts and schedules are decided per kernel.
-      graph("fuse_kernels", fuse_kernels, "groups ops into kernels, one loop nest each"),
+      graph("fuse_kernels", fuse_kernels, "op fusion: groups ops into kernels, one loop nest each"),
+      // Layouts are a matter between kernels, hence after grouping.
       graph("assign_layouts", assign_layouts, "chooses how every value lies in memory"),
-      graph("choose_schedule", choose_schedule, "decides how the loops of every kernel are cut"),
+      // Register tiles count vectors of blocked channels: after layouts.
+      graph("choose_schedule", choose_schedule,
+            "decides how the loops of every kernel are tiled, vectorised and shared"),
       // The schedule says in which order the inner loop reads the weights.
       graph("pack_weights", pack_weights,
             "lays constants out in the order in which kernels read them"),
       // Last on the graph: every value and its size is known.
-      graph("plan_memory", plan_memory, "places every value in the workspace", verify_memory_plan),
+      graph("plan_memory", plan_memory, "allocates every value in the workspace", verify_memory_plan),
+      // All decisions stand in the text; from here on they are only carried out.
       module("lower_loops", lower_loops, "writes every kernel as loops"),
-      // Loops of fused ops become one nest before it is cut.
-      loops("fuse_loops", fuse_loops, "joins the loops of fused ops, their values in registers"),
+      // Before tiling: one tile then covers the convolution and everything fused to it.
+      loops("fuse_loops", fuse_loops,
+            "loop fusion: joins the loops of fused ops, their values in registers"),
+      // On the joined nest; the passes below work on the tile's loops.
       loops("tile_loops", tile_loops,
-            "cuts loops into register tiles, and moves those below the reduction"),
+            "splits loops into register tiles, and moves those below the reduction"),
+      // After tiling, which has put the tile's loops innermost, around one assignment each.
       loops("vectorize_loops", vectorize_loops, "turns a tile loop into the lanes of vectors"),
+      // Splits the reduction loops, which the passes above leave whole.
       loops("unroll_loops", unroll_loops, "writes out a few iterations of the reduction loops"),
+      // After tiling, which makes the outer loops that tasks consist of.
       loops("parallelize_loops", parallelize_loops,
-            "makes one parallel loop of the outermost loops"),
+            "multithreading: makes one parallel loop of the outermost loops"),
       // Clears up after the others: constant bounds, loops of one iteration, subscripts.
       loops("simplify_loops", simplify_loops,
             "drops loops of one iteration, simplifies bounds and subscripts"),

@@ -55,7 +55,7 @@ public:
     if (width <= 14 && by_rows && tile.vectors % 2 == 0 && machine_.wide_tiles)
       tile = {2, 14};
     const std::optional<int64_t> block = rows_first(node, conv, tile, width);
-    // Weights that come from beyond the cache for every few rows serve as many pixels as possible.
+    // Weights that every few rows fetch from memory again: the tile with the most pixels per load.
     constexpr int64_t few_rows = 4;
     if (block && *block <= few_rows && bytes(filter) > machine_.cache_bytes / 2 &&
         tile.vectors % 2 == 0 && pooled == 1 && machine_.wide_tiles)

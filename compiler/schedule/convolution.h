@@ -1,4 +1,4 @@
-// How a convolution is cut: a part of choose_schedule.
+// Schedules of convolutions: register tiles, unrolling, tasks. A part of choose_schedule.
 #pragma once
 
 #include "compiler/pass/pass_context.h"

@@ -1,4 +1,5 @@
-// How products of matrices are cut into register tiles: a part of choose_schedule.
+// Schedules of products of matrices: register tiles and blocks for the cache. A part of
+// choose_schedule.
 #pragma once
 
 #include "compiler/codegen/target/machine.h"

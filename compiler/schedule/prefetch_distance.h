@@ -1,15 +1,15 @@
-// When the weights of a kernel should be fetched before they are used.
+// How far ahead of their use the weights of a kernel are prefetched.
 #pragma once
 
 #include <cstdint>
 
 namespace cnnc {
 
-/// How many bytes ahead of their use weights should be fetched; 0: not at all. They come from
+/// The distance of the prefetch in bytes; 0: none. Weights come from
 /// beyond the second cache the first time that a kernel reads them, one cache line for the few
 /// operations that a line of them serves, and the processor alone does not fetch them early enough:
 /// 512 channels at 7x7 gain 20 to 40 %. Where every weight is read many times (`sweeps`), the
-/// fetches cost more than the first sweep gains: 28x28 loses 5 to 20 %.
+/// prefetches cost more than the first sweep gains: 28x28 loses 5 to 20 %.
 inline int64_t prefetch_distance(int64_t weight_bytes, int64_t sweeps) {
   constexpr int64_t first_level = 64 << 10, most_sweeps = 3, distance = 4096;
   return weight_bytes > first_level && sweeps <= most_sweeps ? distance : 0;

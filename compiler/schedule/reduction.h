@@ -1,4 +1,4 @@
-// How softmax, normalizations, sums and means are cut into vectors: a part of choose_schedule.
+// Schedules of reductions (softmax, norms, sums, means): lanes. A part of choose_schedule.
 #pragma once
 
 #include "compiler/codegen/target/machine.h"

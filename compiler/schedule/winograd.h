@@ -1,4 +1,4 @@
-// How a convolution with Winograd's method is cut: a part of choose_schedule.
+// Schedules of convolutions with Winograd's method. A part of choose_schedule.
 #pragma once
 
 #include "compiler/pass/pass_context.h"

@@ -1,4 +1,4 @@
-// Which values an index takes: the proof that accesses stay inside their buffers, and the ground
+// Range analysis of indices: the proof that accesses stay inside their buffers, and the ground
 // for dropping quotients and remainders that do nothing.
 //
 //   for oh in 0..28 {

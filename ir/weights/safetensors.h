@@ -1,8 +1,9 @@
 // The safetensors format: named tensors in one file, mapped into memory rather than read.
 //
 //   bytes 0..8     length of the header, little endian
-//   header         JSON: {"name": {"dtype": "F32", "shape": [6, 1, 5, 5], "data_offsets": [begin,
-//   end]}, ...} rest           the data; offsets count from here
+//   header         JSON: {"name": {"dtype": "F32", "shape": [6, 1, 5, 5],
+//                                  "data_offsets": [begin, end]}, ...}
+//   rest           the data; offsets count from here
 //
 // Method: https://github.com/huggingface/safetensors#format
 #pragma once
