@@ -4,7 +4,7 @@
 //   accesses    a pointer per stream: accesses to one buffer whose subscripts differ by constants
 //               share a phi that the loop steps by a constant; the differences become constant
 //               offsets
-//   reg         SSA values, one per element or per vector, with a phi in each loop that assigns them
+//   reg         SSA values, one per element or vector, with a phi in each loop that assigns them
 //   unroll      the body, once per iteration
 //   vector      one vector instruction per statement
 //   parallel    a function of its own, run through cnnc_parallel_for of the runtime

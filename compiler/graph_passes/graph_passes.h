@@ -1,5 +1,5 @@
 // The passes over the graph, one file each. Function = file = `--passes=name` = test.
-// A pass returns false after it has reported an error. compiler/pipeline/pipeline.cpp has their order.
+// A pass returns false after it has reported an error. compiler/pipeline/pipeline.cpp has the order.
 #pragma once
 
 #include "compiler/pass/pass_context.h"

@@ -30,8 +30,8 @@ PositionRange inner_positions(int64_t pad, int64_t stride, int64_t dilation, int
 bool skips_padding(const Conv2d &conv, const std::vector<int64_t> &input,
                    const std::vector<int64_t> &filter, const std::vector<int64_t> &output);
 
-/// What a convolution of an input with a filter reads around the input: with Winograd whole tiles of
-/// windows, which may go on behind the last result.
+/// What a convolution of an input with a filter reads around the input: with Winograd whole tiles
+/// of windows, which may go on behind the last result.
 Halo halo_of(const Conv2d &conv, const std::vector<int64_t> &input,
              const std::vector<int64_t> &filter, const std::vector<int64_t> &output);
 

@@ -6,8 +6,7 @@
 namespace cnnc {
 
 /// Moves the nest that reads a local buffer to the places where another nest stores its elements.
-/// For producers that are no plain nest over their result. Returns false, with the kernel as it was,
-/// when the two do not fit together.
+/// Returns false, with the kernel as it was, when the two do not fit together.
 ///
 ///   for t in 0..9 {                                      for t in 0..9 {
 ///     reg y: f32[2]; ...                                   reg y: f32[2]; ...

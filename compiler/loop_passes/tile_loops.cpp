@@ -1,6 +1,6 @@
 // Loop tiling for registers: splits loops as `tile` of the schedule says and computes a whole tile
-// at a time. Its loops move below the reduction, and each register becomes an array with one element
-// per iteration of the tile.
+// at a time. Its loops move below the reduction, and each register becomes an array with one
+// element per iteration of the tile.
 //
 //   kernel @example(x: f32[8, 10]) -> (y: f32[10]) schedule(tile=ow:4) {
 //     for ow in 0..10 {

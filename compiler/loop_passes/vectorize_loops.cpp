@@ -53,8 +53,8 @@ private:
     return false;
   }
 
-  /// The statements of one scope: its registers get a dimension of lanes, and its loops of this tile
-  /// become vectors.
+  /// The statements of one scope: its registers get a dimension of lanes, and its loops of this
+  /// tile become vectors.
   bool block(std::vector<Statement> &body) {
     for (Statement &statement : body)
       if (auto *reg = std::get_if<Register>(&statement.node); reg && !reg->in_memory)

@@ -1,5 +1,5 @@
 // A 3x3 convolution with Winograd's F(m x m, 3x3) (compiler/tensor/winograd.h). The result is split
-// into tiles of m x m, counted t = 0, 1 ... over the rows and columns of all images. Three steps, here
+// into tiles of m x m, counted t = 0, 1 ... over rows and columns of all images. Three steps, here
 // for m = 4:
 //
 //   scratch transformed: f32[6, 6, ..], products: f32[6, 6, ..]
@@ -16,7 +16,7 @@
 //
 // Which of the matrices are in memory at a time is up to the schedule's tiles:
 //   tb:28  the three steps for one block of 28 tiles after the other; threads share the blocks
-//   ob:1   the first step for all tiles, the others for one block of output channels after the other
+//   ob:1   the first step for all tiles, the others for one block of output channels at a time
 //   none   each step for all tiles and channels
 #include "compiler/tensor/winograd.h"
 #include "compiler/layout/halo.h"

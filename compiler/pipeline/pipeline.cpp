@@ -64,7 +64,7 @@ const std::vector<Pass> &table() {
       // After all rewrites, which leave their old values behind.
       graph("eliminate_dead_values", eliminate_dead_values,
             "dead code elimination: removes values that no output needs"),
-      // Before grouping and layouts: tiles of Winograd decide which pools fit and how wide halos are.
+      // Before grouping and layouts: Winograd's tiles decide which pools fit and how wide halos are.
       graph("choose_algorithms", choose_algorithms,
             "computes 3x3 convolutions with Winograd's method where that is faster"),
       // Grouping wants the final ops; layouts and schedules are decided per kernel.
@@ -78,7 +78,8 @@ const std::vector<Pass> &table() {
       graph("pack_weights", pack_weights,
             "lays constants out in the order in which kernels read them"),
       // Last on the graph: every value and its size is known.
-      graph("plan_memory", plan_memory, "allocates every value in the workspace", verify_memory_plan),
+      graph("plan_memory", plan_memory, "allocates every value in the workspace",
+            verify_memory_plan),
       // All decisions stand in the text; from here on they are only carried out.
       module("lower_loops", lower_loops, "writes every kernel as loops"),
       // Before tiling: one tile then covers the convolution and everything fused to it.

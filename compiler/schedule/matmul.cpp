@@ -15,8 +15,8 @@ struct Tile {
 
 /// The tile with the least time for loads per MAC: 1 / vectors for a, and 1 / rows for
 /// b, which takes longer where all `depth` rows of the tile's vectors do not stay in the first
-/// cache. A few vectors are split into equal tiles; of many, some may be one vector shorter, but then
-/// columns have to come first.
+/// cache. A few vectors are split into equal tiles; of many, some may be one vector shorter, but
+/// then columns have to come first.
 Tile best_tile(int64_t rows, int64_t vectors, int64_t depth, const Machine &machine) {
   constexpr int64_t most_vectors = 8, most_rows = 14;
   constexpr double far_load = 2.5, uneven = 1.15;

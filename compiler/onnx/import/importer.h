@@ -74,8 +74,8 @@ public:
   ValueId tensor(OnnxValue &value, const SourceRange &range);
   /// Whether a node that was imported has defined every output that is read; an error if not.
   bool has_computed_outputs(OnnxNode &node, const onnx::NodeProto &proto);
-  /// Imports the nodes of a graph that its outputs need. Values that could not be imported are marked
-  /// as failed; false when even the order makes no sense.
+  /// Imports the nodes of a graph that its outputs need. Values that could not be imported are
+  /// marked as failed; false when even the order makes no sense.
   bool import_nodes(const onnx::GraphProto &graph);
   /// The same for the graph of a branch, which sees all values that are known here, and whose
   /// values are known here from then on.
