@@ -87,12 +87,9 @@ public:
   }
   Field operator()(const GlobalAvgPool2d &) const { return whole({true, true}); }
   Field operator()(const Dense &) const { return whole({true, true}); }
-  Field operator()(const Unary &) const { return operand(0); }
+  Field operator()(const OfCategory<Category::elementwise> auto &) const { return joined(); }
   Field operator()(const BatchNorm &) const { return operand(0); }
   Field operator()(const Relayout &) const { return operand(0); }
-  Field operator()(const Binary &) const { return joined(); }
-  Field operator()(const Where &) const { return joined(); }
-  Field operator()(const Cast &) const { return operand(0); }
 
   /// Positions of the result do not follow a stride of whole numbers.
   Field operator()(const Resize2d &resize) const {
@@ -173,8 +170,7 @@ public:
     return field;
   }
 
-  Field operator()(const Reshape &) const { return irregular(operand(0)); }
-  Field operator()(const Flatten &) const { return irregular(operand(0)); }
+  Field operator()(const OfCategory<Category::view> auto &) const { return irregular(operand(0)); }
   Field operator()(const Expand &) const { return irregular(operand(0)); }
 
   Field operator()(const Transpose &transpose) const {
@@ -189,10 +185,7 @@ public:
   }
 
   Field operator()(const Call &) const { return std::nullopt; }
-  Field operator()(const Weight &) const { return std::nullopt; }
-  Field operator()(const Splat &) const { return std::nullopt; }
-  Field operator()(const Literal &) const { return std::nullopt; }
-  Field operator()(const Random &) const { return std::nullopt; }
+  Field operator()(const OfCategory<Category::constant> auto &) const { return std::nullopt; }
 
 private:
   const Field &operand(size_t index) const { return fields_[node_.operands[index]]; }
@@ -277,7 +270,7 @@ std::vector<Field> receptive_fields(const Graph &graph) {
     fields[graph.inputs[0]] = ReceptiveField{};
   for (const Node &node : graph.nodes)
     for (size_t i = 0; i < node.results.size(); ++i)
-      fields[node.results[i]] = std::visit(Step(graph, fields, node, i), node.op);
+      fields[node.results[i]] = match(node.op, Step(graph, fields, node, i));
   return fields;
 }
 

@@ -60,31 +60,41 @@ std::string spell_fused(const Node &node) {
   return info_of(node.op).name;
 }
 
+std::string algorithm_of_conv2d(const Graph &graph, const Conv2d &conv, const Node &node) {
+  if (conv.winograd > 0)
+    return fmt::format("winograd({})", conv.winograd);
+  if (conv.groups == 1)
+    return "direct";
+  bool one_each = conv.groups == graph.type(node.operands[0]).shape[1] &&
+                  conv.groups == graph.type(node.results[0]).shape[1];
+  return one_each ? "depthwise" : "grouped";
+}
+
 std::string algorithm_of(const Graph &graph, const Node &main) {
-  return std::visit(overloaded{[&](const Conv2d &conv) -> std::string {
-                                 if (conv.winograd > 0)
-                                   return fmt::format("winograd({})", conv.winograd);
-                                 if (conv.groups == 1)
-                                   return "direct";
-                                 bool one_each =
-                                     conv.groups == graph.type(main.operands[0]).shape[1] &&
-                                     conv.groups == graph.type(main.results[0]).shape[1];
-                                 return one_each ? "depthwise" : "grouped";
-                               },
-                               [](const Local2d &) -> std::string { return "direct"; },
-                               [](const ConvTranspose2d &) -> std::string { return "direct"; },
-                               [](const Dense &) -> std::string { return "dense"; },
-                               [](const MaxPool2d &) -> std::string { return "pool"; },
-                               [](const AvgPool2d &) -> std::string { return "pool"; },
-                               [](const GlobalAvgPool2d &) -> std::string { return "pool"; },
-                               [](const Unary &) -> std::string { return "elementwise"; },
-                               [](const Binary &) -> std::string { return "elementwise"; },
-                               [](const Where &) -> std::string { return "elementwise"; },
-                               [](const Cast &) -> std::string { return "elementwise"; },
-                               [](const Gather &) -> std::string { return "copy"; },
-                               [](const Relayout &) -> std::string { return "copy"; },
-                               [](const auto &) -> std::string { return "loops"; }},
-                    main.op);
+  if (const auto *conv = std::get_if<Conv2d>(&main.op))
+    return algorithm_of_conv2d(graph, *conv, main);
+  switch (category_of(main.op)) {
+  case Category::convolution:
+  case Category::transposed_convolution:
+    return "direct";
+  case Category::matrix_product:
+    return info_of(main.op).name;
+  case Category::pool:
+    return "pool";
+  case Category::elementwise:
+    return "elementwise";
+  case Category::movement:
+  case Category::internal:
+    return "copy";
+  case Category::constant:
+  case Category::max_position:
+  case Category::normalization:
+  case Category::reduction:
+  case Category::view:
+  case Category::resize:
+    return "loops";
+  }
+  return {};
 }
 
 std::string spell_tile(const Schedule &schedule) {

@@ -173,8 +173,7 @@ std::optional<Tensor> Constants::bytes_of(const Graph &graph, ValueId id,
     return graph.nodes[graph.value(value).producer];
   };
   ValueId source = id;
-  while (std::holds_alternative<Reshape>(producer(source).op) ||
-         std::holds_alternative<Flatten>(producer(source).op) ||
+  while (traits_of(producer(source).op).view == View::whole ||
          std::holds_alternative<Relayout>(producer(source).op))
     source = producer(source).operands[0];
   const Weight *weight = std::get_if<Weight>(&producer(source).op);

@@ -52,13 +52,6 @@ namespace cnnc {
 
 namespace {
 
-bool is_reshape(const Op &op) {
-  return std::holds_alternative<Reshape>(op) || std::holds_alternative<Flatten>(op);
-}
-bool is_cut(const Op &op) {
-  return std::holds_alternative<Split>(op) || std::holds_alternative<Slice>(op);
-}
-
 class Layouts {
 public:
   Layouts(Graph &graph, PassContext &context)
@@ -115,13 +108,17 @@ private:
   }
 
   void assign_view(NodeId id) {
-    const Op &op = graph_.nodes[id].op;
-    if (is_reshape(op))
+    switch (traits_of(graph_.nodes[id].op).view) {
+    case View::whole:
       graph_.nodes[id].operands[0] = pinned_plain(graph_.nodes[id].operands[0]);
-    else if (is_cut(op))
-      cut(id);
-    else if (std::holds_alternative<Concat>(op))
-      join(id);
+      break;
+    case View::cut:
+      return cut(id);
+    case View::joined:
+      return join(id);
+    case View::none:
+      break;
+    }
   }
 
   /// The value row-major without halo, and so it stays: a reshape shares its memory.
@@ -197,8 +194,8 @@ private:
     const std::vector<Block> blocks = type(whole).layout.blocks;
     auto fits = [&](ValueId id) {
       NodeId producer = graph_.values[id].producer;
-      bool written = producer != no_id && !constant(id) && !is_reshape(graph_.nodes[producer].op) &&
-                     !is_part(id);
+      bool written = producer != no_id && !constant(id) &&
+                     traits_of(graph_.nodes[producer].op).view != View::whole && !is_part(id);
       bool halo =
           type(id).layout.halo == type(whole).layout.halo || (takes_halo(id) && takes_halo(whole));
       return written && halo && type(id).layout.blocks == blocks;
@@ -218,7 +215,8 @@ private:
     std::vector<ValueId> members = groups_.members(value);
     return std::none_of(members.begin(), members.end(), [&](ValueId id) {
       NodeId producer = graph_.values[id].producer;
-      return producer == no_id || pinned_.contains(id) || is_reshape(graph_.nodes[producer].op);
+      return producer == no_id || pinned_.contains(id) ||
+             traits_of(graph_.nodes[producer].op).view == View::whole;
     });
   }
 
@@ -249,13 +247,11 @@ private:
       return connect(operand, input_blocks(operand, blocks, 1), halo);
     }
     // These read one element after the other, or vectors, from any layout.
-    if (std::holds_alternative<Transpose>(node.op) ||
-        std::holds_alternative<DepthToSpace>(node.op) ||
-        std::holds_alternative<SpaceToDepth>(node.op))
+    if (is_one_of<Transpose, DepthToSpace, SpaceToDepth>(node.op))
       return connect(operand, type(operand).layout.blocks, {});
     // A channel that is broadcast is read alone, wherever it lies.
     bool broadcast =
-        broadcasts(node.op) && shape(operand)[1] == 1 && shape(operand) != shape(result);
+        traits_of(node.op).broadcasts && shape(operand)[1] == 1 && shape(operand) != shape(result);
     return connect(operand, broadcast ? type(operand).layout.blocks : blocks, {});
   }
 
@@ -299,7 +295,7 @@ private:
   /// The value that a chain of reshapes looks at.
   ValueId reshape_root(ValueId value) const {
     NodeId producer = graph_.values[value].producer;
-    while (producer != no_id && is_reshape(graph_.nodes[producer].op)) {
+    while (producer != no_id && traits_of(graph_.nodes[producer].op).view == View::whole) {
       value = graph_.nodes[producer].operands[0];
       producer = graph_.values[value].producer;
     }
@@ -310,7 +306,7 @@ private:
   bool is_part(ValueId value) const {
     NodeId producer = graph_.values[value].producer;
     return parts_.contains(value) || (producer != no_id && graph_.nodes[producer].kernel == no_id &&
-                                      is_cut(graph_.nodes[producer].op));
+                                      traits_of(graph_.nodes[producer].op).view == View::cut);
   }
 
   /// An output is plain, written by kernels (a constant is copied), and shares its memory with no
@@ -353,7 +349,7 @@ private:
 
 bool assign_layouts(Graph &graph, PassContext &context) {
   bool assigned = std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const Node &node) {
-    return std::holds_alternative<Relayout>(node.op) || std::holds_alternative<Call>(node.op);
+    return category_of(node.op) == Category::internal;
   });
   for (const Value &value : graph.values)
     assigned = assigned || (value.type && !value.type->layout.plain());

@@ -45,49 +45,46 @@ public:
     Schedule schedule;
     const Node &anchor = graph_.nodes[members.front()];
     const TensorType &result = graph_.type(graph_.nodes[members.back()].results[0]);
-    std::visit(
-        overloaded{
-            [&](const Conv2d &) { schedule = schedule_convolution(graph_, members, machine_); },
-            [&](const Local2d &) { local(schedule); },
-            [&](const Dense &) { dense(schedule, result, graph_.type(anchor.operands[1])); },
-            [&](const MaxPool2d &op) { pool(schedule, op, op.dilation, members); },
-            [&](const AvgPool2d &op) {
-              pool(schedule, op, {1, 1}, members);
-            },
-            [&](const MaxPool2dIndices &) {
-              schedule.parallel = {"n", "c", "oh"};
-            },
-            [&](const GlobalAvgPool2d &) { global_pool(schedule, result); },
-            [&](const Unary &) { elementwise(schedule, result); },
-            [&](const Binary &) { elementwise(schedule, result); },
-            [&](const Where &) { elementwise(schedule, result); },
-            [&](const Cast &) { elementwise(schedule, result); },
-            [&](const Resize2d &) { resize(schedule, result); },
-            [&](const Gather &op) { gather(schedule, anchor, op); },
-            [&](const Concat &) { elementwise(schedule, result); },
-            [&](const Slice &) { elementwise(schedule, result); },
-            [&](const Pad &) { elementwise(schedule, result); },
-            [&](const Transpose &op) {
-              schedule = schedule_transpose(graph_.type(anchor.operands[0]), result, op, lanes_);
-            },
-            [&](const DepthToSpace &) {
-              schedule = schedule_pixels(result, result.shape[1], lanes_);
-            },
-            [&](const SpaceToDepth &) {
-              const int64_t channels = graph_.type(anchor.operands[0]).shape[1];
-              schedule = schedule_pixels(result, channels, lanes_);
-            },
-            [&](const Relayout &) { relayout(schedule, anchor); },
-            [&](const Matmul &) { schedule = matmul(anchor); },
-            [&](const Expand &) { elementwise(schedule, result); },
-            [&](const Lrn &) {
-              // Channels are summed over: lanes are other dimensions.
-              if (result.rank() > 2 && !blocked(result))
-                elementwise(schedule, result);
-            },
-            // Others, unless they are reductions: scalar loops as lowering makes them.
-            [&](const auto &) { reduction(schedule, members); }},
-        anchor.op);
+    match(
+        anchor.op,
+        [&](const Conv2d &) { schedule = schedule_convolution(graph_, members, machine_); },
+        [&](const Local2d &) { local(schedule); },
+        [&](const Dense &) { dense(schedule, result, graph_.type(anchor.operands[1])); },
+        [&](const Matmul &) { schedule = matmul(anchor); },
+        [&](const MaxPool2d &op) { pool(schedule, op, op.dilation, members); },
+        [&](const AvgPool2d &op) {
+          pool(schedule, op, {1, 1}, members);
+        },
+        [&](const GlobalAvgPool2d &) { global_pool(schedule, result); },
+        [&](const MaxPool2dIndices &) {
+          schedule.parallel = {"n", "c", "oh"};
+        },
+        [&](const OfCategory<Category::elementwise> auto &) { elementwise(schedule, result); },
+        [&](const OneOf<Concat, Slice, Pad, Expand> auto &) { elementwise(schedule, result); },
+        [&](const Gather &op) { gather(schedule, anchor, op); },
+        [&](const Transpose &op) {
+          schedule = schedule_transpose(graph_.type(anchor.operands[0]), result, op, lanes_);
+        },
+        [&](const DepthToSpace &) { schedule = schedule_pixels(result, result.shape[1], lanes_); },
+        [&](const SpaceToDepth &) {
+          const int64_t channels = graph_.type(anchor.operands[0]).shape[1];
+          schedule = schedule_pixels(result, channels, lanes_);
+        },
+        [&](const Resize2d &) { resize(schedule, result); },
+        [&](const Relayout &) { relayout(schedule, anchor); },
+        [&](const Lrn &) {
+          // Channels are summed over: lanes are other dimensions.
+          if (result.rank() > 2 && !blocked(result))
+            elementwise(schedule, result);
+        },
+        [&](const OneOf<LayerNorm, InstanceNorm, GroupNorm, Softmax, LogSoftmax> auto &) {
+          reduction(schedule, members);
+        },
+        [&](const OfCategory<Category::reduction> auto &) { reduction(schedule, members); },
+        // Scalar loops as lowering makes them.
+        [](const OneOf<ConvTranspose2d, MaxUnpool2d, BatchNorm, Split> auto &) {},
+        // In no kernel.
+        [](const OfCategory<Category::constant, Category::view> auto &) {}, [](const Call &) {});
     if (work(members) < parallel_threshold)
       schedule.parallel.clear();
     return schedule;

@@ -42,8 +42,7 @@ public:
 private:
   static bool is_layer(const Node &node) {
     return node.kernel == no_id && !node.operands.empty() &&
-           (std::holds_alternative<Conv2d>(node.op) || std::holds_alternative<Local2d>(node.op) ||
-            std::holds_alternative<Dense>(node.op));
+           traits_of(node.op).filter_channels >= 0;
   }
 
   bool constant_parameters(const Node &norm) const {
@@ -199,7 +198,8 @@ private:
   ValueId shaped_for_filter(ValueId vector) {
     size_t rank = graph_.type(layer().operands[1]).rank();
     std::vector<int64_t> shape(rank, 1);
-    shape[std::holds_alternative<Local2d>(layer().op) ? 2 : 0] = graph_.type(vector).shape[0];
+    shape[static_cast<size_t>(traits_of(layer().op).filter_channels)] =
+        graph_.type(vector).shape[0];
     return reshaped(vector, std::move(shape), graph_.values[vector].name + ".per_filter");
   }
 

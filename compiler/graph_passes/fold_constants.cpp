@@ -26,8 +26,6 @@ namespace {
 
 constexpr int64_t largest_folded = 64; // elements
 
-template <class... Ops> bool is(const Op &op) { return (std::holds_alternative<Ops>(op) || ...); }
-
 class ConstantFolder {
 public:
   explicit ConstantFolder(Graph &graph) : graph_(graph) {}
@@ -84,8 +82,8 @@ private:
   bool move_splat(NodeId id) {
     const Node &node = graph_.nodes[id];
     const Splat *first = source<Splat>(node.operands[0]);
-    if (!first ||
-        !is<Reshape, Flatten, Transpose, Slice, Concat, Pad, DepthToSpace, SpaceToDepth>(node.op))
+    const Category category = category_of(node.op);
+    if (!first || (category != Category::movement && category != Category::view))
       return false;
     double element = first->value;
     for (ValueId operand : node.operands)
@@ -101,7 +99,7 @@ private:
   /// An element-wise op on splats of any size, computed for one element.
   bool compute_splat(NodeId id) {
     const Node &node = graph_.nodes[id];
-    if (!is<Unary, Binary>(node.op) || !plain_f32(node.results[0]))
+    if (!is_formula(node.op) || !plain_f32(node.results[0]))
       return false;
     std::vector<Tensor> operands;
     for (ValueId operand : node.operands) {
@@ -121,12 +119,12 @@ private:
   /// Any op on small literals and splats.
   bool compute(NodeId id) {
     const Node &node = graph_.nodes[id];
-    if (is<Call, Relayout>(node.op) || !is_small(node.results[0]))
+    if (category_of(node.op) == Category::internal || !is_small(node.results[0]))
       return false;
     std::vector<Tensor> operands;
     for (ValueId operand : node.operands) {
       const Node *producer = producer_of(graph_, operand);
-      if (!producer || !is<Literal, Splat>(producer->op) || !is_small(operand))
+      if (!producer || !is_one_of<Literal, Splat>(producer->op) || !is_small(operand))
         return false;
       std::optional<Tensor> tensor = evaluate_one(producer->op, {}, graph_.type(operand));
       if (!tensor)

@@ -27,10 +27,11 @@ namespace cnnc {
 
 namespace {
 
-template <class... Ops> bool is(const Op &op) { return (std::holds_alternative<Ops>(op) || ...); }
-
-bool is_anchor(const Op &op) { return is<Conv2d, Local2d, Dense, Matmul>(op); }
-bool is_pool(const Op &op) { return is<MaxPool2d, AvgPool2d, GlobalAvgPool2d>(op); }
+/// Ops whose loops take along the element-wise ops behind them: sums in register tiles.
+bool is_anchor(const Op &op) {
+  return category_of(op) == Category::convolution || category_of(op) == Category::matrix_product;
+}
+bool is_elementwise(const Op &op) { return category_of(op) == Category::elementwise; }
 
 /// For each node the op through which everything passes on its way to the outputs of the model;
 /// no_id where there is none.
@@ -79,7 +80,7 @@ public:
     for (NodeId id = 0; id < node_count(); ++id)
       if (is_free(id) && !is_elementwise(op(id))) {
         start(id);
-        if (is_pool(op(id)))
+        if (category_of(op(id)) == Category::pool)
           take_unary_ops(id);
       }
     for (NodeId id = node_count(); id-- > 0;)
@@ -97,8 +98,8 @@ private:
   /// Does work and is in no kernel yet.
   bool is_free(NodeId id) const {
     const Node &node = graph_.nodes[id];
-    return node.kernel == no_id && !is<Call>(node.op) && !graph_.is_constant(node.results[0]) &&
-           !is_view(graph_, node);
+    return node.kernel == no_id && !std::holds_alternative<Call>(node.op) &&
+           !graph_.is_constant(node.results[0]) && !is_view(graph_, node);
   }
 
   /// A group that add_kernels() makes a kernel of. Groups are numbered behind the kernels there are.
@@ -191,7 +192,7 @@ private:
   /// of convolutions that leave out padding have one row, those of Winograd do where they cut the
   /// plane into equal parts.
   bool tiles_hold_windows(NodeId anchor) const {
-    if (is<Matmul>(op(anchor)))
+    if (std::holds_alternative<Matmul>(op(anchor)))
       return false;
     const auto *conv = std::get_if<Conv2d>(&op(anchor));
     if (!conv)
@@ -209,7 +210,8 @@ private:
   void take_unary_ops(NodeId tail) {
     KernelId kernel = graph_.nodes[tail].kernel;
     for (std::optional<NodeId> next = only_user(tail);
-         next && is<Unary>(op(*next)) && can_join(*next, tail); next = only_user(tail)) {
+         next && std::holds_alternative<Unary>(op(*next)) && can_join(*next, tail);
+         next = only_user(tail)) {
       graph_.nodes[*next].kernel = kernel;
       tail = *next;
     }

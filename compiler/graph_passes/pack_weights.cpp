@@ -58,8 +58,7 @@ private:
       if (kernel != no_id && graph_.nodes[id].kernel == kernel)
         members.push_back(id);
     for (NodeId id : members)
-      if (!std::holds_alternative<Unary>(graph_.nodes[id].op) &&
-          !std::holds_alternative<Binary>(graph_.nodes[id].op))
+      if (!is_formula(graph_.nodes[id].op))
         return false;
     for (NodeId id : members) {
       graph_.values[graph_.nodes[id].results[0]].type->layout.blocks = blocks;
@@ -76,13 +75,11 @@ private:
     const Node &node = graph_.nodes[id];
     ValueId operand = node.operands[index];
     bool filter =
-        index == 1 &&
-        (std::holds_alternative<Conv2d>(node.op) || std::holds_alternative<Local2d>(node.op) ||
-         std::holds_alternative<Dense>(node.op) ||
-         (std::holds_alternative<Matmul>(node.op) && graph_.is_constant(operand)));
+        index == 1 && (traits_of(node.op).filter_channels >= 0 ||
+                       (std::holds_alternative<Matmul>(node.op) && graph_.is_constant(operand)));
     if (type(operand).layout.blocks.empty() && filter)
       return filter_layout(node, blocked);
-    bool activation = index == 0 && !broadcasts(node.op);
+    bool activation = index == 0 && !traits_of(node.op).broadcasts;
     if (activation || !blocked || !type(operand).layout.blocks.empty())
       return {};
     return {channel_blocks(node, operand, result), {}};
@@ -131,7 +128,7 @@ private:
   /// The bias of a convolution counts channels in its dimension 0, others are broadcast (NumPy).
   std::vector<Block> channel_blocks(const Node &node, ValueId operand, const TensorType &result) {
     const std::vector<int64_t> &shape = type(operand).shape;
-    bool bias = !broadcasts(node.op);
+    bool bias = !traits_of(node.op).broadcasts;
     int64_t axis =
         bias ? 0 : 1 - (static_cast<int64_t>(result.rank()) - static_cast<int64_t>(shape.size()));
     bool per_channel = axis >= 0 && axis < static_cast<int64_t>(shape.size()) &&

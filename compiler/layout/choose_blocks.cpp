@@ -20,32 +20,36 @@ public:
     // pack_weights lays out filters.
     if (shape(first.results[0]).size() != 4 || computes_filter(graph_, members))
       return {};
-    bool blocked =
-        std::visit(overloaded{[&](const Conv2d &conv) { return blocks_convolution(first, conv); },
-                              [&](const Local2d &) { return true; },
-                              [&](const Concat &concat) { return blocks_concat(first, concat); },
-                              [&](const MaxPool2d &) { return blocks_pool(first); },
-                              [&](const AvgPool2d &) { return blocks_pool(first); },
-                              [&](const GlobalAvgPool2d &) { return blocks_pool(first); },
-                              [&](const Resize2d &) { return blocks_pool(first); },
-                              [&](const DepthToSpace &op) { return blocks_shuffle(first, op); },
-                              [&](const SpaceToDepth &) { return blocks_space_to_depth(first); },
-                              [&](const Pad &pad) { return blocks_pad(first, pad); },
-                              [&](const Transpose &op) { return blocks_transpose(first, op); },
-                              [&](const Unary &) { return blocks_elementwise(members); },
-                              [&](const Binary &) { return blocks_elementwise(members); },
-                              [&](const Where &) { return blocks_elementwise(members); },
-                              [&](const Cast &) { return blocks_elementwise(members); },
-                              // Sums of planes are sums of vectors of channels.
-                              [&](const InstanceNorm &) { return is_blocked(first.operands[0]); },
-                              [&](const GroupNorm &norm) { return blocks_groups(first, norm); },
-                              [](const auto &) { return false; }},
-                   first.op);
+    bool blocked = can_be_blocked(first, members);
     return blocked && finite_in_padding(members) ? std::vector<Block>{{1, lanes_}}
                                                  : std::vector<Block>{};
   }
 
 private:
+  /// Whether the result of a kernel can lie in blocks, and its operands are such that it should.
+  bool can_be_blocked(const Node &first, const std::vector<NodeId> &members) {
+    return match(
+        first.op, [&](const Conv2d &conv) { return blocks_convolution(first, conv); },
+        [](const Local2d &) { return true; },
+        [&](const OfCategory<Category::pool, Category::resize> auto &) {
+          return blocks_pool(first);
+        },
+        [&](const OfCategory<Category::elementwise> auto &) { return blocks_elementwise(members); },
+        [&](const Concat &concat) { return blocks_concat(first, concat); },
+        [&](const DepthToSpace &op) { return blocks_shuffle(first, op); },
+        [&](const SpaceToDepth &) { return blocks_space_to_depth(first); },
+        [&](const Pad &pad) { return blocks_pad(first, pad); },
+        [&](const Transpose &op) { return blocks_transpose(first, op); },
+        [](const OneOf<Split, Slice, Expand, Gather> auto &) { return false; },
+        // Sums of planes are sums of vectors of channels.
+        [&](const InstanceNorm &) { return is_blocked(first.operands[0]); },
+        [&](const GroupNorm &norm) { return blocks_groups(first, norm); },
+        [](const OneOf<BatchNorm, LayerNorm, Lrn, Softmax, LogSoftmax> auto &) { return false; },
+        [](const OfCategory<Category::constant, Category::transposed_convolution,
+                            Category::matrix_product, Category::max_position, Category::reduction,
+                            Category::view, Category::internal> auto &) { return false; });
+  }
+
   const std::vector<int64_t> &shape(ValueId id) const { return graph_.type(id).shape; }
   bool is_blocked(ValueId id) const { return graph_.type(id).layout.block_of(1) > 1; }
   bool whole_blocks(int64_t channels) const { return channels % lanes_ == 0; }
@@ -95,10 +99,7 @@ private:
   /// From channels last to channels first, for ops that want them in blocks.
   bool blocks_transpose(const Node &node, const Transpose &op) {
     auto wants_blocks = [&](const Node &user) {
-      return std::holds_alternative<Conv2d>(user.op) ||
-             std::holds_alternative<MaxPool2d>(user.op) ||
-             std::holds_alternative<AvgPool2d>(user.op) ||
-             std::holds_alternative<GlobalAvgPool2d>(user.op);
+      return std::holds_alternative<Conv2d>(user.op) || category_of(user.op) == Category::pool;
     };
     bool wanted = false;
     for (const Node &user : graph_.nodes)
@@ -140,8 +141,7 @@ private:
 
 bool computes_filter(const Graph &graph, const std::vector<NodeId> &members) {
   const Node &last = graph.nodes[members.back()];
-  return (std::holds_alternative<Unary>(last.op) || std::holds_alternative<Binary>(last.op)) &&
-         reader_of_filter(graph, last.results[0]).has_value();
+  return is_formula(last.op) && reader_of_filter(graph, last.results[0]).has_value();
 }
 
 std::vector<Block> choose_blocks(const Graph &graph, const Machine &machine,

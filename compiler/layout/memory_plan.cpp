@@ -84,7 +84,7 @@ bool may_work_in_place(const Graph &graph, const Execution &execution, uint32_t 
   bool found = false;
   for (NodeId id : execution.steps[step]) {
     const Node &node = graph.nodes[id];
-    bool elementwise = is_elementwise(node.op);
+    bool elementwise = category_of(node.op) == Category::elementwise;
     bool call = calls && std::holds_alternative<Call>(node.op);
     ValueId result = node.results[0];
     bool other = result != output && execution.crosses[result];

@@ -57,25 +57,26 @@ std::optional<std::vector<int64_t>> reshaped_offset(const Graph &graph, const No
   return plain ? std::optional(std::vector<int64_t>{0}) : std::nullopt;
 }
 
+template <class T, View view>
+concept ViewOf = T::traits.view == view;
+
 /// For a view: the offset of each part in the whole. The parts of a concat are its operands, those
 /// of other views their results.
 std::optional<std::vector<int64_t>> view_offsets(const Graph &graph, const Node &node) {
   using Offsets = std::optional<std::vector<int64_t>>;
   if (node.kernel != no_id)
     return std::nullopt;
-  return std::visit(overloaded{[&](const Reshape &) { return reshaped_offset(graph, node); },
-                               [&](const Flatten &) { return reshaped_offset(graph, node); },
-                               [&](const Concat &concat) {
-                                 return offsets_of_parts(graph, graph.type(node.results[0]),
-                                                         node.operands, concat.axis);
-                               },
-                               [&](const Split &split) {
-                                 return offsets_of_parts(graph, graph.type(node.operands[0]),
-                                                         node.results, split.axis);
-                               },
-                               [&](const Slice &slice) { return cut_offsets(graph, node, slice); },
-                               [](const auto &) { return Offsets(); }},
-                    node.op);
+  return match(
+      node.op,
+      [&](const ViewOf<View::whole> auto &) -> Offsets { return reshaped_offset(graph, node); },
+      [&](const Concat &concat) -> Offsets {
+        return offsets_of_parts(graph, graph.type(node.results[0]), node.operands, concat.axis);
+      },
+      [&](const Split &split) -> Offsets {
+        return offsets_of_parts(graph, graph.type(node.operands[0]), node.results, split.axis);
+      },
+      [&](const Slice &slice) -> Offsets { return cut_offsets(graph, node, slice); },
+      [](const ViewOf<View::none> auto &) -> Offsets { return std::nullopt; });
 }
 
 } // namespace
@@ -111,7 +112,7 @@ std::vector<Place> places_of_values(const Graph &graph) {
     std::optional<std::vector<int64_t>> offsets = view_offsets(graph, node);
     if (!offsets || graph.is_constant(node.results[0]))
       continue;
-    if (!std::holds_alternative<Concat>(node.op)) {
+    if (traits_of(node.op).view != View::joined) {
       for (size_t i = 0; i < node.results.size(); ++i)
         links[node.results[i]] = {node.operands[0], (*offsets)[i]};
       continue;
@@ -135,7 +136,7 @@ std::vector<Place> places_of_values(const Graph &graph) {
 
 std::optional<size_t> misplaced_part(const Graph &graph, const std::vector<Place> &places,
                                      const Node &node) {
-  if (!std::holds_alternative<Concat>(node.op))
+  if (traits_of(node.op).view != View::joined)
     return std::nullopt;
   std::optional<std::vector<int64_t>> offsets = view_offsets(graph, node);
   const Place &whole = places[node.results[0]];

@@ -122,19 +122,28 @@ bool Lowering::error(std::string message) {
   return false;
 }
 
+namespace {
+
+/// Ops with a function lower() in lowering.h.
+template <class T>
+concept Lowered = requires(const T &op, Lowering &lowering) {
+  cnnc::lower(op, lowering);
+};
+
+} // namespace
+
 bool Lowering::lower(const Node &node) {
   node_ = &node;
-  return std::visit(
-      overloaded{[&](const auto &op) { return cnnc::lower(op, *this); },
-                 // Views have no kernel, constants are evaluated by the compiler.
-                 [&](const Reshape &) { return error("internal error: a view in a kernel"); },
-                 [&](const Flatten &) { return error("internal error: a view in a kernel"); },
-                 [&](const Call &) { return error("internal error: a call in a kernel"); },
-                 [&](const Weight &) { return error("internal error: a constant in a kernel"); },
-                 [&](const Splat &) { return error("internal error: a constant in a kernel"); },
-                 [&](const Literal &) { return error("internal error: a constant in a kernel"); },
-                 [&](const Random &) { return error("internal error: a constant in a kernel"); }},
-      node.op);
+  return match(
+      node.op, [&](const Lowered auto &op) { return cnnc::lower(op, *this); },
+      // Views have no kernel, constants are evaluated by the compiler.
+      [&](const OfCategory<Category::view> auto &) {
+        return error("internal error: a view in a kernel");
+      },
+      [&](const Call &) { return error("internal error: a call in a kernel"); },
+      [&](const OfCategory<Category::constant> auto &) {
+        return error("internal error: a constant in a kernel");
+      });
 }
 
 std::vector<int64_t> loop_extents(const TensorType &type) {

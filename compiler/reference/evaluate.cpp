@@ -5,6 +5,16 @@
 
 namespace cnnc {
 
+namespace {
+
+/// Ops with a function compute() in compute.h.
+template <class T>
+concept Computed = requires(const T &op) {
+  reference::compute(op, {}, {});
+};
+
+} // namespace
+
 std::optional<std::vector<Tensor>> evaluate(const Op &op,
                                             const std::vector<const Tensor *> &operands,
                                             const std::vector<TensorType> &result_types,
@@ -15,13 +25,12 @@ std::optional<std::vector<Tensor>> evaluate(const Op &op,
         fmt::format("'{}' can't be computed by the reference: {}", info_of(op).name, why));
     return std::nullopt;
   };
-  return std::visit(
-      overloaded{[&](const Weight &) { return without_value("its value is in a file"); },
-                 [&](const Call &) { return without_value("its kernel is in the loops text"); },
-                 [&](const auto &concrete) -> Result {
-                   return reference::compute(concrete, operands, result_types);
-                 }},
-      op);
+  return match(
+      op, [&](const Weight &) { return without_value("its value is in a file"); },
+      [&](const Call &) { return without_value("its kernel is in the loops text"); },
+      [&](const Computed auto &concrete) -> Result {
+        return reference::compute(concrete, operands, result_types);
+      });
 }
 
 } // namespace cnnc

@@ -100,7 +100,7 @@ void Graph::update_constant(NodeId changed) {
 }
 
 bool computes_constant(const Graph &graph, const Node &node) {
-  if (is_constant_source(node.op))
+  if (category_of(node.op) == Category::constant)
     return true;
   return !node.operands.empty() && node.kernel == no_id && !std::holds_alternative<Call>(node.op) &&
          std::all_of(node.operands.begin(), node.operands.end(),

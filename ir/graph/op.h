@@ -1,8 +1,7 @@
 // THE list of ops, and what the parser, the printer and the documentation know about each.
 //
-// To add one: a struct in ops/, its name in `Op` below; the build then stops until its reference,
-// its cost and its lowering exist. An element-wise op is one more row in ops/elementwise.cpp
-// instead.
+// To add one: a struct in ops/ and its name in `Op` below. The build then names each further place
+// (ir/README.md, "An op more"). An element-wise op is one more row in ops/elementwise.cpp instead.
 #pragma once
 
 #include "ir/graph/ops/constants.h"
@@ -68,15 +67,43 @@ const OpInfo &info_of(const Op &op);
 /// Checks an op against its operands and computes the types of its results.
 InferredTypes infer(const Op &op, InferContext &context);
 
+const OpTraits &traits_of(const Op &op);
+inline Category category_of(const Op &op) { return traits_of(op).category; }
+
+template <class... Ops> bool is_one_of(const Op &op) {
+  return (std::holds_alternative<Ops>(op) || ...);
+}
+
+/// True for the element-wise ops that are a formula of f32, with a row in a table.
+bool is_formula(const Op &op);
+
 template <class... Cases> struct overloaded : Cases... { using Cases::operator()...; };
 
-/// True for ops that compute each element of the result from one element of each operand.
-bool is_elementwise(const Op &op);
+// Parameters of cases that several ops share: `const OfCategory<Category::pool> auto &`.
+template <class T, Category... categories>
+concept OfCategory = ((T::traits.category == categories) || ...);
+template <class T, class... Ops>
+concept OneOf = (std::is_same_v<T, Ops> || ...);
 
-/// True for element-wise ops whose operands are broadcast (NumPy).
-bool broadcasts(const Op &op);
+/// The type of the op stands in the error: "due to requirement 'has_case<cnnc::Hardmax>(exists)'".
+template <class T> constexpr bool has_case(bool exists) { return exists; }
+template <class T, class Cases> struct CaseOf {
+  static constexpr bool exists = std::is_invocable_v<const Cases &, const T &>;
+  static_assert(has_case<T>(exists), "this op needs a case where match() is called");
+};
+template <class Op, class Cases> struct CasesOf;
+template <class... Ops, class Cases>
+struct CasesOf<std::variant<Ops...>, Cases> : CaseOf<Ops, Cases>... {
+  static constexpr bool exist = (CaseOf<Ops, Cases>::exists && ...);
+};
 
-/// True for weight, splat, literal and random.
-bool is_constant_source(const Op &op);
+/// Calls the case of an op: that for its type, or for a set of types. What decides something about
+/// ops goes through here, without a case for all others, so that the build names the decisions that
+/// a new op needs.
+template <class... Cases> decltype(auto) match(const Op &op, const Cases &...cases) {
+  using All = overloaded<Cases...>;
+  if constexpr (CasesOf<Op, All>::exist)
+    return std::visit(All{cases...}, op);
+}
 
 } // namespace cnnc

@@ -126,49 +126,21 @@ const OpInfo *find_op(std::string_view name) {
 
 const OpInfo &info_of(const Op &op) { return *find_op(name_of_op(op)); }
 
-namespace {
-
-/// Whether an op means something for tensors without elements: those that move elements and the
-/// element-wise ones.
-bool takes_empty(const Op &op) {
-  return std::visit(
-      []<class T>(const T &) {
-        return std::is_same_v<T, Unary> || std::is_same_v<T, Binary> || std::is_same_v<T, Where> ||
-               std::is_same_v<T, Cast> || std::is_same_v<T, Concat> || std::is_same_v<T, Split> ||
-               std::is_same_v<T, Slice> || std::is_same_v<T, Pad> || std::is_same_v<T, Reshape> ||
-               std::is_same_v<T, Flatten> || std::is_same_v<T, Transpose> ||
-               std::is_same_v<T, Expand>;
-      },
-      op);
+const OpTraits &traits_of(const Op &op) {
+  return std::visit([]<class T>(const T &) -> const OpTraits & { return T::traits; }, op);
 }
 
-} // namespace
+bool is_formula(const Op &op) {
+  return std::holds_alternative<Unary>(op) || std::holds_alternative<Binary>(op);
+}
 
 InferredTypes infer(const Op &op, InferContext &context) {
   for (size_t i = 0; i < context.operand_count(); ++i)
-    if (is_empty(context.operand(i)) && !takes_empty(op))
+    if (is_empty(context.operand(i)) && !traits_of(op).takes_empty)
       return context.error_at_operand(i,
                                       fmt::format("{} needs elements, and {} has none",
                                                   info_of(op).name, to_string(context.operand(i))));
   return std::visit([&](const auto &o) { return o.infer(context); }, op);
-}
-
-bool is_elementwise(const Op &op) {
-  return std::holds_alternative<Unary>(op) || std::holds_alternative<Binary>(op) ||
-         std::holds_alternative<Where>(op) || std::holds_alternative<Cast>(op);
-}
-
-bool broadcasts(const Op &op) {
-  return std::holds_alternative<Binary>(op) || std::holds_alternative<Where>(op);
-}
-
-bool is_constant_source(const Op &op) {
-  return std::visit(
-      []<class T>(const T &) {
-        return std::is_same_v<T, Weight> || std::is_same_v<T, Splat> ||
-               std::is_same_v<T, Literal> || std::is_same_v<T, Random>;
-      },
-      op);
 }
 
 } // namespace cnnc

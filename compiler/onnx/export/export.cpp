@@ -88,7 +88,8 @@ void add_outputs(const Graph &graph, NodeBuilder &builder, onnx::GraphProto &res
   for (ValueId id : graph.outputs) {
     const Value &value = graph.value(id);
     std::string name = value.name;
-    bool computed = value.producer != no_id && !is_constant_source(graph.nodes[value.producer].op);
+    bool computed = value.producer != no_id &&
+                    category_of(graph.nodes[value.producer].op) != Category::constant;
     if (!computed || !returned.insert(name).second) {
       name = builder.fresh_name(name + ".out");
       builder.add("Identity", {value.name}, {name});
@@ -119,7 +120,7 @@ std::optional<OnnxExport> OnnxExport::create(const Graph &graph, const Constants
   for (ValueId id : graph.inputs)
     add_value_info(*onnx_graph.add_input(), graph.value(id).name, graph.type(id));
   for (const Node &node : graph.nodes) {
-    if (is_constant_source(node.op))
+    if (category_of(node.op) == Category::constant)
       continue;
     [[maybe_unused]] bool added = add_onnx_nodes(builder, graph, node);
     assert(added && "calls have been reported");
@@ -136,7 +137,7 @@ std::optional<OnnxExport> OnnxExport::create(const Graph &graph, const Constants
 bool OnnxExport::add_constants(Diagnostics &diagnostics) {
   std::optional<int64_t> end = 0;
   for (const Node &node : graph_->nodes) {
-    if (!is_constant_source(node.op))
+    if (category_of(node.op) != Category::constant)
       continue;
     int64_t bytes = byte_size(graph_->type(node.results[0])).value_or(INT64_MAX);
     Stored stored{node.results[0], static_cast<uint64_t>(bytes), std::nullopt};

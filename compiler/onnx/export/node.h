@@ -56,10 +56,7 @@ public:
   bool add(const Relayout &) { return same("Identity"); }
   bool add(const Call &) { return false; }
   // Sources of constants are initializers, not nodes.
-  bool add(const Weight &) { return false; }
-  bool add(const Splat &) { return false; }
-  bool add(const Literal &) { return false; }
-  bool add(const Random &) { return false; }
+  bool add(const OfCategory<Category::constant> auto &) { return false; }
 
 private:
   /// A node from the op's operands to its results.

@@ -3,6 +3,7 @@
 
 #include "ir/graph/ops/attribute.h"
 #include "ir/graph/ops/infer_context.h"
+#include "ir/graph/ops/op_traits.h"
 
 namespace cnnc {
 
@@ -11,6 +12,7 @@ struct Weight {
   static constexpr std::string_view name = "weight";
   static constexpr std::string_view operands = "";
   static constexpr std::string_view summary = "a tensor by name from the model's .safetensors file";
+  static constexpr OpTraits traits = {.category = Category::constant};
   static constexpr size_t positional = 1; // attributes spelt without their name
   std::string key;
   static constexpr auto attributes() { return std::tuple{Attribute{"name", &Weight::key, true}}; }
@@ -22,6 +24,7 @@ struct Splat {
   static constexpr std::string_view name = "splat";
   static constexpr std::string_view operands = "";
   static constexpr std::string_view summary = "every element has this value";
+  static constexpr OpTraits traits = {.category = Category::constant};
   static constexpr size_t positional = 1;
   double value = 0;
   static constexpr auto attributes() { return std::tuple{Attribute{"value", &Splat::value, true}}; }
@@ -33,6 +36,7 @@ struct Literal {
   static constexpr std::string_view name = "literal";
   static constexpr std::string_view operands = "";
   static constexpr std::string_view summary = "the elements listed, in row-major order";
+  static constexpr OpTraits traits = {.category = Category::constant};
   static constexpr size_t positional = 1;
   std::vector<double> values;
   static constexpr auto attributes() {
@@ -54,6 +58,7 @@ struct Random {
   static constexpr std::string_view operands = "";
   static constexpr std::string_view summary =
       "reproducible random elements: random(seed, he) or random(seed, uniform)";
+  static constexpr OpTraits traits = {.category = Category::constant};
   static constexpr size_t positional = 2;
   int64_t seed = 0;
   RandomKind kind = RandomKind::he;

@@ -142,4 +142,33 @@ InferredTypes Dense::infer(InferContext &context) const {
   return one_result(context, context.operand(0), {input[0], weight[0]});
 }
 
+namespace {
+
+/// Every element of `sums` takes all elements of a filter behind its first dimensions.
+std::optional<int64_t> macs_of_sums(const TensorType &sums, const TensorType &filter,
+                                    size_t dimensions) {
+  std::vector<int64_t> loops = sums.shape;
+  loops.insert(loops.end(), filter.shape.begin() + static_cast<std::ptrdiff_t>(dimensions),
+               filter.shape.end());
+  return element_count(loops);
+}
+
+} // namespace
+
+std::optional<int64_t> Conv2d::macs(const OperandTypes &operands, const TensorType &result) {
+  return macs_of_sums(result, *operands[1], 1);
+}
+
+std::optional<int64_t> ConvTranspose2d::macs(const OperandTypes &operands, const TensorType &) {
+  return macs_of_sums(*operands[0], *operands[1], 1);
+}
+
+std::optional<int64_t> Local2d::macs(const OperandTypes &operands, const TensorType &result) {
+  return macs_of_sums(result, *operands[1], 3);
+}
+
+std::optional<int64_t> Dense::macs(const OperandTypes &operands, const TensorType &result) {
+  return macs_of_sums(result, *operands[1], 1);
+}
+
 } // namespace cnnc

@@ -3,6 +3,7 @@
 
 #include "ir/graph/ops/attribute.h"
 #include "ir/graph/ops/infer_context.h"
+#include "ir/graph/ops/op_traits.h"
 
 namespace cnnc {
 
@@ -14,6 +15,8 @@ struct Conv2d {
   static constexpr std::string_view operands = "input, filter, bias?";
   static constexpr std::string_view summary =
       "2-D convolution: input [n, ic, h, w], filter [oc, ic / groups, kh, kw], bias [oc]";
+  static constexpr OpTraits traits = {
+      .category = Category::convolution, .parameters = {1, 3}, .filter_channels = 0};
   std::array<int64_t, 2> stride = {1, 1};
   std::array<int64_t, 4> pad = {}; // top, left, bottom, right
   std::array<int64_t, 2> dilation = {1, 1};
@@ -29,6 +32,7 @@ struct Conv2d {
                       Attribute{"winograd", &Conv2d::winograd}};
   }
   InferredTypes infer(InferContext &) const;
+  static std::optional<int64_t> macs(const OperandTypes &, const TensorType &result);
 };
 
 /// Transposed convolution, as in ONNX: conv2d run backwards. Input [n, ic, h, w], filter [ic, oc /
@@ -40,6 +44,8 @@ struct ConvTranspose2d {
   static constexpr std::string_view operands = "input, filter, bias?";
   static constexpr std::string_view summary =
       "conv2d backwards: input [n, ic, h, w], filter [ic, oc / groups, kh, kw], bias [oc]";
+  static constexpr OpTraits traits = {.category = Category::transposed_convolution,
+                                      .parameters = {1, 3}};
   std::array<int64_t, 2> stride = {1, 1};
   std::array<int64_t, 4> pad = {}; // top, left, bottom, right: cut off the output
   std::array<int64_t, 2> dilation = {1, 1};
@@ -53,6 +59,7 @@ struct ConvTranspose2d {
                       Attribute{"output_padding", &ConvTranspose2d::output_padding}};
   }
   InferredTypes infer(InferContext &) const;
+  static std::optional<int64_t> macs(const OperandTypes &, const TensorType &result);
 };
 
 /// Locally connected layer: a convolution whose filters are not shared between positions. Input
@@ -62,6 +69,8 @@ struct Local2d {
   static constexpr std::string_view operands = "input, filter, bias?";
   static constexpr std::string_view summary =
       "convolution with unshared weights: filter [oh, ow, oc, ic, kh, kw], bias [oc, oh, ow]";
+  static constexpr OpTraits traits = {
+      .category = Category::convolution, .parameters = {1, 3}, .filter_channels = 2};
   std::array<int64_t, 2> stride = {1, 1};
   std::array<int64_t, 4> pad = {};
   std::array<int64_t, 2> dilation = {1, 1};
@@ -70,6 +79,7 @@ struct Local2d {
                       Attribute{"dilation", &Local2d::dilation}};
   }
   InferredTypes infer(InferContext &) const;
+  static std::optional<int64_t> macs(const OperandTypes &, const TensorType &result);
 };
 
 /// Fully connected: output[n, oc] = bias[oc] + sum over ic of input[n, ic] * weight[oc, ic].
@@ -78,8 +88,11 @@ struct Dense {
   static constexpr std::string_view operands = "input, weight, bias?";
   static constexpr std::string_view summary =
       "fully connected: input [n, ic], weight [oc, ic], bias [oc]";
+  static constexpr OpTraits traits = {
+      .category = Category::matrix_product, .parameters = {1, 3}, .filter_channels = 0};
   static constexpr auto attributes() { return std::tuple<>{}; }
   InferredTypes infer(InferContext &) const;
+  static std::optional<int64_t> macs(const OperandTypes &, const TensorType &result);
 };
 
 } // namespace cnnc

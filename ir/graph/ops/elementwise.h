@@ -3,6 +3,7 @@
 
 #include "ir/graph/ops/attribute.h"
 #include "ir/graph/ops/infer_context.h"
+#include "ir/graph/ops/op_traits.h"
 
 #include <span>
 
@@ -89,6 +90,7 @@ const BinaryRow &row_of(BinaryKind kind);
 
 /// One operand, same shape out. `parameters` in the order of the table's row.
 struct Unary {
+  static constexpr OpTraits traits = {.category = Category::elementwise, .takes_empty = true};
   UnaryKind kind = UnaryKind::relu;
   std::array<double, 2> parameters = {};
   InferredTypes infer(InferContext &) const;
@@ -96,6 +98,10 @@ struct Unary {
 
 /// Two operands with NumPy broadcasting.
 struct Binary {
+  static constexpr OpTraits traits = {.category = Category::elementwise,
+                                      .broadcasts = true,
+                                      .takes_empty = true,
+                                      .parameters = {0, 2}};
   BinaryKind kind = BinaryKind::add;
   InferredTypes infer(InferContext &) const;
 };
@@ -105,6 +111,10 @@ struct Where {
   static constexpr std::string_view name = "where";
   static constexpr std::string_view operands = "condition, a, b";
   static constexpr std::string_view summary = "condition ? a : b, with broadcasting";
+  static constexpr OpTraits traits = {.category = Category::elementwise,
+                                      .broadcasts = true,
+                                      .takes_empty = true,
+                                      .parameters = {1, 3}};
   static constexpr auto attributes() { return std::tuple<>{}; }
   InferredTypes infer(InferContext &) const;
 };
@@ -122,6 +132,7 @@ struct Cast {
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary =
       "another element type: towards zero and saturating, to bool x != 0";
+  static constexpr OpTraits traits = {.category = Category::elementwise, .takes_empty = true};
   CastType to = CastType::f32;
   static constexpr auto attributes() { return std::tuple{Attribute{"to", &Cast::to, true}}; }
   DType dtype() const;

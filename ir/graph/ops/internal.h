@@ -3,6 +3,7 @@
 
 #include "ir/graph/ops/attribute.h"
 #include "ir/graph/ops/infer_context.h"
+#include "ir/graph/ops/op_traits.h"
 
 namespace cnnc {
 
@@ -12,6 +13,7 @@ struct Relayout {
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary =
       "the same elements in the memory layout of the result type (inserted by assign_layouts)";
+  static constexpr OpTraits traits = {.category = Category::internal};
   static constexpr auto attributes() { return std::tuple<>{}; }
   InferredTypes infer(InferContext &) const;
 };
@@ -22,6 +24,7 @@ struct Call {
   static constexpr std::string_view operands = "inputs...";
   static constexpr std::string_view summary =
       "runs a kernel of the loops text (made by lower_loops)";
+  static constexpr OpTraits traits = {.category = Category::internal};
   static constexpr size_t positional = 1;
   std::string kernel;
   static constexpr auto attributes() {

@@ -37,4 +37,10 @@ InferredTypes Matmul::infer(InferContext &context) const {
   return one_result(context, a.has_symbolic_batch() ? a : b, std::move(*shape));
 }
 
+std::optional<int64_t> Matmul::macs(const OperandTypes &operands, const TensorType &result) {
+  std::vector<int64_t> loops = result.shape;
+  loops.push_back(operands[0]->shape.back());
+  return element_count(loops);
+}
+
 } // namespace cnnc

@@ -3,6 +3,7 @@
 
 #include "ir/graph/ops/attribute.h"
 #include "ir/graph/ops/infer_context.h"
+#include "ir/graph/ops/op_traits.h"
 
 namespace cnnc {
 
@@ -14,8 +15,10 @@ struct Matmul {
   static constexpr std::string_view operands = "a, b";
   static constexpr std::string_view summary =
       "matrix product of [..., i, k] and [..., k, j], the dimensions in front broadcast";
+  static constexpr OpTraits traits = {.category = Category::matrix_product, .parameters = {0, 2}};
   static constexpr auto attributes() { return std::tuple<>{}; }
   InferredTypes infer(InferContext &) const;
+  static std::optional<int64_t> macs(const OperandTypes &, const TensorType &result);
 };
 
 } // namespace cnnc

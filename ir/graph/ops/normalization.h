@@ -3,6 +3,7 @@
 
 #include "ir/graph/ops/attribute.h"
 #include "ir/graph/ops/infer_context.h"
+#include "ir/graph/ops/op_traits.h"
 
 namespace cnnc {
 
@@ -13,6 +14,7 @@ struct BatchNorm {
   static constexpr std::string_view operands = "input, scale, bias, mean, variance";
   static constexpr std::string_view summary =
       "scale * (input - mean) / sqrt(variance + epsilon) + bias per channel";
+  static constexpr OpTraits traits = {.category = Category::normalization, .parameters = {1, 3}};
   double epsilon = 1e-5;
   static constexpr auto attributes() {
     return std::tuple{Attribute{"epsilon", &BatchNorm::epsilon}};
@@ -25,6 +27,7 @@ struct Softmax {
   static constexpr std::string_view name = "softmax";
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary = "exp(x - max) / sum of exp(x - max) along one axis";
+  static constexpr OpTraits traits = {.category = Category::normalization};
   int64_t axis = -1;
   static constexpr auto attributes() { return std::tuple{Attribute{"axis", &Softmax::axis}}; }
   InferredTypes infer(InferContext &) const;
@@ -36,6 +39,7 @@ struct LogSoftmax {
   static constexpr std::string_view name = "log_softmax";
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary = "the logarithm of softmax along one axis";
+  static constexpr OpTraits traits = {.category = Category::normalization};
   int64_t axis = -1;
   static constexpr auto attributes() { return std::tuple{Attribute{"axis", &LogSoftmax::axis}}; }
   InferredTypes infer(InferContext &) const;
@@ -48,6 +52,7 @@ struct LayerNorm {
   static constexpr std::string_view operands = "input, scale?, bias?";
   static constexpr std::string_view summary =
       "(x - mean) / sqrt(variance + epsilon) * scale + bias over the dimensions from axis on";
+  static constexpr OpTraits traits = {.category = Category::normalization, .parameters = {1, 3}};
   int64_t axis = -1;
   double epsilon = 1e-5;
   static constexpr auto attributes() {
@@ -63,6 +68,7 @@ struct InstanceNorm {
   static constexpr std::string_view operands = "input, scale, bias";
   static constexpr std::string_view summary =
       "(x - mean) / sqrt(variance + epsilon) * scale + bias over each plane of [n, c, ...]";
+  static constexpr OpTraits traits = {.category = Category::normalization, .parameters = {1, 3}};
   double epsilon = 1e-5;
   static constexpr auto attributes() {
     return std::tuple{Attribute{"epsilon", &InstanceNorm::epsilon}};
@@ -77,6 +83,7 @@ struct GroupNorm {
   static constexpr std::string_view operands = "input, scale?, bias?";
   static constexpr std::string_view summary =
       "(x - mean) / sqrt(variance + epsilon) * scale + bias over groups of channels";
+  static constexpr OpTraits traits = {.category = Category::normalization, .parameters = {1, 3}};
   int64_t groups = 1;
   double epsilon = 1e-5;
   static constexpr auto attributes() {
@@ -94,6 +101,7 @@ struct Lrn {
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary =
       "x / (bias + alpha / size * sum of x^2 over size channels)^beta";
+  static constexpr OpTraits traits = {.category = Category::normalization};
   int64_t size = 1;
   double alpha = 1e-4, beta = 0.75, bias = 1;
   static constexpr auto attributes() {

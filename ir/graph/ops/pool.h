@@ -3,6 +3,7 @@
 
 #include "ir/graph/ops/attribute.h"
 #include "ir/graph/ops/infer_context.h"
+#include "ir/graph/ops/op_traits.h"
 
 namespace cnnc {
 
@@ -11,6 +12,7 @@ struct MaxPool2d {
   static constexpr std::string_view name = "max_pool2d";
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary = "maximum over windows of [n, c, h, w]";
+  static constexpr OpTraits traits = {.category = Category::pool};
   std::array<int64_t, 2> kernel = {};
   std::array<int64_t, 2> stride = {1, 1};
   std::array<int64_t, 4> pad = {};
@@ -35,6 +37,7 @@ struct MaxPool2dIndices {
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary =
       "maximum over windows, and where in the whole input it stands (i64)";
+  static constexpr OpTraits traits = {.category = Category::max_position};
   std::array<int64_t, 2> kernel = {};
   std::array<int64_t, 2> stride = {1, 1};
   std::array<int64_t, 4> pad = {};
@@ -61,6 +64,7 @@ struct MaxUnpool2d {
   static constexpr std::string_view operands = "input, indices";
   static constexpr std::string_view summary =
       "puts elements where the indices of max_pool2d_indices say, zeros elsewhere";
+  static constexpr OpTraits traits = {.category = Category::max_position};
   std::vector<int64_t> shape;
   static constexpr auto attributes() {
     return std::tuple{Attribute{"shape", &MaxUnpool2d::shape, true}};
@@ -74,6 +78,7 @@ struct AvgPool2d {
   static constexpr std::string_view name = "avg_pool2d";
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary = "mean over windows of [n, c, h, w]";
+  static constexpr OpTraits traits = {.category = Category::pool};
   std::array<int64_t, 2> kernel = {};
   std::array<int64_t, 2> stride = {1, 1};
   std::array<int64_t, 4> pad = {};
@@ -93,6 +98,7 @@ struct GlobalAvgPool2d {
   static constexpr std::string_view name = "global_avg_pool2d";
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary = "mean over each plane: [n, c, h, w] to [n, c, 1, 1]";
+  static constexpr OpTraits traits = {.category = Category::pool};
   static constexpr auto attributes() { return std::tuple<>{}; }
   InferredTypes infer(InferContext &) const;
 };

@@ -3,6 +3,7 @@
 
 #include "ir/graph/ops/attribute.h"
 #include "ir/graph/ops/infer_context.h"
+#include "ir/graph/ops/op_traits.h"
 
 namespace cnnc {
 
@@ -19,6 +20,7 @@ template <ReduceKind kind> struct Reduce {
   static constexpr std::string_view name = names[static_cast<size_t>(kind)];
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary = summaries[static_cast<size_t>(kind)];
+  static constexpr OpTraits traits = {.category = Category::reduction};
   std::vector<int64_t> axes;
   bool keep_dims = true;
   static constexpr auto attributes() {
@@ -42,6 +44,7 @@ template <bool largest> struct ArgExtreme {
   static constexpr std::string_view summary = largest
                                                   ? "index of the largest element along one axis"
                                                   : "index of the smallest element along one axis";
+  static constexpr OpTraits traits = {.category = Category::reduction};
   int64_t axis = 0;
   bool keep_dims = true;
   bool select_last = false;
@@ -63,6 +66,7 @@ struct TopK {
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary =
       "the k largest elements along one axis, sorted, and their indices";
+  static constexpr OpTraits traits = {.category = Category::reduction};
   int64_t k = 1;
   int64_t axis = -1;
   bool largest = true;

@@ -3,6 +3,7 @@
 
 #include "ir/graph/ops/attribute.h"
 #include "ir/graph/ops/infer_context.h"
+#include "ir/graph/ops/op_traits.h"
 
 namespace cnnc {
 
@@ -43,6 +44,7 @@ struct Resize2d {
   static constexpr std::string_view name = "resize2d";
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary = "planes of another size: [n, c, h, w] interpolated";
+  static constexpr OpTraits traits = {.category = Category::resize};
   std::array<int64_t, 2> sizes = {};
   std::vector<double> scales;
   ResizeMode mode = ResizeMode::nearest;

@@ -3,6 +3,7 @@
 
 #include "ir/graph/ops/attribute.h"
 #include "ir/graph/ops/infer_context.h"
+#include "ir/graph/ops/op_traits.h"
 
 namespace cnnc {
 
@@ -10,6 +11,8 @@ struct Concat {
   static constexpr std::string_view name = "concat";
   static constexpr std::string_view operands = "inputs...";
   static constexpr std::string_view summary = "tensors joined along one axis";
+  static constexpr OpTraits traits = {
+      .category = Category::movement, .view = View::joined, .takes_empty = true};
   int64_t axis = 1;
   static constexpr auto attributes() { return std::tuple{Attribute{"axis", &Concat::axis, true}}; }
   InferredTypes infer(InferContext &) const;
@@ -20,6 +23,8 @@ struct Split {
   static constexpr std::string_view name = "split";
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary = "a tensor cut along one axis, one result per size";
+  static constexpr OpTraits traits = {
+      .category = Category::movement, .view = View::cut, .takes_empty = true};
   int64_t axis = 1;
   std::vector<int64_t> sizes;
   static constexpr auto attributes() {
@@ -36,6 +41,8 @@ struct Slice {
   static constexpr std::string_view name = "slice";
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary = "input[start:end:step] per axis, as in NumPy";
+  static constexpr OpTraits traits = {
+      .category = Category::movement, .view = View::cut, .takes_empty = true};
   std::vector<int64_t> starts, ends, axes, steps;
   static constexpr auto attributes() {
     return std::tuple{Attribute{"starts", &Slice::starts, true},
@@ -64,6 +71,7 @@ struct Pad {
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary =
       "a border of a constant, mirrored or repeated elements, or those of the other end";
+  static constexpr OpTraits traits = {.category = Category::movement, .takes_empty = true};
   std::vector<int64_t> before, after;
   PadMode mode = PadMode::constant;
   double value = 0;
@@ -81,6 +89,8 @@ struct Reshape {
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary =
       "a new shape; 0 keeps a dimension, one -1 is computed";
+  static constexpr OpTraits traits = {
+      .category = Category::view, .view = View::whole, .takes_empty = true};
   std::vector<int64_t> shape;
   static constexpr auto attributes() {
     return std::tuple{Attribute{"shape", &Reshape::shape, true}};
@@ -93,6 +103,8 @@ struct Flatten {
   static constexpr std::string_view name = "flatten";
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary = "two dimensions: those before axis, those from it on";
+  static constexpr OpTraits traits = {
+      .category = Category::view, .view = View::whole, .takes_empty = true};
   int64_t axis = 1;
   static constexpr auto attributes() { return std::tuple{Attribute{"axis", &Flatten::axis}}; }
   InferredTypes infer(InferContext &) const;
@@ -106,6 +118,7 @@ struct Gather {
   static constexpr std::string_view name = "gather";
   static constexpr std::string_view operands = "input, indices";
   static constexpr std::string_view summary = "elements along one axis by their indices";
+  static constexpr OpTraits traits = {.category = Category::movement, .parameters = {0, 1}};
   int64_t axis = 0;
   static constexpr auto attributes() { return std::tuple{Attribute{"axis", &Gather::axis}}; }
   InferredTypes infer(InferContext &) const;
@@ -117,6 +130,7 @@ struct Transpose {
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary =
       "dimension i of the result is permutation[i] of the input";
+  static constexpr OpTraits traits = {.category = Category::movement, .takes_empty = true};
   std::vector<int64_t> permutation;
   static constexpr auto attributes() {
     return std::tuple{Attribute{"permutation", &Transpose::permutation, true}};
@@ -140,6 +154,7 @@ struct DepthToSpace {
   static constexpr std::string_view summary =
       "channels become blocks of pixels: [n, c * rows * columns, h, w] to [n, c, h * rows, w * "
       "columns]";
+  static constexpr OpTraits traits = {.category = Category::movement};
   std::array<int64_t, 2> block = {}; // rows, columns
   DepthOrder mode = DepthOrder::dcr;
   std::array<int64_t, 4> crop = {}; // top, left, bottom, right: pixels cut off the result
@@ -159,6 +174,7 @@ struct SpaceToDepth {
   static constexpr std::string_view summary =
       "blocks of pixels become channels: [n, c, h * rows, w * columns] to [n, rows * columns * c, "
       "h, w]";
+  static constexpr OpTraits traits = {.category = Category::movement};
   std::array<int64_t, 2> block = {}; // rows, columns
   static constexpr auto attributes() {
     return std::tuple{Attribute{"block", &SpaceToDepth::block, true}};
@@ -172,6 +188,7 @@ struct Expand {
   static constexpr std::string_view name = "expand";
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary = "repeated until the shape is that of a broadcast";
+  static constexpr OpTraits traits = {.category = Category::movement, .takes_empty = true};
   std::vector<int64_t> shape;
   static constexpr auto attributes() {
     return std::tuple{Attribute{"shape", &Expand::shape, true}};
