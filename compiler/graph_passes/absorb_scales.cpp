@@ -33,7 +33,7 @@ public:
       return false;
     const Node *product = producer_of(graph_, node.operands[0]);
     const Binary *binary = product ? std::get_if<Binary>(&product->op) : nullptr;
-    if (!binary || binary->kind != BinaryKind::mul || product->kernel != no_id)
+    if (!binary || binary->row != binary::mul || product->kernel != no_id)
       return false;
     for (size_t index : {0, 1}) {
       ValueId map = product->operands[index], scale = product->operands[1 - index];
@@ -73,7 +73,7 @@ private:
     if (graph_.type(scale).shape != shape)
       scale = add_inferred(graph_, Reshape{shape}, {scale},
                            graph_.values[scale].name + ".per_input_channel");
-    ValueId scaled = add_inferred(graph_, Binary{BinaryKind::mul}, {filter, scale},
+    ValueId scaled = add_inferred(graph_, Binary{binary::mul}, {filter, scale},
                                   graph_.values[filter].name + ".scaled");
     graph_.nodes[id].operands[0] = map;
     graph_.nodes[id].operands[1] = scaled;

@@ -89,23 +89,23 @@ private:
 
   bool simplify(const Unary &unary) {
     constexpr double infinity = std::numeric_limits<double>::infinity();
-    if (unary.kind == UnaryKind::dropout)
+    if (unary.row == unary::dropout)
       return forward();
     if (shuffled(0))
       return before_shuffle(unary, 0, {});
-    if (unary.kind != UnaryKind::clip || unary.parameters[1] != infinity)
+    if (unary.row != unary::clip || unary.parameters[1] != infinity)
       return false;
     if (unary.parameters[0] == -infinity)
       return forward();
-    return unary.parameters[0] == 0 && become(Unary{UnaryKind::relu}, {operand()});
+    return unary.parameters[0] == 0 && become(Unary{unary::relu}, {operand()});
   }
 
   /// A square is a product.
   bool square(const Binary &binary) {
     const Node *exponent = producer_of(graph_, node().operands[1]);
     const Splat *splat = exponent ? std::get_if<Splat>(&exponent->op) : nullptr;
-    return binary.kind == BinaryKind::pow && splat && splat->value == 2 &&
-           become(Binary{BinaryKind::mul}, {operand(), operand()});
+    return binary.row == binary::pow && splat && splat->value == 2 &&
+           become(Binary{binary::mul}, {operand(), operand()});
   }
 
   /// The depth_to_space that computes an operand for this op alone.

@@ -72,7 +72,7 @@ private:
     if (const auto *norm = std::get_if<BatchNorm>(&node.op))
       folded = fold_norm(*user, norm->epsilon);
     else if (const auto *binary = std::get_if<Binary>(&node.op))
-      folded = fold_binary(*user, binary->kind);
+      folded = fold_binary(*user, binary->row);
     if (!folded)
       return false;
     replace_value(graph_, graph_.nodes[*user].results[0], result);
@@ -93,17 +93,17 @@ private:
     if (norm.operands[0] != layer().results[0] || !constant_parameters(norm))
       return false;
     ValueId factor = factor_of(norm, epsilon, name(""));
-    shift(BinaryKind::sub, norm.operands[3], ".bias.centered");
-    scale(BinaryKind::mul, factor, ".bias.scaled");
-    shift(BinaryKind::add, norm.operands[2], ".bias.folded");
+    shift(binary::sub, norm.operands[3], ".bias.centered");
+    scale(binary::mul, factor, ".bias.scaled");
+    shift(binary::add, norm.operands[2], ".bias.folded");
     return true;
   }
 
-  bool fold_binary(NodeId id, BinaryKind kind) {
+  bool fold_binary(NodeId id, const BinaryRow *op) {
     const Node &node = graph_.nodes[id];
-    bool shifts = kind == BinaryKind::add || kind == BinaryKind::sub;
-    bool scales = kind == BinaryKind::mul || kind == BinaryKind::div;
-    bool commutes = kind == BinaryKind::add || kind == BinaryKind::mul;
+    bool shifts = op == binary::add || op == binary::sub;
+    bool scales = op == binary::mul || op == binary::div;
+    bool commutes = op == binary::add || op == binary::mul;
     bool first = node.operands[0] == layer().results[0];
     ValueId other = node.operands[first ? 1 : 0];
     if ((!shifts && !scales) || (!first && !commutes) || !graph_.is_constant(other))
@@ -112,9 +112,9 @@ private:
     if (!vector)
       return false;
     if (shifts)
-      shift(kind, *vector, ".bias.folded");
+      shift(op, *vector, ".bias.folded");
     else
-      scale(kind, *vector, ".bias.folded");
+      scale(op, *vector, ".bias.folded");
     return true;
   }
 
@@ -141,8 +141,8 @@ private:
     return add_inferred(graph_, Reshape{std::move(shape)}, {value}, result_name);
   }
 
-  ValueId binary(BinaryKind kind, ValueId a, ValueId b, const std::string &result_name) {
-    return add_inferred(graph_, Binary{kind}, {a, b}, result_name);
+  ValueId binary(const BinaryRow *op, ValueId a, ValueId b, const std::string &result_name) {
+    return add_inferred(graph_, Binary{op}, {a, b}, result_name);
   }
 
   ValueId splat(double value, std::vector<int64_t> shape, const std::string &result_name) {
@@ -153,32 +153,31 @@ private:
   ValueId factor_of(const Node &norm, double epsilon, const std::string &base) {
     ValueId variance = norm.operands[4];
     ValueId small = splat(epsilon, graph_.type(variance).shape, base + ".epsilon");
-    ValueId sum = binary(BinaryKind::add, variance, small, base + ".variance");
-    ValueId deviation = add_inferred(graph_, Unary{UnaryKind::sqrt}, {sum}, base + ".deviation");
-    return binary(BinaryKind::div, norm.operands[1], deviation, base + ".factor");
+    ValueId sum = binary(binary::add, variance, small, base + ".variance");
+    ValueId deviation = add_inferred(graph_, Unary{unary::sqrt}, {sum}, base + ".deviation");
+    return binary(binary::div, norm.operands[1], deviation, base + ".factor");
   }
 
-  /// bias = bias (kind) vector. A missing bias is zero.
-  void shift(BinaryKind kind, ValueId vector, std::string_view suffix) {
+  /// bias = bias (op) vector. A missing bias is zero.
+  void shift(const BinaryRow *op, ValueId vector, std::string_view suffix) {
     bool has_bias = layer().operands.size() > 2;
     ValueId addend = shaped_for_bias(vector);
-    bool is_bias =
-        !has_bias && kind == BinaryKind::add && graph_.type(addend).shape == bias_shape();
+    bool is_bias = !has_bias && op == binary::add && graph_.type(addend).shape == bias_shape();
     ValueId bias = is_bias ? addend
                    : has_bias
-                       ? binary(kind, layer().operands[2], addend, name(suffix))
-                       : binary(kind, splat(0, bias_shape(), name(".bias")), addend, name(suffix));
+                       ? binary(op, layer().operands[2], addend, name(suffix))
+                       : binary(op, splat(0, bias_shape(), name(".bias")), addend, name(suffix));
     graph_.nodes[layer_].operands.resize(2);
     graph_.nodes[layer_].operands.push_back(bias);
   }
 
-  /// filter = filter (kind) vector, and the bias likewise if there is one.
-  void scale(BinaryKind kind, ValueId vector, std::string_view suffix) {
+  /// filter = filter (op) vector, and the bias likewise if there is one.
+  void scale(const BinaryRow *op, ValueId vector, std::string_view suffix) {
     ValueId filter =
-        binary(kind, layer().operands[1], shaped_for_filter(vector), name(".weight.folded"));
+        binary(op, layer().operands[1], shaped_for_filter(vector), name(".weight.folded"));
     graph_.nodes[layer_].operands[1] = filter;
     if (layer().operands.size() > 2)
-      shift(kind, vector, suffix);
+      shift(op, vector, suffix);
   }
 
   std::vector<int64_t> bias_shape() const {
@@ -211,12 +210,12 @@ private:
     std::vector<int64_t> shape(type.rank() - 1, 1);
     shape[0] = type.shape[1];
     ValueId factor = factor_of(norm, epsilon, base);
-    ValueId product = binary(BinaryKind::mul, norm.operands[3], factor, base + ".mean.scaled");
-    ValueId offset = binary(BinaryKind::sub, norm.operands[2], product, base + ".offset");
+    ValueId product = binary(binary::mul, norm.operands[3], factor, base + ".mean.scaled");
+    ValueId offset = binary(binary::sub, norm.operands[2], product, base + ".offset");
     factor = reshaped(factor, shape, base + ".factor.per_channel");
     offset = reshaped(offset, shape, base + ".offset.per_channel");
-    ValueId scaled = binary(BinaryKind::mul, norm.operands[0], factor, base + ".scaled");
-    norm.op = Binary{BinaryKind::add};
+    ValueId scaled = binary(binary::mul, norm.operands[0], factor, base + ".scaled");
+    norm.op = Binary{binary::add};
     norm.operands = {scaled, offset};
     norm.operand_ranges.clear();
     norm.attribute_ranges.clear();

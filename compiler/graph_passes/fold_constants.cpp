@@ -67,8 +67,8 @@ private:
     if (!binary)
       return false;
     ValueId a = node.operands[0], b = node.operands[1], result = node.results[0];
-    bool sum = binary->kind == BinaryKind::add, product = binary->kind == BinaryKind::mul;
-    bool difference = binary->kind == BinaryKind::sub, quotient = binary->kind == BinaryKind::div;
+    bool sum = binary->row == binary::add, product = binary->row == binary::mul;
+    bool difference = binary->row == binary::sub, quotient = binary->row == binary::div;
     auto drop = [&](ValueId neutral, ValueId kept) {
       bool neutral_element = ((sum || difference) && is_splat_of(neutral, 0)) ||
                              ((product || quotient) && is_splat_of(neutral, 1));

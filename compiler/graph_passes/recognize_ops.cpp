@@ -15,9 +15,7 @@
 #include "compiler/pass/rewrite.h"
 
 #include <algorithm>
-#include <cassert>
 #include <cmath>
-#include <limits>
 
 namespace cnnc {
 
@@ -41,12 +39,14 @@ public:
     id_ = id;
     if (node().kernel != no_id || node().results.size() != 1 || !plain(result()))
       return false;
-    std::string_view name = info_of(node().op).name;
-    if (name == "mul" || name == "div")
-      return activation() || layer_norm() || scaled_norm();
-    if (name == "add")
+    const Op &op = node().op;
+    if (is(op, binary::mul))
+      return activation() || scaled_norm();
+    if (is(op, binary::div))
+      return activation() || layer_norm();
+    if (is(op, binary::add))
       return biased_norm();
-    return name == "reshape" && depth_to_space();
+    return std::holds_alternative<Reshape>(op) && depth_to_space();
   }
 
 private:
@@ -57,18 +57,20 @@ private:
   bool plain(ValueId value) { return graph_.type(value).layout.plain(); }
   const std::vector<int64_t> &shape(ValueId value) { return graph_.type(value).shape; }
 
-  /// The op of this name that computes a value, outside of the kernels; null when it is another.
-  const Node *op(ValueId value, std::string_view name) {
+  /// What computes a value, outside of the kernels, if it is the element-wise op of this row, or an
+  /// op of this type; else null.
+  template <class Row> const Node *op(ValueId value, const Row *row) {
     const Node *producer = producer_of(graph_, value);
-    bool found = producer && producer->kernel == no_id && info_of(producer->op).name == name;
+    return producer && producer->kernel == no_id && is(producer->op, row) ? producer : nullptr;
+  }
+  template <class T> const Node *op(ValueId value) {
+    const Node *producer = producer_of(graph_, value);
+    bool found = producer && producer->kernel == no_id && std::holds_alternative<T>(producer->op);
     return found ? producer : nullptr;
   }
 
-  static double number(const Node &node, std::string_view name) {
-    for (const AttributeInfo &attribute : info_of(node.op).attributes)
-      if (attribute.name == name)
-        return std::get<double>(attribute.get(node.op));
-    return std::numeric_limits<double>::quiet_NaN();
+  static const UnaryParameters &parameters(const Node &node) {
+    return std::get<Unary>(node.op).parameters;
   }
 
   std::optional<double> scalar(ValueId value) {
@@ -101,7 +103,7 @@ private:
       for (Product &product : products(from, depth - 1))
         result.push_back({product.scale * scale, std::move(product.factors)});
     };
-    const Node *mul = op(value, "mul");
+    const Node *mul = op(value, binary::mul);
     if (auto scaled = with_scalar(mul)) {
       append(scaled->first, scaled->second);
     } else if (mul) {
@@ -113,7 +115,7 @@ private:
             both.factors.insert(both.factors.end(), b.factors.begin(), b.factors.end());
             result.push_back(std::move(both));
           }
-    } else if (const Node *div = op(value, "div")) {
+    } else if (const Node *div = op(value, binary::div)) {
       if (std::optional<double> divisor = scalar(div->operands[1]))
         append(div->operands[0], 1 / *divisor);
     }
@@ -127,15 +129,7 @@ private:
     });
   }
 
-  bool become(std::string_view name, std::vector<ValueId> operands,
-              const std::vector<std::pair<std::string_view, AttributeValue>> &attributes = {}) {
-    const OpInfo *info = find_op(name);
-    assert(info && "an op of the text");
-    Op op = info->make();
-    for (const auto &[key, value] : attributes)
-      for (const AttributeInfo &attribute : info->attributes)
-        if (attribute.name == key && !attribute.set(op, value))
-          return false;
+  bool become(Op op, std::vector<ValueId> operands) {
     return cnnc::become(graph_, id_, std::move(op), std::move(operands));
   }
 
@@ -144,7 +138,7 @@ private:
       const std::vector<ValueId> &factors = product.factors;
       if (factors.size() == 1 && near(product.scale, 1.0 / 6))
         if (std::optional<ValueId> x = of_relu6(factors[0]))
-          return become("hard_sigmoid", {*x}, {{"alpha", 1.0 / 6}, {"beta", 0.5}});
+          return become(Unary{unary::hard_sigmoid, {1.0 / 6, 0.5}}, {*x});
       if (factors.size() == 2 && (gated(factors[0], factors[1], product.scale) ||
                                   gated(factors[1], factors[0], product.scale)))
         return true;
@@ -154,49 +148,50 @@ private:
 
   /// x of min(max(x + 3, 0), 6).
   std::optional<ValueId> of_relu6(ValueId value) {
-    const Node *clip = op(value, "clip");
-    if (!clip || number(*clip, "min") != 0 || number(*clip, "max") != 6)
+    const Node *clip = op(value, unary::clip);
+    if (!clip || parameters(*clip) != UnaryParameters{0, 6})
       return std::nullopt;
-    auto sum = with_scalar(op(clip->operands[0], "add"));
+    auto sum = with_scalar(op(clip->operands[0], binary::add));
     return sum && sum->second == 3 ? std::optional(sum->first) : std::nullopt;
   }
 
   /// scale * x * gate(x).
   bool gated(ValueId x, ValueId gate, double scale) {
     if (near(scale, 1.0 / 6) && of_relu6(gate) == x)
-      return become("hard_swish", {x});
+      return become(Unary{unary::hard_swish}, {x});
     if (near(scale, 0.5))
       return of_gelu(x, gate);
     if (!near(scale, 1))
       return false;
-    if (const Node *sigmoid = op(gate, "sigmoid"); sigmoid && sigmoid->operands[0] == x)
-      return become("silu", {x});
-    const Node *hard = op(gate, "hard_sigmoid");
-    if (hard && hard->operands[0] == x && near(number(*hard, "alpha"), 1.0 / 6) &&
-        number(*hard, "beta") == 0.5)
-      return become("hard_swish", {x});
-    const Node *tanh = op(gate, "tanh");
-    const Node *softplus = tanh ? op(tanh->operands[0], "softplus") : nullptr;
-    return softplus && softplus->operands[0] == x && become("mish", {x});
+    if (const Node *sigmoid = op(gate, unary::sigmoid); sigmoid && sigmoid->operands[0] == x)
+      return become(Unary{unary::silu}, {x});
+    const Node *hard = op(gate, unary::hard_sigmoid);
+    if (hard && hard->operands[0] == x && near(parameters(*hard)[0], 1.0 / 6) &&
+        parameters(*hard)[1] == 0.5)
+      return become(Unary{unary::hard_swish}, {x});
+    const Node *tanh = op(gate, unary::tanh);
+    const Node *softplus = tanh ? op(tanh->operands[0], unary::softplus) : nullptr;
+    return softplus && softplus->operands[0] == x && become(Unary{unary::mish}, {x});
   }
 
   /// gate = 1 + erf(x / sqrt(2)), or 1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)).
   bool of_gelu(ValueId x, ValueId gate) {
-    auto sum = with_scalar(op(gate, "add"));
+    auto sum = with_scalar(op(gate, binary::add));
     if (!sum || sum->second != 1)
       return false;
-    if (const Node *erf = op(sum->first, "erf"))
-      return is_product(erf->operands[0], std::sqrt(0.5), {x}) && become("gelu", {x});
-    const Node *tanh = op(sum->first, "tanh");
+    if (const Node *erf = op(sum->first, unary::erf))
+      return is_product(erf->operands[0], std::sqrt(0.5), {x}) && become(Unary{unary::gelu}, {x});
+    const Node *tanh = op(sum->first, unary::tanh);
     if (!tanh)
       return false;
     for (const Product &product : products(tanh->operands[0])) {
-      const Node *inner = product.factors.size() == 1 ? op(product.factors[0], "add") : nullptr;
+      const Node *inner =
+          product.factors.size() == 1 ? op(product.factors[0], binary::add) : nullptr;
       if (!inner || !near(product.scale, std::sqrt(2 / std::acos(-1.0))))
         continue;
       for (size_t i : {0, 1})
         if (inner->operands[i] == x && is_cube(inner->operands[1 - i], x))
-          return become("gelu_tanh", {x});
+          return become(Unary{unary::gelu_tanh}, {x});
     }
     return false;
   }
@@ -208,7 +203,7 @@ private:
         continue;
       if (product.factors == std::vector<ValueId>{x, x, x})
         return true;
-      const Node *pow = product.factors.size() == 1 ? op(product.factors[0], "pow") : nullptr;
+      const Node *pow = product.factors.size() == 1 ? op(product.factors[0], binary::pow) : nullptr;
       if (pow && pow->operands[0] == x && scalar(pow->operands[1]) == 3)
         return true;
     }
@@ -237,8 +232,8 @@ private:
   }
 
   std::optional<Centered> centered(ValueId value) {
-    const Node *sub = op(value, "sub");
-    const Node *mean = sub ? op(sub->operands[1], "reduce_mean") : nullptr;
+    const Node *sub = op(value, binary::sub);
+    const Node *mean = sub ? op<ReduceMean>(sub->operands[1]) : nullptr;
     if (!mean || mean->operands[0] != sub->operands[0])
       return std::nullopt;
     std::optional<size_t> axis = trailing_axes(mean, shape(value).size());
@@ -247,28 +242,26 @@ private:
 
   /// The value whose square this is.
   std::optional<ValueId> root_of(ValueId value) {
-    if (const Node *mul = op(value, "mul"); mul && mul->operands[0] == mul->operands[1])
+    if (const Node *mul = op(value, binary::mul); mul && mul->operands[0] == mul->operands[1])
       return mul->operands[0];
-    const Node *pow = op(value, "pow");
+    const Node *pow = op(value, binary::pow);
     return pow && scalar(pow->operands[1]) == 2 ? std::optional(pow->operands[0]) : std::nullopt;
   }
 
   /// (x - mean) / sqrt(mean of (x - mean)^2 + epsilon)
   bool layer_norm() {
-    if (info_of(node().op).name != "div")
-      return false;
     std::optional<Centered> numerator = centered(node().operands[0]);
-    const Node *sqrt = op(node().operands[1], "sqrt");
-    auto sum = with_scalar(sqrt ? op(sqrt->operands[0], "add") : nullptr);
-    const Node *variance = sum ? op(sum->first, "reduce_mean") : nullptr;
+    const Node *sqrt = op(node().operands[1], unary::sqrt);
+    auto sum = with_scalar(sqrt ? op(sqrt->operands[0], binary::add) : nullptr);
+    const Node *variance = sum ? op<ReduceMean>(sum->first) : nullptr;
     std::optional<ValueId> difference = variance ? root_of(variance->operands[0]) : std::nullopt;
     if (!numerator || !difference || centered(*difference) != numerator ||
         trailing_axes(variance, shape(result()).size()) != numerator->axis)
       return false;
-    return become("layer_norm", {numerator->x},
-                  {{"axis", static_cast<int64_t>(numerator->axis) -
-                                static_cast<int64_t>(shape(result()).size())},
-                   {"epsilon", sum->second}});
+    return become(LayerNorm{static_cast<int64_t>(numerator->axis) -
+                                static_cast<int64_t>(shape(result()).size()),
+                            sum->second},
+                  {numerator->x});
   }
 
   /// A layer_norm that only this op reads, and the other operand, of the shape that the norm goes
@@ -276,31 +269,29 @@ private:
   bool absorb_into_norm(size_t operands) {
     for (size_t i : {0, 1}) {
       ValueId value = node().operands[i], other = node().operands[1 - i];
-      const Node *norm = op(value, "layer_norm");
+      const Node *norm = op<LayerNorm>(value);
       if (!norm || norm->operands.size() != operands || single_user(graph_, value) != id_)
         continue;
-      const AttributeInfo &axis = info_of(norm->op).attributes[0];
       std::optional<size_t> first =
-          normalized_axis(std::get<int64_t>(axis.get(norm->op)), shape(value).size());
+          normalized_axis(std::get<LayerNorm>(norm->op).axis, shape(value).size());
       bool fits = first && std::equal(shape(value).begin() + static_cast<std::ptrdiff_t>(*first),
                                       shape(value).end(), shape(other).begin(), shape(other).end());
       if (!fits)
         continue;
       std::vector<ValueId> all = norm->operands;
       all.push_back(other);
-      return become("layer_norm", all,
-                    {{"axis", axis.get(norm->op)}, {"epsilon", number(*norm, "epsilon")}});
+      return become(norm->op, all);
     }
     return false;
   }
 
-  bool scaled_norm() { return info_of(node().op).name == "mul" && absorb_into_norm(1); }
+  bool scaled_norm() { return absorb_into_norm(1); }
   bool biased_norm() { return absorb_into_norm(2); }
 
   /// [n, c, r, s, h, w] (crd) or [n, r, s, c, h, w] (dcr) with the blocks moved behind h and w.
   bool depth_to_space() {
-    const Node *transpose = op(node().operands[0], "transpose");
-    const Node *split = transpose ? op(transpose->operands[0], "reshape") : nullptr;
+    const Node *transpose = op<Transpose>(node().operands[0]);
+    const Node *split = transpose ? op<Reshape>(transpose->operands[0]) : nullptr;
     if (!split || !plain(split->operands[0]) || shape(split->operands[0]).size() != 4)
       return false;
     const std::vector<int64_t> &permutation = std::get<Transpose>(transpose->op).permutation;
@@ -311,9 +302,8 @@ private:
         parts[5] != x[3])
       return false;
     int64_t rows = parts[crd ? 2 : 1], columns = parts[crd ? 3 : 2];
-    return become(
-        "depth_to_space", {split->operands[0]},
-        {{"block", std::vector<int64_t>{rows, columns}}, {"mode", Word{crd ? "crd" : "dcr"}}});
+    return become(DepthToSpace{{rows, columns}, crd ? DepthOrder::crd : DepthOrder::dcr},
+                  {split->operands[0]});
   }
 
   Graph &graph_;

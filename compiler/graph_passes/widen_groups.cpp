@@ -121,8 +121,7 @@ ValueId widen_filter(Graph &graph, ValueId filter, int64_t groups, int64_t joine
     identity.values.push_back(i % (joined + 1) == 0 ? 1 : 0);
   ValueId diagonal = graph.add_node(std::move(identity), {}, name + ".diagonal",
                                     {DType::f32, {1, joined, 1, joined, 1, 1}});
-  ValueId spread =
-      add_inferred(graph, Binary{BinaryKind::mul}, {split, diagonal}, name + ".spread");
+  ValueId spread = add_inferred(graph, Binary{binary::mul}, {split, diagonal}, name + ".spread");
   return add_inferred(graph, Reshape{{shape[0], joined * shape[1], shape[2], shape[3]}}, {spread},
                       name + ".widened");
 }

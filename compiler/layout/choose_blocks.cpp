@@ -123,13 +123,11 @@ private:
   bool finite_in_padding(const std::vector<NodeId> &members) {
     if (whole_blocks(shape(graph_.nodes[members.front()].results[0])[1]))
       return true;
-    return std::none_of(members.begin(), members.end(), [&](NodeId member) {
+    return std::all_of(members.begin(), members.end(), [&](NodeId member) {
       const Op &op = graph_.nodes[member].op;
       const auto *binary = std::get_if<Binary>(&op);
       const auto *unary = std::get_if<Unary>(&op);
-      return (binary && (binary->kind == BinaryKind::div || binary->kind == BinaryKind::pow)) ||
-             (unary && (unary->kind == UnaryKind::exp || unary->kind == UnaryKind::log ||
-                        unary->kind == UnaryKind::sqrt || unary->kind == UnaryKind::reciprocal));
+      return (!binary || binary->row->finite) && (!unary || unary->row->finite);
     });
   }
 

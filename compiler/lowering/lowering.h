@@ -139,7 +139,4 @@ bool lower(const Resize2d &, Lowering &);
 bool lower(const Expand &, Lowering &);
 bool lower(const Relayout &, Lowering &);
 
-/// The formula of a unary op as an expression.
-loop::Expression unary_expression(const Unary &op, const loop::Expression &x);
-
 } // namespace cnnc

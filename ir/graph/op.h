@@ -1,7 +1,8 @@
 // THE list of ops, and what the parser, the printer and the documentation know about each.
 //
 // To add one: a struct in ops/ and its name in `Op` below. The build then names each further place
-// (ir/README.md, "An op more"). An element-wise op is one more row in ops/elementwise.cpp instead.
+// (ir/README.md, "An op more"). An element-wise op is one more row in ops/elementwise_table.cpp
+// instead.
 #pragma once
 
 #include "ir/graph/ops/constants.h"
@@ -74,7 +75,11 @@ template <class... Ops> bool is_one_of(const Op &op) {
   return (std::holds_alternative<Ops>(op) || ...);
 }
 
-/// True for the element-wise ops that are a formula of f32, with a row in a table.
+/// True for the element-wise op of this row.
+bool is(const Op &op, const UnaryRow *row);
+bool is(const Op &op, const BinaryRow *row);
+
+/// True for the element-wise ops that have a row.
 bool is_formula(const Op &op);
 
 template <class... Cases> struct overloaded : Cases... { using Cases::operator()...; };

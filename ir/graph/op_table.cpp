@@ -53,25 +53,28 @@ template <class T> void add_struct(std::vector<OpInfo> &table) {
   table.push_back(std::move(info));
 }
 
+AttributeInfo parameter_info(const UnaryParameter &parameter, size_t index) {
+  using Type = AttributeType<double>;
+  return {std::string(parameter.name),
+          Type::description(),
+          false,
+          Type::write(parameter.default_value),
+          [index](const Op &op) { return Type::write(std::get<Unary>(op).parameters[index]); },
+          [index](Op &op, const AttributeValue &value) {
+            return Type::read(value, std::get<Unary>(op).parameters[index]);
+          }};
+}
+
 void add_unary(std::vector<OpInfo> &table) {
   for (const UnaryRow &row : unary_table()) {
     OpInfo info;
     info.name = row.name;
-    info.summary = row.summary;
+    info.summary = row.formula;
     info.operands = {{"input"}};
-    Unary prototype;
-    prototype.kind = row.kind;
-    for (size_t i = 0; i < row.parameters.size(); ++i) {
-      const UnaryParameter &parameter = row.parameters[i];
-      prototype.parameters[i] = parameter.default_value;
-      using Type = AttributeType<double>;
-      info.attributes.push_back(
-          {std::string(parameter.name), Type::description(), false,
-           Type::write(parameter.default_value),
-           [i](const Op &op) { return Type::write(std::get<Unary>(op).parameters[i]); },
-           [i](Op &op, const AttributeValue &value) {
-             return Type::read(value, std::get<Unary>(op).parameters[i]);
-           }});
+    Unary prototype{&row};
+    for (size_t i = 0; i < row.parameter_count(); ++i) {
+      prototype.parameters[i] = row.parameters[i].default_value;
+      info.attributes.push_back(parameter_info(row.parameters[i], i));
     }
     info.make = [prototype] { return Op(prototype); };
     table.push_back(std::move(info));
@@ -82,9 +85,9 @@ void add_binary(std::vector<OpInfo> &table) {
   for (const BinaryRow &row : binary_table()) {
     OpInfo info;
     info.name = row.name;
-    info.summary = row.summary;
+    info.summary = row.formula;
     info.operands = {{"a"}, {"b"}};
-    info.make = [kind = row.kind] { return Op(Binary{kind}); };
+    info.make = [&row] { return Op(Binary{&row}); };
     table.push_back(std::move(info));
   }
 }
@@ -104,8 +107,8 @@ template <class... Ops> std::vector<OpInfo> make_table(std::variant<Ops...> *) {
 }
 
 std::string_view name_of_op(const Op &op) {
-  return std::visit(overloaded{[](const Unary &unary) { return row_of(unary.kind).name; },
-                               [](const Binary &binary) { return row_of(binary.kind).name; },
+  return std::visit(overloaded{[](const Unary &unary) { return unary.row->name; },
+                               [](const Binary &binary) { return binary.row->name; },
                                []<class T>(const T &) { return T::name; }},
                     op);
 }
@@ -128,6 +131,15 @@ const OpInfo &info_of(const Op &op) { return *find_op(name_of_op(op)); }
 
 const OpTraits &traits_of(const Op &op) {
   return std::visit([]<class T>(const T &) -> const OpTraits & { return T::traits; }, op);
+}
+
+bool is(const Op &op, const UnaryRow *row) {
+  const Unary *unary = std::get_if<Unary>(&op);
+  return unary && unary->row == row;
+}
+bool is(const Op &op, const BinaryRow *row) {
+  const Binary *binary = std::get_if<Binary>(&op);
+  return binary && binary->row == row;
 }
 
 bool is_formula(const Op &op) {

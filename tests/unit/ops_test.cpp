@@ -381,14 +381,6 @@ TEST(ops, all_have_good_and_bad_cases) {
   }
 }
 
-/// Rows of the tables are found by the value of their enumerator.
-TEST(ops, element_wise_tables_are_in_the_order_of_their_kinds) {
-  for (size_t i = 0; i < unary_table().size(); ++i)
-    EXPECT_EQ(static_cast<size_t>(unary_table()[i].kind), i);
-  for (size_t i = 0; i < binary_table().size(); ++i)
-    EXPECT_EQ(static_cast<size_t>(binary_table()[i].kind), i);
-}
-
 /// Window::output against counting positions.
 TEST(ops, window_output_counts_the_positions) {
   for (int64_t input = 1; input <= 7; ++input)

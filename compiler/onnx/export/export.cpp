@@ -10,7 +10,7 @@ namespace cnnc {
 
 namespace {
 
-constexpr int64_t onnx_opset = 17, onnx_ir_version = 8;
+constexpr int64_t onnx_ir_version = 8; // that of onnx_opset
 
 /// What is smaller stays in the model; the rest starts at a page of its own, to be mapped.
 constexpr uint64_t smallest_beside = 1024, page = 4096;

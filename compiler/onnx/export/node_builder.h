@@ -13,6 +13,9 @@ class TensorProto;
 
 namespace cnnc {
 
+/// What is exported.
+inline constexpr int64_t onnx_opset = 17;
+
 /// The number of an element type in ONNX.
 int32_t onnx_type(DType dtype);
 

@@ -12,55 +12,25 @@ namespace cnnc {
 
 namespace {
 
-struct UnaryImport {
-  std::string_view onnx, op;
-  std::vector<std::pair<std::string_view, double>> numbers = {}; // attributes and their defaults
-};
-
-const UnaryImport &unary_import(std::string_view onnx) {
-  static const std::vector<UnaryImport> table = {
-      {"Abs", "abs"},
-      {"Ceil", "ceil"},
-      {"Celu", "celu", {{"alpha", 1}}},
-      {"Elu", "elu", {{"alpha", 1}}},
-      {"Erf", "erf"},
-      {"Exp", "exp"},
-      {"Floor", "floor"},
-      {"HardSigmoid", "hard_sigmoid", {{"alpha", 0.2}, {"beta", 0.5}}},
-      {"HardSwish", "hard_swish"},
-      {"LeakyRelu", "leaky_relu", {{"alpha", 0.01}}},
-      {"Log", "log"},
-      {"Mish", "mish"},
-      {"Neg", "neg"},
-      {"Not", "not"},
-      {"Reciprocal", "reciprocal"},
-      {"Relu", "relu"},
-      {"Round", "round"},
-      {"Selu",
-       "selu",
-       {{"alpha", 1.67326319217681884765625}, {"gamma", 1.05070102214813232421875}}},
-      {"Sigmoid", "sigmoid"},
-      {"Sign", "sign"},
-      {"Softplus", "softplus"},
-      {"Softsign", "softsign"},
-      {"Sqrt", "sqrt"},
-      {"Tanh", "tanh"},
-      {"ThresholdedRelu", "thresholded_relu", {{"alpha", 1}}},
-  };
-  return *std::ranges::find(table, onnx, &UnaryImport::onnx);
+/// The row of the table that an ONNX op means.
+template <class Row> const Row &row_of(const OnnxNode &node, std::span<const Row> rows) {
+  return *std::ranges::find(rows, node.op(), [](const Row &row) { return row.onnx.op; });
 }
 
 bool import_unary(OnnxNode &node) {
   if (!node.require_inputs(1, 1))
     return false;
-  const UnaryImport &row = unary_import(node.op());
+  const UnaryRow &row = row_of(node, unary_table());
   Attributes attributes;
-  for (const auto &[name, default_value] : row.numbers)
-    attributes.emplace_back(name, node.number(name, default_value));
+  for (size_t i = 0; i < row.parameter_count(); ++i) {
+    const UnaryParameter &parameter = row.parameters[i];
+    attributes.emplace_back(parameter.name,
+                            node.number(parameter.onnx_name(), parameter.default_value));
+  }
   node.ignore("consumed_inputs"); // of opset 1
-  if (row.op == "not")
-    return node.result(node.emit(row.op, {node.operand(0)}));
-  return node.result(node.emit_arithmetic(row.op, {node.operand(0)}, attributes));
+  if (row.dtype == DType::boolean)
+    return node.result(node.emit(row.name, {node.operand(0)}, attributes));
+  return node.result(node.emit_arithmetic(row.name, {node.operand(0)}, attributes));
 }
 
 /// Until opset 6 broadcasting was asked for by an attribute, and `axis` said where the dimensions
@@ -92,46 +62,16 @@ ValueId second_operand(OnnxNode &node) {
   return reshaped(node, value, std::move(shape));
 }
 
-struct BinaryImport {
-  enum class Kind { arithmetic, comparison, logic };
-  std::string_view onnx, op;
-  Kind kind = Kind::arithmetic;
-};
-
-const BinaryImport &binary_import(std::string_view onnx) {
-  using enum BinaryImport::Kind;
-  static const std::vector<BinaryImport> table = {
-      {"Add", "add"},
-      {"Sub", "sub"},
-      {"Mul", "mul"},
-      {"Div", "div"},
-      {"Pow", "pow"},
-      {"Equal", "equal", comparison},
-      {"Less", "less", comparison},
-      {"LessOrEqual", "less_or_equal", comparison},
-      {"Greater", "greater", comparison},
-      {"GreaterOrEqual", "greater_or_equal", comparison},
-      {"And", "and", logic},
-      {"Or", "or", logic},
-      {"Xor", "xor", logic},
-  };
-  return *std::ranges::find(table, onnx, &BinaryImport::onnx);
-}
-
 bool import_binary(OnnxNode &node) {
   if (!node.require_inputs(2, 2))
     return false;
-  const BinaryImport &row = binary_import(node.op());
+  const BinaryRow &row = row_of(node, binary_table());
   ValueId a = node.operand(0), b = second_operand(node);
-  switch (row.kind) {
-  case BinaryImport::Kind::arithmetic:
-    return node.result(node.emit_arithmetic(row.op, {a, b}));
-  case BinaryImport::Kind::comparison: // of integers and truth values, too
-    return node.result(node.emit(row.op, {node.as_floats(a), node.as_floats(b)}));
-  case BinaryImport::Kind::logic:
-    return node.result(node.emit(row.op, {a, b}));
-  }
-  return false;
+  if (row.operands == DType::boolean)
+    return node.result(node.emit(row.name, {a, b}));
+  if (row.result == DType::boolean) // comparisons: of integers and truth values, too
+    return node.result(node.emit(row.name, {node.as_floats(a), node.as_floats(b)}));
+  return node.result(node.emit_arithmetic(row.name, {a, b}));
 }
 
 /// The remainder of a division rounded down, or towards zero with fmod = 1. Exact for integers up
@@ -243,53 +183,24 @@ bool import_cast(OnnxNode &node) {
       node.emit("cast", {node.operand(0)}, {{"to", Word{std::string(name_of(*to))}}}));
 }
 
-constexpr ImportRow rows[] = {{"Cast", import_cast},
-                              {"Clip", import_clip},
-                              {"PRelu", import_prelu},
-                              {"Gelu", import_gelu},
-                              {"Abs", import_unary},
-                              {"Ceil", import_unary},
-                              {"Celu", import_unary},
-                              {"Elu", import_unary},
-                              {"Erf", import_unary},
-                              {"Exp", import_unary},
-                              {"Floor", import_unary},
-                              {"HardSigmoid", import_unary},
-                              {"HardSwish", import_unary},
-                              {"LeakyRelu", import_unary},
-                              {"Log", import_unary},
-                              {"Mish", import_unary},
-                              {"Neg", import_unary},
-                              {"Not", import_unary},
-                              {"Reciprocal", import_unary},
-                              {"Relu", import_unary},
-                              {"Round", import_unary},
-                              {"Selu", import_unary},
-                              {"Sigmoid", import_unary},
-                              {"Sign", import_unary},
-                              {"Softplus", import_unary},
-                              {"Softsign", import_unary},
-                              {"Sqrt", import_unary},
-                              {"Tanh", import_unary},
-                              {"ThresholdedRelu", import_unary},
-                              {"Add", import_binary},
-                              {"Sub", import_binary},
-                              {"Mul", import_binary},
-                              {"Div", import_binary},
-                              {"Pow", import_binary},
-                              {"Equal", import_binary},
-                              {"Less", import_binary},
-                              {"LessOrEqual", import_binary},
-                              {"Greater", import_binary},
-                              {"GreaterOrEqual", import_binary},
-                              {"And", import_binary},
-                              {"Or", import_binary},
-                              {"Xor", import_binary},
-                              {"Mod", import_mod},
-                              {"Sum", import_variadic},
-                              {"Mean", import_variadic},
-                              {"Max", import_variadic},
-                              {"Min", import_variadic}};
+/// Ops with peculiarities; those of the tables besides.
+constexpr ImportRow rows[] = {
+    {"Cast", import_cast},     {"Clip", import_clip},    {"PRelu", import_prelu},
+    {"Gelu", import_gelu},     {"Mod", import_mod},      {"Sum", import_variadic},
+    {"Mean", import_variadic}, {"Max", import_variadic}, {"Min", import_variadic}};
+
+std::vector<ImportRow> all_rows() {
+  std::vector<ImportRow> result(std::begin(rows), std::end(rows));
+  auto add = [&](const auto &table, NodeImport import) {
+    for (const auto &row : table)
+      if (!row.onnx.op.empty() &&
+          std::ranges::find(rows, row.onnx.op, &ImportRow::op) == std::end(rows))
+        result.push_back({row.onnx.op, import});
+  };
+  add(unary_table(), import_unary);
+  add(binary_table(), import_binary);
+  return result;
+}
 
 } // namespace
 
@@ -313,6 +224,9 @@ std::optional<DType> read_cast_type(OnnxNode &node) {
   return result;
 }
 
-std::span<const ImportRow> elementwise_imports() { return rows; }
+std::span<const ImportRow> elementwise_imports() {
+  static const std::vector<ImportRow> all = all_rows();
+  return all;
+}
 
 } // namespace cnnc

@@ -1,4 +1,5 @@
-// Element-wise ops: one row of a table each (elementwise.cpp).
+// Element-wise ops. Those of one and two operands are a row of a table each
+// (elementwise_table.cpp): all that any part of the compiler knows of them.
 #pragma once
 
 #include "ir/graph/ops/attribute.h"
@@ -9,90 +10,76 @@
 
 namespace cnnc {
 
-enum class UnaryKind {
-  relu,
-  leaky_relu,
-  sigmoid,
-  tanh,
-  clip,
-  hard_sigmoid,
-  hard_swish,
-  silu,
-  elu,
-  exp,
-  sqrt,
-  dropout, // identity at inference
-  abs,
-  neg,
-  floor,
-  ceil,
-  round,
-  sign,
-  log,
-  erf,
-  reciprocal,
-  softplus,
-  softsign,
-  selu,
-  celu,
-  gelu,
-  gelu_tanh,
-  mish,
-  thresholded_relu,
-  logical_not
-};
+namespace loop {
+struct Expression;
+} // namespace loop
 
-enum class BinaryKind {
-  add,
-  sub,
-  mul,
-  div,
-  min,
-  max,
-  prelu,
-  pow,
-  equal,
-  less,
-  less_or_equal,
-  greater,
-  greater_or_equal,
-  logical_and,
-  logical_or,
-  logical_xor
+/// The op of ONNX that means the same, and the first opset that has it. No name: there is none, and
+/// import and export spell the op out.
+struct OnnxName {
+  std::string_view op;
+  int since = 1;
 };
 
 /// A parameter of a unary op, such as the slope of leaky_relu.
 struct UnaryParameter {
   std::string_view name;
-  double default_value;
+  double default_value = 0;
+  std::string_view onnx = {}; // the name of the attribute in ONNX, when it is another
+
+  std::string_view onnx_name() const { return onnx.empty() ? name : onnx; }
 };
 
+/// In the order of the row; 0 for those that it does not have.
+using UnaryParameters = std::array<double, 2>;
+
 struct UnaryRow {
-  UnaryKind kind;
   std::string_view name;
-  std::string_view summary; // the formula
-  std::vector<UnaryParameter> parameters;
+  std::string_view formula; // for the documentation
+  std::array<UnaryParameter, 2> parameters = {};
+  bool (*check)(InferContext &, const UnaryParameters &) = nullptr; // reports and gives false
+  double (*reference)(double x, const UnaryParameters &);
+  loop::Expression (*lower)(const loop::Expression &x, const UnaryParameters &);
+  OnnxName onnx = {};
+  /// Results are finite where the operand is. Others are not for the padding of blocked channels,
+  /// which must stay finite, since it is multiplied by zeros.
+  bool finite = true;
   DType dtype = DType::f32; // of operand and result
+
+  size_t parameter_count() const;
 };
 
 struct BinaryRow {
-  BinaryKind kind;
   std::string_view name;
-  std::string_view summary;
+  std::string_view formula;
+  double (*reference)(double a, double b);
+  loop::Expression (*lower)(const loop::Expression &a, const loop::Expression &b);
+  OnnxName onnx = {};
+  bool finite = true; // as above, where neither operand is huge
   DType operands = DType::f32;
   DType result = DType::f32;
+  bool keeps_shape_of_a = false; // only b is broadcast
 };
 
-const std::vector<UnaryRow> &unary_table();
-const std::vector<BinaryRow> &binary_table();
-const UnaryRow &row_of(UnaryKind kind);
-const BinaryRow &row_of(BinaryKind kind);
+std::span<const UnaryRow> unary_table();
+std::span<const BinaryRow> binary_table();
 
-/// One operand, same shape out. `parameters` in the order of the table's row.
+// The rows that some pass means. All others are known by their properties alone.
+using UnaryOp = const UnaryRow *const;
+using BinaryOp = const BinaryRow *const;
+namespace unary {
+extern UnaryOp relu, sigmoid, tanh, clip, hard_sigmoid, hard_swish, silu, sqrt, dropout, erf,
+    softplus, gelu, gelu_tanh, mish;
+} // namespace unary
+namespace binary {
+extern BinaryOp add, sub, mul, div, pow;
+} // namespace binary
+
+/// One operand, same shape out.
 struct Unary {
   static constexpr OpTraits traits = {.category = Category::elementwise, .takes_empty = true};
-  UnaryKind kind = UnaryKind::relu;
-  std::array<double, 2> parameters = {};
+  const UnaryRow *row = unary::relu;
+  UnaryParameters parameters = {};
   InferredTypes infer(InferContext &) const;
 };
 
@@ -102,7 +89,7 @@ struct Binary {
                                       .broadcasts = true,
                                       .takes_empty = true,
                                       .parameters = {0, 2}};
-  BinaryKind kind = BinaryKind::add;
+  const BinaryRow *row = binary::add;
   InferredTypes infer(InferContext &) const;
 };
 

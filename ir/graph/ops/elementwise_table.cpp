@@ -1,0 +1,439 @@
+// The element-wise ops, one row each: the reference is the formula in double, as exact as the
+// library of C makes it; the lowering is what kernels compute in f32. Neither is made of the other,
+// so that one checks the other.
+#include "ir/graph/ops/elementwise.h"
+#include "ir/loop/formulas.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <numbers>
+
+namespace cnnc {
+
+namespace {
+
+using loop::Expression;
+using loop::number;
+using P = UnaryParameters;
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+// ---- what references share
+
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+double softplus(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
+
+// NaN when either operand is: no comparison with a NaN is true, so that a NaN in `a` stays.
+double min_with_nan(double a, double b) { return b < a || std::isnan(b) ? b : a; }
+double max_with_nan(double a, double b) { return b > a || std::isnan(b) ? b : a; }
+
+// ---- what lowerings share
+
+/// 1 or 0: what a bool is in registers.
+Expression is_less(const Expression &a, const Expression &b) {
+  return if_less(a, b, number(1), number(0));
+}
+Expression is_equal(const Expression &a, const Expression &b) {
+  return if_equal(a, b, number(1), number(0));
+}
+
+/// min(1, max(0, scale * x + offset))
+Expression hard_step(const Expression &x, double scale, double offset) {
+  return min(number(1), max(number(0), fma(x, number(scale), number(offset))));
+}
+
+/// 1 + exp(-x)
+Expression one_plus_exp_minus(const Expression &x) { return number(1) + exp(neg(x)); }
+
+Expression clip(const Expression &x, double lowest, double highest) {
+  Expression result = x;
+  if (lowest != -infinity)
+    result = max(number(lowest), std::move(result));
+  if (highest != infinity)
+    result = min(number(highest), std::move(result));
+  return result;
+}
+
+/// max(x, 0) + log(1 + e) for e = exp(-|x|). 1 + e = u is rounded; log(u) * e / (u - 1) makes up
+/// for it (Kahan), so that the result keeps its digits where e is small.
+Expression softplus(const Expression &x) {
+  Expression e = exp(neg(abs(x)));
+  Expression u = number(1) + e;
+  Expression tail = if_equal(u, number(1), e, log(u) * (e / (u - number(1))));
+  return max(number(0), x) + std::move(tail);
+}
+
+/// tanh(log(1 + e)) = (e^2 + 2e) / (e^2 + 2e + 2) for e = exp(x), which is 1 in floats from 20 on.
+Expression mish(const Expression &x) {
+  Expression e = exp(min(number(20), x));
+  Expression n = e * (e + number(2));
+  return x * (n / (n + number(2)));
+}
+
+Expression gelu_tanh(const Expression &x) {
+  constexpr double scale = 0.79788456080286535588; // sqrt(2 / pi)
+  Expression inner = x * fma(x * x, number(scale * 0.044715), number(scale));
+  return number(0.5) * x * (number(1) + tanh(std::move(inner)));
+}
+
+/// Adds zero, or NaN when x is NaN. The product with x alone would make NaN of an infinity, too.
+Expression with_nan_of(const Expression &x, Expression value) {
+  return fma(number(0), max(number(-1), min(number(1), x)), std::move(value));
+}
+
+// ---- one operand
+
+constexpr UnaryRow unary_rows[] = {
+    {.name = "relu",
+     .formula = "max(x, 0)",
+     .reference = [](double x, const P &) { return x < 0 ? 0 : x; },
+     .lower = [](const Expression &x, const P &) { return max(number(0), x); },
+     .onnx = {"Relu"}},
+    {.name = "leaky_relu",
+     .formula = "x < 0 ? alpha * x : x",
+     .parameters = {{{"alpha", 0.01}}},
+     .reference = [](double x, const P &p) { return x < 0 ? p[0] * x : x; },
+     .lower = [](const Expression &x, const P &p) { return if_negative(x, number(p[0]) * x, x); },
+     .onnx = {"LeakyRelu"}},
+    {.name = "sigmoid",
+     .formula = "1 / (1 + exp(-x))",
+     .reference = [](double x, const P &) { return sigmoid(x); },
+     .lower = [](const Expression &x, const P &) { return number(1) / one_plus_exp_minus(x); },
+     .onnx = {"Sigmoid"}},
+    {.name = "tanh",
+     .formula = "tanh(x)",
+     .reference = [](double x, const P &) { return std::tanh(x); },
+     .lower = [](const Expression &x, const P &) { return tanh(x); },
+     .onnx = {"Tanh"}},
+    {.name = "clip",
+     .formula = "min(max(x, min), max)",
+     .parameters = {{{"min", -infinity}, {"max", infinity}}},
+     .check =
+         [](InferContext &context, const P &p) {
+           if (p[0] > p[1])
+             context.error_at_attribute("min",
+                                        fmt::format("'min' is above 'max': {} > {}", p[0], p[1]));
+           return p[0] <= p[1];
+         },
+     .reference = [](double x, const P &p) { return min_with_nan(max_with_nan(x, p[0]), p[1]); },
+     .lower = [](const Expression &x, const P &p) { return clip(x, p[0], p[1]); }},
+    {.name = "hard_sigmoid",
+     .formula = "min(max(alpha * x + beta, 0), 1)",
+     .parameters = {{{"alpha", 0.2}, {"beta", 0.5}}},
+     .reference = [](double x,
+                     const P &p) { return min_with_nan(max_with_nan(p[0] * x + p[1], 0), 1); },
+     .lower = [](const Expression &x, const P &p) { return hard_step(x, p[0], p[1]); },
+     .onnx = {"HardSigmoid"}},
+    {.name = "hard_swish",
+     .formula = "x * min(max(x / 6 + 0.5, 0), 1)",
+     .reference = [](double x,
+                     const P &) { return x * min_with_nan(max_with_nan(x / 6 + 0.5, 0), 1); },
+     .lower = [](const Expression &x, const P &) { return x * hard_step(x, 1.0 / 6, 0.5); },
+     .onnx = {"HardSwish"}},
+    {.name = "silu",
+     .formula = "x / (1 + exp(-x))",
+     .reference = [](double x, const P &) { return x / (1 + std::exp(-x)); },
+     .lower = [](const Expression &x, const P &) { return x / one_plus_exp_minus(x); }},
+    {.name = "elu",
+     .formula = "x < 0 ? alpha * (exp(x) - 1) : x",
+     .parameters = {{{"alpha", 1}}},
+     .reference = [](double x, const P &p) { return x < 0 ? p[0] * std::expm1(x) : x; },
+     .lower = [](const Expression &x,
+                 const P &p) { return if_negative(x, number(p[0]) * (exp(x) - number(1)), x); },
+     .onnx = {"Elu"}},
+    {.name = "exp",
+     .formula = "exp(x)",
+     .reference = [](double x, const P &) { return std::exp(x); },
+     .lower = [](const Expression &x, const P &) { return exp(x); },
+     .onnx = {"Exp"},
+     .finite = false},
+    {.name = "sqrt",
+     .formula = "sqrt(x)",
+     .reference = [](double x, const P &) { return std::sqrt(x); },
+     .lower = [](const Expression &x, const P &) { return sqrt(x); },
+     .onnx = {"Sqrt"},
+     .finite = false},
+    {.name = "dropout",
+     .formula = "x: nothing is dropped at inference",
+     .parameters = {{{"ratio", 0.5}}},
+     .check =
+         [](InferContext &context, const P &p) {
+           bool fits = p[0] >= 0 && p[0] <= 1;
+           if (!fits)
+             context.error_at_attribute(
+                 "ratio", fmt::format("'ratio' must be between 0 and 1, but is {}", p[0]));
+           return fits;
+         },
+     .reference = [](double x, const P &) { return x; },
+     .lower = [](const Expression &x, const P &) { return x; }},
+    {.name = "abs",
+     .formula = "|x|",
+     .reference = [](double x, const P &) { return std::abs(x); },
+     .lower = [](const Expression &x, const P &) { return abs(x); },
+     .onnx = {"Abs"}},
+    {.name = "neg",
+     .formula = "-x",
+     .reference = [](double x, const P &) { return -x; },
+     .lower = [](const Expression &x, const P &) { return neg(x); },
+     .onnx = {"Neg"}},
+    {.name = "floor",
+     .formula = "the largest integer that is not above x",
+     .reference = [](double x, const P &) { return std::floor(x); },
+     .lower = [](const Expression &x, const P &) { return floor(x); },
+     .onnx = {"Floor"}},
+    {.name = "ceil",
+     .formula = "the smallest integer that is not below x",
+     .reference = [](double x, const P &) { return std::ceil(x); },
+     .lower = [](const Expression &x, const P &) { return ceil(x); },
+     .onnx = {"Ceil"}},
+    {.name = "round",
+     .formula = "the nearest integer, the even one of two",
+     .reference = [](double x, const P &) { return std::nearbyint(x); },
+     .lower = [](const Expression &x, const P &) { return round(x); },
+     .onnx = {"Round"}},
+    {.name = "sign", // 0 and NaN stay
+     .formula = "-1, 0 or 1 as x is below, at or above 0",
+     .reference = [](double x, const P &) { return x < 0   ? -1
+                                                   : x > 0 ? 1
+                                                           : x; },
+     .lower =
+         [](const Expression &x, const P &) {
+           return if_negative(x, number(-1), if_less(number(0), x, number(1), x));
+         },
+     .onnx = {"Sign"}},
+    {.name = "log",
+     .formula = "the natural logarithm of x",
+     .reference = [](double x, const P &) { return std::log(x); },
+     .lower = [](const Expression &x, const P &) { return log(x); },
+     .onnx = {"Log"},
+     .finite = false},
+    {.name = "erf",
+     .formula = "the error function of x",
+     .reference = [](double x, const P &) { return std::erf(x); },
+     .lower = [](const Expression &x, const P &) { return erf(x); },
+     .onnx = {"Erf"}},
+    {.name = "reciprocal",
+     .formula = "1 / x",
+     .reference = [](double x, const P &) { return 1 / x; },
+     .lower = [](const Expression &x, const P &) { return number(1) / x; },
+     .onnx = {"Reciprocal"},
+     .finite = false},
+    {.name = "softplus",
+     .formula = "log(1 + exp(x))",
+     .reference = [](double x, const P &) { return softplus(x); },
+     .lower = [](const Expression &x, const P &) { return softplus(x); },
+     .onnx = {"Softplus"}},
+    {.name = "softsign",
+     .formula = "x / (1 + |x|)",
+     .reference = [](double x, const P &) { return x / (1 + std::abs(x)); },
+     .lower = [](const Expression &x, const P &) { return x / (number(1) + abs(x)); },
+     .onnx = {"Softsign"}},
+    {.name = "selu",
+     .formula = "gamma * (x < 0 ? alpha * (exp(x) - 1) : x)",
+     .parameters = {{{"alpha", 1.67326319217681884765625}, {"gamma", 1.05070102214813232421875}}},
+     .reference = [](double x,
+                     const P &p) { return x < 0 ? p[1] * p[0] * std::expm1(x) : p[1] * x; },
+     .lower =
+         [](const Expression &x, const P &p) {
+           return if_negative(x, number(p[0] * p[1]) * (exp(x) - number(1)), number(p[1]) * x);
+         },
+     .onnx = {"Selu"}},
+    {.name = "celu",
+     .formula = "x < 0 ? alpha * (exp(x / alpha) - 1) : x",
+     .parameters = {{{"alpha", 1}}},
+     .check =
+         [](InferContext &context, const P &p) {
+           if (p[0] == 0)
+             context.error_at_attribute("alpha", "'alpha' must not be 0");
+           return p[0] != 0;
+         },
+     .reference = [](double x, const P &p) { return x < 0 ? p[0] * std::expm1(x / p[0]) : x; },
+     .lower =
+         [](const Expression &x, const P &p) {
+           return if_negative(x, number(p[0]) * (exp(x / number(p[0])) - number(1)), x);
+         },
+     .onnx = {"Celu"}},
+    {.name = "gelu",
+     .formula = "x / 2 * (1 + erf(x / sqrt(2)))",
+     .reference = [](double x, const P &) { return 0.5 * x * std::erfc(-x / std::numbers::sqrt2); },
+     .lower =
+         [](const Expression &x, const P &) {
+           return number(0.5) * x * (number(1) + erf(x * number(0.70710678118654752440)));
+         }},
+    {.name = "gelu_tanh",
+     .formula = "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))",
+     .reference =
+         [](double x, const P &) {
+           double inner = std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x);
+           return 0.5 * x * (1 + std::tanh(inner));
+         },
+     .lower = [](const Expression &x, const P &) { return gelu_tanh(x); }},
+    {.name = "mish",
+     .formula = "x * tanh(log(1 + exp(x)))",
+     .reference = [](double x, const P &) { return x * std::tanh(softplus(x)); },
+     .lower = [](const Expression &x, const P &) { return mish(x); },
+     .onnx = {"Mish", 18}},
+    {.name = "thresholded_relu",
+     .formula = "x > alpha ? x : 0",
+     .parameters = {{{"alpha", 1}}},
+     .reference = [](double x, const P &p) { return x > p[0] ? x : 0; },
+     .lower = [](const Expression &x,
+                 const P &p) { return if_less(number(p[0]), x, x, number(0)); },
+     .onnx = {"ThresholdedRelu"}},
+    {.name = "not",
+     .formula = "not x, of bool",
+     .reference = [](double x, const P &) { return x == 0 ? 1.0 : 0.0; },
+     .lower = [](const Expression &x, const P &) { return number(1) - x; },
+     .onnx = {"Not"},
+     .dtype = DType::boolean},
+};
+
+// ---- two operands
+
+constexpr BinaryRow binary_rows[] = {
+    {.name = "add",
+     .formula = "a + b, with broadcasting",
+     .reference = [](double a, double b) { return a + b; },
+     .lower = [](const Expression &a, const Expression &b) { return a + b; },
+     .onnx = {"Add"}},
+    {.name = "sub",
+     .formula = "a - b, with broadcasting",
+     .reference = [](double a, double b) { return a - b; },
+     .lower = [](const Expression &a, const Expression &b) { return a - b; },
+     .onnx = {"Sub"}},
+    {.name = "mul",
+     .formula = "a * b, with broadcasting",
+     .reference = [](double a, double b) { return a * b; },
+     .lower = [](const Expression &a, const Expression &b) { return a * b; },
+     .onnx = {"Mul"}},
+    {.name = "div",
+     .formula = "a / b, with broadcasting",
+     .reference = [](double a, double b) { return a / b; },
+     .lower = [](const Expression &a, const Expression &b) { return a / b; },
+     .onnx = {"Div"},
+     .finite = false},
+    {.name = "min",
+     .formula = "the smaller of a and b, with broadcasting",
+     .reference = [](double a, double b) { return min_with_nan(a, b); },
+     .lower = [](const Expression &a, const Expression &b) { return with_nan_of(a, min(a, b)); },
+     .onnx = {"Min"}},
+    {.name = "max",
+     .formula = "the larger of a and b, with broadcasting",
+     .reference = [](double a, double b) { return max_with_nan(a, b); },
+     .lower = [](const Expression &a, const Expression &b) { return with_nan_of(a, max(a, b)); },
+     .onnx = {"Max"}},
+    {.name = "prelu",
+     .formula = "a < 0 ? b * a : a; the slope b broadcasts to the shape of a",
+     .reference = [](double a, double b) { return a < 0 ? a * b : a; },
+     .lower = [](const Expression &a, const Expression &b) { return if_negative(a, b * a, a); },
+     .onnx = {"PRelu"},
+     .keeps_shape_of_a = true},
+    {.name = "pow",
+     .formula = "a to the power b, with broadcasting",
+     .reference = [](double a, double b) { return std::pow(a, b); },
+     .lower = [](const Expression &a, const Expression &b) { return pow(a, b); },
+     .onnx = {"Pow"},
+     .finite = false},
+    {.name = "equal",
+     .formula = "a == b as bool, with broadcasting",
+     .reference = [](double a, double b) { return a == b ? 1.0 : 0.0; },
+     .lower = [](const Expression &a, const Expression &b) { return is_equal(a, b); },
+     .onnx = {"Equal"},
+     .result = DType::boolean},
+    {.name = "less",
+     .formula = "a < b as bool, with broadcasting",
+     .reference = [](double a, double b) { return a < b ? 1.0 : 0.0; },
+     .lower = [](const Expression &a, const Expression &b) { return is_less(a, b); },
+     .onnx = {"Less"},
+     .result = DType::boolean},
+    {.name = "less_or_equal",
+     .formula = "a <= b as bool, with broadcasting",
+     .reference = [](double a, double b) { return a <= b ? 1.0 : 0.0; },
+     .lower = [](const Expression &a,
+                 const Expression &b) { return if_less(a, b, number(1), is_equal(a, b)); },
+     .onnx = {"LessOrEqual"},
+     .result = DType::boolean},
+    {.name = "greater",
+     .formula = "a > b as bool, with broadcasting",
+     .reference = [](double a, double b) { return a > b ? 1.0 : 0.0; },
+     .lower = [](const Expression &a, const Expression &b) { return is_less(b, a); },
+     .onnx = {"Greater"},
+     .result = DType::boolean},
+    {.name = "greater_or_equal",
+     .formula = "a >= b as bool, with broadcasting",
+     .reference = [](double a, double b) { return a >= b ? 1.0 : 0.0; },
+     .lower = [](const Expression &a,
+                 const Expression &b) { return if_less(b, a, number(1), is_equal(a, b)); },
+     .onnx = {"GreaterOrEqual"},
+     .result = DType::boolean},
+    {.name = "and",
+     .formula = "a and b of bool, with broadcasting",
+     .reference = [](double a, double b) { return a != 0 && b != 0 ? 1.0 : 0.0; },
+     .lower = [](const Expression &a, const Expression &b) { return a * b; },
+     .onnx = {"And"},
+     .operands = DType::boolean,
+     .result = DType::boolean},
+    {.name = "or",
+     .formula = "a or b of bool, with broadcasting",
+     .reference = [](double a, double b) { return a != 0 || b != 0 ? 1.0 : 0.0; },
+     .lower = [](const Expression &a, const Expression &b) { return max(a, b); },
+     .onnx = {"Or"},
+     .operands = DType::boolean,
+     .result = DType::boolean},
+    {.name = "xor",
+     .formula = "a != b of bool, with broadcasting",
+     .reference = [](double a, double b) { return (a != 0) != (b != 0) ? 1.0 : 0.0; },
+     .lower = [](const Expression &a, const Expression &b) { return abs(a - b); },
+     .onnx = {"Xor"},
+     .operands = DType::boolean,
+     .result = DType::boolean},
+};
+
+template <class Row> constexpr bool is_complete(const Row &row) {
+  return !row.name.empty() && !row.formula.empty() && row.reference && row.lower;
+}
+static_assert(std::ranges::all_of(unary_rows, is_complete<UnaryRow>) &&
+                  std::ranges::all_of(binary_rows, is_complete<BinaryRow>),
+              "a row needs a name, a formula, a reference and a lowering");
+
+/// The row of this name, when the compiler is built: without one it does not compile.
+template <class Row, size_t count>
+consteval const Row *named(const Row (&rows)[count], std::string_view name) {
+  for (const Row &row : rows)
+    if (row.name == name)
+      return &row;
+  throw "there is no element-wise op of this name";
+}
+
+} // namespace
+
+std::span<const UnaryRow> unary_table() { return unary_rows; }
+std::span<const BinaryRow> binary_table() { return binary_rows; }
+
+namespace unary {
+UnaryOp relu = named(unary_rows, "relu");
+UnaryOp sigmoid = named(unary_rows, "sigmoid");
+UnaryOp tanh = named(unary_rows, "tanh");
+UnaryOp clip = named(unary_rows, "clip");
+UnaryOp hard_sigmoid = named(unary_rows, "hard_sigmoid");
+UnaryOp hard_swish = named(unary_rows, "hard_swish");
+UnaryOp silu = named(unary_rows, "silu");
+UnaryOp sqrt = named(unary_rows, "sqrt");
+UnaryOp dropout = named(unary_rows, "dropout");
+UnaryOp erf = named(unary_rows, "erf");
+UnaryOp softplus = named(unary_rows, "softplus");
+UnaryOp gelu = named(unary_rows, "gelu");
+UnaryOp gelu_tanh = named(unary_rows, "gelu_tanh");
+UnaryOp mish = named(unary_rows, "mish");
+} // namespace unary
+
+namespace binary {
+BinaryOp add = named(binary_rows, "add");
+BinaryOp sub = named(binary_rows, "sub");
+BinaryOp mul = named(binary_rows, "mul");
+BinaryOp div = named(binary_rows, "div");
+BinaryOp pow = named(binary_rows, "pow");
+} // namespace binary
+
+} // namespace cnnc
