@@ -8,8 +8,8 @@
 #include "ir/graph/parser.h"
 #include "ir/loop/parser.h"
 #include "ir/loop/verifier.h"
+#include "tests/unit/elementwise_cases.h"
 #include "tests/unit/loop_interpreter.h"
-#include "tests/unit/lowering_cases.h"
 
 #include <cmath>
 #include <cstring>
@@ -179,45 +179,73 @@ INSTANTIATE_TEST_SUITE_P(Ops, LoweredOp, testing::ValuesIn(case_makers()),
 
 // ---- what random numbers do not show
 
-/// The result of one op on operands that all have these elements, plain and with static shapes.
-std::vector<float> result_of(const Case &c, const std::vector<float> &elements) {
+/// The result of one op on operands with these elements, plain and with static shapes.
+std::vector<float> result_of(const Case &c, const std::vector<std::vector<float>> &elements) {
   Diagnostics diagnostics;
   Graph graph = parse_case(c, diagnostics);
   PassContext context{diagnostics, {}, {}};
   std::optional<loop::Kernel> kernel = lower_node(graph, context);
   EXPECT_TRUE(kernel) << diagnostics.to_string();
   loop::Buffers buffers;
-  for (const loop::Buffer &buffer : kernel->inputs)
-    buffers[buffer.name] = elements;
+  for (size_t i = 0; i < kernel->inputs.size(); ++i)
+    buffers[kernel->inputs[i].name] = elements[i];
   std::string error;
   EXPECT_TRUE(loop::run_loops(*kernel, buffers, error)) << error;
   return buffers["b_y"];
 }
 
-TEST(Lowering, unary_ops_pass_nan_on_and_bear_infinity) {
-  const float inf = INFINITY;
-  for (const char *op : {"relu", "leaky_relu", "sigmoid", "tanh", "clip", "clip min=0 max=6",
-                         "hard_sigmoid", "hard_swish", "silu", "elu", "exp", "sqrt"}) {
-    std::string name = op, attributes;
-    if (size_t space = name.find(' '); space != std::string::npos) {
-      attributes = name.substr(space);
-      name.resize(space);
+/// Ordinary numbers, jumps of ops, and what no arithmetic likes.
+const std::vector<float> probes = {-100, -2.5f, -1,   -0.5f, -0.25f,   0,         0.25f,
+                                   0.5f, 1,     2.5f, 100,   INFINITY, -INFINITY, NAN};
+
+void expect_same(float computed, double formula, const std::string &what) {
+  float wanted = static_cast<float>(formula);
+  bool same = std::isfinite(wanted)
+                  ? std::abs(computed - wanted) <= 1e-6f + 1e-5f * std::abs(wanted)
+                  : computed == wanted || (std::isnan(computed) && std::isnan(wanted));
+  EXPECT_TRUE(same) << what << ": " << computed << " instead of " << wanted;
+}
+
+TEST(Lowering, every_unary_op_is_its_formula_for_all_numbers) {
+  for (const UnaryRow &row : unary_table()) {
+    if (row.dtype != DType::f32)
+      continue;
+    for (bool other : {false, true}) {
+      UnaryParameters parameters = parameters_of(row, other);
+      std::string op = unary_text(row, parameters, "%x");
+      Case c{fmt::format("%x: f32[{}]", probes.size()), op};
+      std::vector<float> results = result_of(c, {probes});
+      for (size_t i = 0; i < probes.size(); ++i) {
+        expect_same(results[i], row.reference(probes[i], parameters),
+                    fmt::format("{} of {}", op, probes[i]));
+        // What blocked channels rely on.
+        EXPECT_TRUE(!row.finite || !std::isfinite(probes[i]) || std::isfinite(results[i])) << op;
+      }
     }
-    Case c{"%x: f32[3]", name + " %x" + attributes};
-    std::vector<float> given = {NAN, inf, 1}, results = result_of(c, given);
-    EXPECT_TRUE(std::isnan(results[0])) << op;
-    EXPECT_FALSE(std::isnan(results[1])) << op;
-    EXPECT_FALSE(std::isnan(results[2])) << op;
   }
 }
 
-TEST(Lowering, min_and_max_pass_the_nan_of_either_operand_on) {
-  for (const char *op : {"min", "max"}) {
-    Case c{"%x: f32[2, 1], %z: f32[2]", std::string(op) + " %x, %z"};
-    std::vector<float> results = result_of(c, {NAN, -INFINITY});
-    for (size_t i = 0; i < 3; ++i)
-      EXPECT_TRUE(std::isnan(results[i])) << op << i;
-    EXPECT_EQ(results[3], -INFINITY) << op;
+TEST(Lowering, every_binary_op_is_its_formula_for_all_numbers) {
+  for (const BinaryRow &row : binary_table()) {
+    if (row.operands != DType::f32)
+      continue;
+    const size_t n = probes.size();
+    // A slope does not make its input larger: both have all elements.
+    Case c{fmt::format("%x: f32[{0}, {0}], %z: f32[{0}, {0}]", n),
+           fmt::format("{} %x, %z", row.name)};
+    std::vector<float> a, b;
+    for (float x : probes)
+      for (float z : probes) {
+        a.push_back(x);
+        b.push_back(z);
+      }
+    std::vector<float> results = result_of(c, {a, b});
+    for (size_t i = 0; i < results.size(); ++i) {
+      expect_same(results[i], row.reference(a[i], b[i]),
+                  fmt::format("{} of {} and {}", row.name, a[i], b[i]));
+      bool finite = std::isfinite(a[i]) && std::isfinite(b[i]);
+      EXPECT_TRUE(!row.finite || !finite || std::isfinite(results[i])) << row.name;
+    }
   }
 }
 

@@ -21,7 +21,7 @@ std::string global_avg_pool2d(Choices &r) {
   return one_op(writer, "global_avg_pool2d " + writer.input(image(r)));
 }
 
-std::string unary(Choices &r) {
+std::string any_unary(Choices &r) {
   Writer writer;
   std::string x = writer.input(any_shape(r));
   if (r.between(0, 4) == 0)
@@ -30,16 +30,15 @@ std::string unary(Choices &r) {
     return one_op(writer,
                   r.one_of({"log ", "reciprocal "}) + writer.value(fmt::format("softplus {}", x)));
   if (r.between(0, 4) == 0) // of the input itself: a rounding error may decide
-    return one_op(writer,
-                  r.one_of({"floor ", "ceil ", "round ", "sign ", "thresholded_relu "}) + x);
+    return one_op(writer, random_unary(r, x));
   if (r.between(0, 4) == 0)
     return one_op(writer, "sqrt " + writer.value(fmt::format("mul {}, {}", x, x)));
-  std::string y = writer.value(random_unary(r, x));
-  return writer.model({r.flip() ? y : writer.value(random_unary(r, y))});
+  std::string y = writer.value(random_continuous_unary(r, x));
+  return writer.model({r.flip() ? y : writer.value(random_continuous_unary(r, y))});
 }
 
 /// Two shapes that broadcast, in all forms: missing dimensions, dimensions of one on either side.
-std::string binary(Choices &r) {
+std::string any_binary(Choices &r) {
   Shape x = any_shape(r), y = x;
   std::string op = r.one_of({"add", "sub", "mul", "div", "min", "max", "prelu", "pow"});
   for (size_t i = 0; i < x.size(); ++i) {
@@ -153,7 +152,7 @@ std::string resize2d(Choices &r) {
   if (r.between(0, 3) == 0)
     attributes += " scales=[1.375, 0.8125]";
   std::string y = writer.value(fmt::format("resize2d {} {}", x, attributes));
-  return writer.model({r.flip() ? y : writer.value(random_unary(r, y))});
+  return writer.model({r.flip() ? y : writer.value(random_continuous_unary(r, y))});
 }
 
 std::string batch_norm(Choices &r) {
@@ -248,9 +247,10 @@ std::string reshape(Choices &r) {
     other = {1, -1, 1, shape[3]};
   std::string y = writer.value(fmt::format("reshape {} shape={}", x, list(other)));
   if (r.flip()) // of a blocked value
-    y = writer.value(fmt::format(
-        "reshape {} shape={}", writer.value(random_unary(r, batch_norm_of(r, writer, x, shape[1]))),
-        list(other)));
+    y = writer.value(
+        fmt::format("reshape {} shape={}",
+                    writer.value(random_continuous_unary(r, batch_norm_of(r, writer, x, shape[1]))),
+                    list(other)));
   return writer.model({y});
 }
 
@@ -293,7 +293,7 @@ std::string depth_to_space(Choices &r) {
     text += " crop=" + list(crop);
   }
   std::string y = writer.value(text);
-  return writer.model({r.flip() ? y : writer.value(random_unary(r, y))});
+  return writer.model({r.flip() ? y : writer.value(random_continuous_unary(r, y))});
 }
 
 std::string space_to_depth(Choices &r) {
@@ -318,7 +318,7 @@ std::string large(Choices &r) {
   std::string x = writer.input(shape);
   switch (r.between(0, 9)) {
   case 0:
-    return one_op(writer, random_unary(r, x));
+    return one_op(writer, random_continuous_unary(r, x));
   case 1:
     return one_op(writer, fmt::format("mul {}, {}", x, writer.uniform({shape[1], 1, 1})));
   case 2:
@@ -367,7 +367,7 @@ std::string batched_op(Choices &r) {
   std::string shared = writer.input({shape[1], 1, 1}, false);
   switch (r.between(0, 8)) {
   case 0:
-    return one_op(writer, random_unary(r, x));
+    return one_op(writer, random_continuous_unary(r, x));
   case 1:
     return one_op(writer, fmt::format("mul {}, {}", shared, x));
   case 2:
@@ -404,8 +404,8 @@ const std::vector<ModelMaker> &op_model_makers() {
                                                  {"avg_pool2d", avg_pool2d},
                                                  {"max_pool2d_indices", max_pool2d_indices},
                                                  {"global_avg_pool2d", global_avg_pool2d},
-                                                 {"unary", unary},
-                                                 {"binary", binary},
+                                                 {"unary", any_unary},
+                                                 {"binary", any_binary},
                                                  {"condition", condition},
                                                  {"cast", cast},
                                                  {"gather", gather},

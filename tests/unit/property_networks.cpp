@@ -69,7 +69,7 @@ Network::Map Network::conv(const Map &map, Conv layer) {
   if (r_.flip())
     y = batch_norm_of(r_, writer_, y, layer.oc);
   if (r_.between(0, 3))
-    y = value(random_unary(r_, y));
+    y = value(random_continuous_unary(r_, y));
   return {y, {map.shape[0], layer.oc, layer.output(0), layer.output(1)}};
 }
 
@@ -176,7 +176,9 @@ void Network::binary_block(Map map) {
        map.shape);
 }
 
-void Network::unary_block(Map map) { keep(value(random_unary(r_, map.name)), map.shape); }
+void Network::unary_block(Map map) {
+  keep(value(random_continuous_unary(r_, map.name)), map.shape);
+}
 
 /// Channels of g groups interleaved, as in ShuffleNet.
 void Network::shuffle(Map map) {
@@ -196,7 +198,7 @@ void Network::split_and_join(Map map) {
   std::vector<std::string> parts = writer_.values(
       2, fmt::format("split {} axis=1 sizes=[{}, {}]", map.name, first, map.shape[1] - first));
   if (r_.flip())
-    parts[0] = value(random_unary(r_, parts[0]));
+    parts[0] = value(random_continuous_unary(r_, parts[0]));
   keep(value(fmt::format("concat {}, {} axis=1", parts[1], parts[0])), map.shape);
 }
 
@@ -220,7 +222,7 @@ void Network::dense_gate(Map map) {
   std::string mean = value(fmt::format("reduce_mean {} axes=[2, 3] keep_dims=false", map.name));
   std::string squeezed = value(fmt::format(
       "dense {}, {}, {}", mean, writer_.normal({inner, channels}), writer_.uniform({inner})));
-  std::string active = value(random_unary(r_, squeezed));
+  std::string active = value(random_continuous_unary(r_, squeezed));
   std::string excited =
       value(fmt::format("dense {}, {}", active, writer_.normal({channels, inner})));
   std::string gate =

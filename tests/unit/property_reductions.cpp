@@ -30,7 +30,7 @@ std::string with_epilogue(Choices &r, Writer &writer, std::string y, int64_t col
   if (r.flip())
     y = writer.value(fmt::format("add {}, {}", y, writer.uniform({columns})));
   if (r.flip())
-    y = writer.value(random_unary(r, y));
+    y = writer.value(random_continuous_unary(r, y));
   return writer.model({y});
 }
 

@@ -52,33 +52,6 @@ Shape any_shape(Choices &r, int64_t least_rank) {
   return shape;
 }
 
-std::string random_unary(Choices &r, const std::string &x) {
-  return fmt::format(fmt::runtime(r.one_of({"relu {}",
-                                            "leaky_relu {} alpha=0.2",
-                                            "sigmoid {}",
-                                            "tanh {}",
-                                            "clip {} min=-1 max=2",
-                                            "clip {} min=0",
-                                            "clip {} max=0.5",
-                                            "hard_sigmoid {}",
-                                            "hard_sigmoid {} alpha=0.5 beta=0.1",
-                                            "hard_swish {}",
-                                            "silu {}",
-                                            "elu {} alpha=1.5",
-                                            "dropout {}",
-                                            "abs {}",
-                                            "neg {}",
-                                            "erf {}",
-                                            "softplus {}",
-                                            "softsign {}",
-                                            "selu {}",
-                                            "celu {} alpha=0.7",
-                                            "gelu {}",
-                                            "gelu_tanh {}",
-                                            "mish {}"})),
-                     x);
-}
-
 std::string batch_norm_of(Choices &r, Writer &writer, const std::string &x, int64_t channels) {
   std::string scale = writer.uniform({channels}), bias = writer.normal({channels});
   std::string mean = writer.normal({channels}), variance = writer.uniform({channels});

@@ -2,6 +2,7 @@
 // models.
 #pragma once
 
+#include "tests/unit/elementwise_cases.h"
 #include "tests/unit/property_models.h"
 
 #include <algorithm>
@@ -107,9 +108,6 @@ Shape image(Choices &r);
 
 /// A shape of any rank.
 Shape any_shape(Choices &r, int64_t least_rank = 0);
-
-/// A unary op whose result is neither too large nor undefined for inputs in [-4, 4].
-std::string random_unary(Choices &r, const std::string &x);
 
 std::string batch_norm_of(Choices &r, Writer &writer, const std::string &x, int64_t channels);
 
