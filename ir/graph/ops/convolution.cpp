@@ -155,20 +155,20 @@ std::optional<int64_t> macs_of_sums(const TensorType &sums, const TensorType &fi
 
 } // namespace
 
-std::optional<int64_t> Conv2d::macs(const OperandTypes &operands, const TensorType &result) {
-  return macs_of_sums(result, *operands[1], 1);
+std::optional<int64_t> Conv2d::macs(const OperandTypes &types, const TensorType &result) {
+  return macs_of_sums(result, *types[1], 1);
 }
 
-std::optional<int64_t> ConvTranspose2d::macs(const OperandTypes &operands, const TensorType &) {
-  return macs_of_sums(*operands[0], *operands[1], 1);
+std::optional<int64_t> ConvTranspose2d::macs(const OperandTypes &types, const TensorType &) {
+  return macs_of_sums(*types[0], *types[1], 1);
 }
 
-std::optional<int64_t> Local2d::macs(const OperandTypes &operands, const TensorType &result) {
-  return macs_of_sums(result, *operands[1], 3);
+std::optional<int64_t> Local2d::macs(const OperandTypes &types, const TensorType &result) {
+  return macs_of_sums(result, *types[1], 3);
 }
 
-std::optional<int64_t> Dense::macs(const OperandTypes &operands, const TensorType &result) {
-  return macs_of_sums(result, *operands[1], 1);
+std::optional<int64_t> Dense::macs(const OperandTypes &types, const TensorType &result) {
+  return macs_of_sums(result, *types[1], 1);
 }
 
 } // namespace cnnc

@@ -37,9 +37,9 @@ InferredTypes Matmul::infer(InferContext &context) const {
   return one_result(context, a.has_symbolic_batch() ? a : b, std::move(*shape));
 }
 
-std::optional<int64_t> Matmul::macs(const OperandTypes &operands, const TensorType &result) {
+std::optional<int64_t> Matmul::macs(const OperandTypes &types, const TensorType &result) {
   std::vector<int64_t> loops = result.shape;
-  loops.push_back(operands[0]->shape.back());
+  loops.push_back(types[0]->shape.back());
   return element_count(loops);
 }
 
