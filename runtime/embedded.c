@@ -1,4 +1,4 @@
-/* Takes two files into the program. Their paths come from CMakeLists.txt; only their bytes stay. */
+/* Takes files into the program. Their paths come from CMakeLists.txt; only their bytes stay. */
 #include "embedded.h"
 
 #define EMBED(name, file)                                                                          \
@@ -12,5 +12,5 @@
           ".byte 0\n"                                                                              \
           ".popsection\n")
 
-EMBED("runtime", CNNC_EMBED_RUNTIME);
+EMBED("runtime_x86_64", CNNC_EMBED_RUNTIME_X86_64);
 EMBED("header", CNNC_EMBED_HEADER);

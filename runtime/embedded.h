@@ -7,9 +7,11 @@
 extern "C" {
 #endif
 
-/* A relocatable ELF object: the code of run.c, threads.c and cpu.c, ready to link into a model. It
-   defines cnnc_program_run and cnnc_parallel_for (program.h) and needs only libc. */
-extern const unsigned char cnnc_embedded_runtime_begin[], cnnc_embedded_runtime_end[];
+/* A relocatable ELF object for each family of CPUs: the code of run.c, threads.c and cpu.c, ready to
+   link into a model. It defines cnnc_program_run and cnnc_parallel_for (program.h) and needs only
+   libc. */
+extern const unsigned char cnnc_embedded_runtime_x86_64_begin[];
+extern const unsigned char cnnc_embedded_runtime_x86_64_end[];
 
 /* The text of cnnc_runtime.h, which the compiler writes beside a model. */
 extern const unsigned char cnnc_embedded_header_begin[], cnnc_embedded_header_end[];

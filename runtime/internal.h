@@ -6,13 +6,11 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "cpu.h"
 #include "program.h"
 
 #include <stdbool.h>
 #include <time.h>
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
 
 /* Stands before definitions only: a weak reference would not pull its object out of an archive. */
 #define CNNC_MERGE __attribute__((weak))
@@ -35,23 +33,6 @@ CNNC_HIDDEN void cnnc_task_end(cnnc_task *task);
 
 /* The CNNC_CPU_ bits that this CPU and its operating system support. Cached, thread-safe. */
 CNNC_HIDDEN uint32_t cnnc_cpu_features(void);
-
-/* How this thread rounds and flushes, and its sticky exception flags. The mode of a model is that
-   of its caller, except that subnormal numbers, as operands and as results, are 0: each costs
-   hundreds of cycles otherwise. */
-#if defined(__x86_64__)
-static inline uint32_t cnnc_float_state(void) { return _mm_getcsr(); }
-static inline void cnnc_set_float_state(uint32_t state) { _mm_setcsr(state); }
-static inline uint32_t cnnc_model_float_state(uint32_t caller) {
-  return (caller & ~0x3fu) | 0x8040u;
-}
-static inline void cnnc_pause(void) { _mm_pause(); }
-#else
-static inline uint32_t cnnc_float_state(void) { return 0; }
-static inline void cnnc_set_float_state(uint32_t state) { (void)state; }
-static inline uint32_t cnnc_model_float_state(uint32_t caller) { return caller; }
-static inline void cnnc_pause(void) {}
-#endif
 
 static inline uint64_t cnnc_nanoseconds(void) {
   struct timespec time;

@@ -38,44 +38,15 @@ typedef struct cnnc_step {
 
 enum { CNNC_MAX_KERNEL_BUFFERS = 256 };
 
-/* Instruction-set extensions a model may need, checked by every call: the CPU must have them and
-   the operating system must save their registers. A bit that is not listed here counts as missing.
- */
-enum {
-  CNNC_CPU_AVX2 = 1u << 0,
-  CNNC_CPU_FMA = 1u << 1,
-  CNNC_CPU_AVX512F = 1u << 2,
-  CNNC_CPU_AVX512BW = 1u << 3,
-  CNNC_CPU_AVX512DQ = 1u << 4,
-  CNNC_CPU_AVX512VL = 1u << 5,
-  CNNC_CPU_AVX512CD = 1u << 6,
-  CNNC_CPU_BMI2 = 1u << 7,
-  CNNC_CPU_AVX = 1u << 8,
-  CNNC_CPU_F16C = 1u << 9,
-  CNNC_CPU_BMI = 1u << 10,
-  CNNC_CPU_LZCNT = 1u << 11,
-  CNNC_CPU_MOVBE = 1u << 12,
-  CNNC_CPU_POPCNT = 1u << 13,
-  CNNC_CPU_SSE42 = 1u << 14,
-  CNNC_CPU_AVX512VBMI = 1u << 15,
-  CNNC_CPU_AVX512VBMI2 = 1u << 16,
-  CNNC_CPU_AVX512VNNI = 1u << 17,
-  CNNC_CPU_AVX512IFMA = 1u << 18,
-  CNNC_CPU_AVX512BITALG = 1u << 19,
-  CNNC_CPU_AVX512VPOPCNTDQ = 1u << 20,
-  CNNC_CPU_AVX512BF16 = 1u << 21,
-  CNNC_CPU_AVX512FP16 = 1u << 22,
-  CNNC_CPU_AVXVNNI = 1u << 23,
-  CNNC_CPU_GFNI = 1u << 24
-};
-
 typedef struct cnnc_program {
   const cnnc_model_v1 *model;
   const unsigned char *weights;
   const cnnc_buffer *buffers;
   const cnnc_step *steps;
   uint32_t step_count;
-  uint32_t required_cpu;   /* CNNC_CPU_ bits */
+  /* Instruction-set extensions, bits of the CPU's family (cpu_NAME.h), checked by every call: the
+     CPU must have them and the operating system must save their registers. */
+  uint32_t required_cpu;
   uint32_t symbolic_batch; /* 1: run the steps once per image, `cnnc_context.batch` times */
 } cnnc_program;
 

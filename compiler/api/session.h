@@ -2,7 +2,7 @@
 #pragma once
 
 #include "compiler/cnnc.h"
-#include "compiler/codegen/target.h"
+#include "compiler/codegen/target/target.h"
 #include "compiler/constants/constants.h"
 #include "compiler/pipeline/pipeline.h"
 #include "compiler/program/compile_program.h"

@@ -48,7 +48,7 @@ bool write_weights_object(Session &session, const WeightsSource &source,
   Diagnostics &diagnostics = session.diagnostics();
   uint64_t size = source.program.description.weights_size;
   std::unique_ptr<codegen::WeightsObjectWriter> writer =
-      codegen::WeightsObjectWriter::open(path, size, diagnostics);
+      codegen::WeightsObjectWriter::open(path, session.target(), size, diagnostics);
   if (!writer)
     return false;
   // A network of this size keeps its user waiting for seconds.
@@ -86,7 +86,8 @@ std::optional<Artifact> write(Session &session, const std::filesystem::path &fil
         return write_weights_object(session, source, weights.path());
       }))
     return std::nullopt;
-  codegen::LinkInputs inputs{program->objects, weights.path(), codegen::model_symbol(model)};
+  codegen::LinkInputs inputs{session.target(), program->objects, weights.path(),
+                             codegen::model_symbol(model)};
   if (!session.timed("link", [&] { return link(inputs, file, diagnostics); }))
     return std::nullopt;
   std::filesystem::path header = std::filesystem::path(file).replace_extension(".h");

@@ -1,6 +1,6 @@
 #include "compiler/codegen/kernels.h"
 #include "compiler/codegen/emit_llvm.h"
-#include "compiler/codegen/target_internal.h"
+#include "compiler/codegen/target/llvm_target.h"
 
 #include <llvm/IR/LLVMContext.h>
 #include <llvm/IR/Module.h>

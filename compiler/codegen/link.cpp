@@ -1,13 +1,12 @@
 #include "compiler/codegen/link.h"
 
-#include "compiler/codegen/target_internal.h"
-#include "runtime/embedded.h"
+#include "compiler/codegen/target/family.h"
+#include "compiler/codegen/target/llvm_target.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <fstream>
 #include <lld/Common/Driver.h>
-#include <llvm/BinaryFormat/ELF.h>
 #include <llvm/InterfaceStub/ELFObjHandler.h>
 #include <llvm/InterfaceStub/IFSStub.h>
 #include <llvm/ObjCopy/CommonConfig.h>
@@ -115,9 +114,9 @@ bool run_linker(const std::vector<std::string> &arguments, Diagnostics &diagnost
   return result.retCode == 0;
 }
 
-llvm::MemoryBufferRef embedded_runtime() {
-  auto begin = reinterpret_cast<const char *>(cnnc_embedded_runtime_begin);
-  auto end = reinterpret_cast<const char *>(cnnc_embedded_runtime_end);
+llvm::MemoryBufferRef embedded_runtime(const Target &target) {
+  auto begin = reinterpret_cast<const char *>(target.family->runtime_begin);
+  auto end = reinterpret_cast<const char *>(target.family->runtime_end);
   return {llvm::StringRef(begin, static_cast<size_t>(end - begin)), "runtime"};
 }
 
@@ -142,8 +141,8 @@ llvm::Expected<std::vector<std::string>> undefined_symbols(llvm::MemoryBufferRef
 }
 
 /// What a model may take from libc: what the runtime uses, and what LLVM calls for large copies.
-std::vector<std::string> libc_symbols() {
-  std::vector<std::string> names = llvm::cantFail(undefined_symbols(embedded_runtime()));
+std::vector<std::string> libc_symbols(const Target &target) {
+  std::vector<std::string> names = llvm::cantFail(undefined_symbols(embedded_runtime(target)));
   std::erase(names, "_GLOBAL_OFFSET_TABLE_");
   names.insert(names.end(), {"memcpy", "memmove", "memset"});
   std::sort(names.begin(), names.end());
@@ -152,13 +151,13 @@ std::vector<std::string> libc_symbols() {
 }
 
 /// A libc.so.6 that has names but no code, so that no libc is needed to link.
-bool write_libc_stub(const fs::path &path, Diagnostics &diagnostics) {
+bool write_libc_stub(const fs::path &path, const Target &target, Diagnostics &diagnostics) {
   llvm::ifs::IFSStub stub;
   stub.SoName = "libc.so.6";
-  stub.Target.Arch = llvm::ELF::EM_X86_64;
+  stub.Target.Arch = target.family->elf_machine;
   stub.Target.BitWidth = llvm::ifs::IFSBitWidthType::IFS64;
   stub.Target.Endianness = llvm::ifs::IFSEndiannessType::Little;
-  for (const std::string &name : libc_symbols()) {
+  for (const std::string &name : libc_symbols(target)) {
     llvm::ifs::IFSSymbol symbol(name);
     symbol.Type = llvm::ifs::IFSSymbolType::Func;
     stub.Symbols.push_back(symbol);
@@ -182,7 +181,7 @@ bool add_inputs(const LinkInputs &inputs, const ScratchFolder &scratch,
       return false;
     arguments.push_back(path.string());
   }
-  llvm::StringRef runtime = embedded_runtime().getBuffer();
+  llvm::StringRef runtime = embedded_runtime(inputs.target).getBuffer();
   fs::path path = scratch.file("runtime.o");
   if (!write_file(path, runtime.data(), runtime.size(), diagnostics))
     return false;
@@ -192,13 +191,13 @@ bool add_inputs(const LinkInputs &inputs, const ScratchFolder &scratch,
 }
 
 /// `-r` resolves nothing, so look for kernels that call what is not there.
-bool check_complete(llvm::MemoryBufferRef object, Diagnostics &diagnostics) {
+bool check_complete(llvm::MemoryBufferRef object, const Target &target, Diagnostics &diagnostics) {
   auto undefined = undefined_symbols(object);
   if (!undefined) {
     diagnostics.error("internal error: " + text_of(undefined.takeError()));
     return false;
   }
-  std::vector<std::string> known = libc_symbols();
+  std::vector<std::string> known = libc_symbols(target);
   bool complete = true;
   for (const std::string &name : *undefined) {
     if (name == "_GLOBAL_OFFSET_TABLE_" || std::binary_search(known.begin(), known.end(), name))
@@ -210,14 +209,15 @@ bool check_complete(llvm::MemoryBufferRef object, Diagnostics &diagnostics) {
 }
 
 /// Copies an object and makes its hidden symbols local.
-bool localize_hidden(const fs::path &object, const fs::path &output, Diagnostics &diagnostics) {
+bool localize_hidden(const fs::path &object, const Target &target, const fs::path &output,
+                     Diagnostics &diagnostics) {
   auto buffer = llvm::MemoryBuffer::getFile(object.string(), false, false);
   if (!buffer) {
     diagnostics.error(
         fmt::format("cannot read '{}': {}", object.string(), buffer.getError().message()));
     return false;
   }
-  if (!check_complete((*buffer)->getMemBufferRef(), diagnostics))
+  if (!check_complete((*buffer)->getMemBufferRef(), target, diagnostics))
     return false;
   auto file = llvm::object::ObjectFile::createELFObjectFile((*buffer)->getMemBufferRef());
   std::error_code error;
@@ -245,9 +245,11 @@ bool localize_hidden(const fs::path &object, const fs::path &output, Diagnostics
 bool link_relocatable_in(const LinkInputs &inputs, const ScratchFolder &scratch,
                          const fs::path &result, Diagnostics &diagnostics) {
   fs::path merged = scratch.file("merged.o");
-  std::vector<std::string> arguments = {"-m", "elf_x86_64", "-r", "-o", merged.string()};
+  std::vector<std::string> arguments = {"-m", inputs.target.family->linker_emulation, "-r", "-o",
+                                        merged.string()};
   return add_inputs(inputs, scratch, arguments, diagnostics) &&
-         run_linker(arguments, diagnostics) && localize_hidden(merged, result, diagnostics);
+         run_linker(arguments, diagnostics) &&
+         localize_hidden(merged, inputs.target, result, diagnostics);
 }
 
 } // namespace
@@ -262,10 +264,10 @@ bool link_shared_library(const LinkInputs &inputs, const fs::path &output,
   fs::path versions = scratch.file("exports");
   std::string exports = fmt::format("{{ global: {}; local: *; }};\n", inputs.exported_symbol);
   if (!write_file(versions, exports.data(), exports.size(), diagnostics) ||
-      !write_libc_stub(libc, diagnostics))
+      !write_libc_stub(libc, inputs.target, diagnostics))
     return false;
   std::vector<std::string> arguments = {"-m",
-                                        "elf_x86_64",
+                                        inputs.target.family->linker_emulation,
                                         "-shared",
                                         "-o",
                                         result.string(),

@@ -12,6 +12,7 @@ namespace cnnc::codegen {
 
 /// What a model consists of; the runtime is added by the linker.
 struct LinkInputs {
+  Target target;
   std::span<const ObjectCode> objects; ///< kernels and the model table
   std::filesystem::path weights;       ///< the file of a WeightsObjectWriter
   std::string exported_symbol;         ///< the only symbol others can see: model_symbol()

@@ -1,6 +1,6 @@
 #include "compiler/codegen/model_table.h"
 
-#include "compiler/codegen/target_internal.h"
+#include "compiler/codegen/target/llvm_target.h"
 #include "compiler/codegen/weights_object.h"
 
 #include <cassert>

@@ -2,7 +2,7 @@
 // header of the model.
 #pragma once
 
-#include "compiler/codegen/target.h"
+#include "compiler/codegen/target/target.h"
 #include "runtime/program.h"
 
 #include <memory>

@@ -1,6 +1,6 @@
 #include "compiler/codegen/object.h"
 
-#include "compiler/codegen/target_internal.h"
+#include "compiler/codegen/target/llvm_target.h"
 #include "compiler/support/jobs.h"
 
 #include <fmt/format.h>
@@ -165,7 +165,7 @@ bool generate(llvm::Module &module, const Target &target, llvm::CodeGenFileType 
   llvm::legacy::PassManager passes;
   llvm::raw_svector_ostream stream(output);
   if (machine->addPassesToEmitFile(passes, stream, nullptr, type)) {
-    diagnostics.error("internal error: LLVM cannot emit files for " + target.triple);
+    diagnostics.error(fmt::format("internal error: LLVM cannot emit files for {}", target.cpu));
     return false;
   }
   passes.run(module);

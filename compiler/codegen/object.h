@@ -2,7 +2,7 @@
 // there are modules.
 #pragma once
 
-#include "compiler/codegen/target.h"
+#include "compiler/codegen/target/target.h"
 
 #include <functional>
 #include <memory>

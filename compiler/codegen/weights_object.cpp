@@ -1,5 +1,7 @@
 #include "compiler/codegen/weights_object.h"
 
+#include "compiler/codegen/target/family.h"
+
 #include <algorithm>
 #include <array>
 #include <cassert>
@@ -73,14 +75,14 @@ Layout layout_of(uint64_t size) {
   return layout;
 }
 
-ELF::Elf64_Ehdr file_header(uint64_t size) {
+ELF::Elf64_Ehdr file_header(uint16_t machine, uint64_t size) {
   ELF::Elf64_Ehdr header = {};
   std::memcpy(header.e_ident, ELF::ElfMagic, 4);
   header.e_ident[ELF::EI_CLASS] = ELF::ELFCLASS64;
   header.e_ident[ELF::EI_DATA] = ELF::ELFDATA2LSB;
   header.e_ident[ELF::EI_VERSION] = ELF::EV_CURRENT;
   header.e_type = ELF::ET_REL;
-  header.e_machine = ELF::EM_X86_64;
+  header.e_machine = machine;
   header.e_version = ELF::EV_CURRENT;
   header.e_shoff = layout_of(size).sections;
   header.e_ehsize = sizeof(ELF::Elf64_Ehdr);
@@ -124,7 +126,7 @@ Tail make_tail(uint64_t size) {
 } // namespace
 
 std::unique_ptr<WeightsObjectWriter> WeightsObjectWriter::open(const std::filesystem::path &path,
-                                                               uint64_t size,
+                                                               const Target &target, uint64_t size,
                                                                Diagnostics &diagnostics) {
   if (size > largest_weights) {
     diagnostics.error(fmt::format("the weights of the model need {} MiB; a library can hold {} MiB",
@@ -136,7 +138,8 @@ std::unique_ptr<WeightsObjectWriter> WeightsObjectWriter::open(const std::filesy
     diagnostics.error(fmt::format("cannot create '{}': {}", path.string(), std::strerror(errno)));
     return nullptr;
   }
-  return std::unique_ptr<WeightsObjectWriter>(new WeightsObjectWriter(path, size, file));
+  return std::unique_ptr<WeightsObjectWriter>(
+      new WeightsObjectWriter(path, *target.family, size, file));
 }
 
 WeightsObjectWriter::~WeightsObjectWriter() {
@@ -172,7 +175,7 @@ bool WeightsObjectWriter::write(uint64_t offset, std::span<const std::byte> byte
 }
 
 bool WeightsObjectWriter::finish(Diagnostics &diagnostics) {
-  ELF::Elf64_Ehdr header = file_header(size_);
+  ELF::Elf64_Ehdr header = file_header(family_.elf_machine, size_);
   static_assert(sizeof header == weights_alignment, "the weights start right behind the header");
   Tail tail = make_tail(size_);
   // What nobody has written before the end of the file reads as zeros.

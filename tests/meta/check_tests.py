@@ -106,6 +106,30 @@ def check_rooms(root):
                 yield f"{relative}:{number}: {other} stands above {room} and may not be included here: {line.strip()}"
 
 
+FAMILY = re.compile(r"x86|avx|\bsse|mxcsr|cpuid|\b[xyz]mm|znver|haswell|skylake", re.I)
+FAMILY_FILES = re.compile(r"""compiler/codegen/target/\w+\.(h|cpp)|runtime/cpu(_\w+)?\.(h|c)
+    |runtime/embedded\.(h|c)             # an object of the runtime for each family
+    |compiler/driver/command_line\.cpp  # examples in the help
+    |ir/weights/random\.cpp             # a faster copy of a loop that stands there for any CPU, too""", re.X)
+
+
+def without_comments(text):
+    """The same lines, comments blank."""
+    return re.sub(r"/\*.*?\*/|//[^\n]*", lambda comment: "\n" * comment[0].count("\n"), text, flags=re.S)
+
+
+def check_families(root):
+    """What depends on the family of CPUs stands in the files of that family."""
+    for folder in ("ir", "compiler", "runtime"):
+        for path in sorted((root / folder).rglob("*")):
+            relative = path.relative_to(root)
+            if path.suffix not in (".h", ".cpp", ".c") or FAMILY_FILES.fullmatch(relative.as_posix()):
+                continue
+            for number, line in enumerate(without_comments(path.read_text()).splitlines(), 1):
+                if FAMILY.search(line):
+                    yield f"{relative}:{number}: names a family of CPUs outside of its files: {line.strip()}"
+
+
 def check_walls(root, _):
     """Which folders may include what."""
     yield from check_rooms(root)
@@ -118,6 +142,7 @@ def check_walls(root, _):
         (r'"(compiler|ir)/', lambda path: path.parts[0] != "runtime", (".h", ".c")),
     ]
     count = 0
+    yield from check_families(root)
     for folder in ("ir", "compiler", "runtime"):
         for path in sorted((root / folder).rglob("*")):
             relative = path.relative_to(root)

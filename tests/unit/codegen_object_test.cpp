@@ -1,7 +1,7 @@
 // Targets, and machine code out of LLVM IR.
 #include "compiler/codegen/object.h"
-#include "compiler/codegen/target.h"
-#include "runtime/program.h"
+#include "compiler/codegen/target/target.h"
+#include "runtime/cpu_x86_64.h"
 #include "tests/unit/codegen_test_helpers.h"
 
 #include <gtest/gtest.h>

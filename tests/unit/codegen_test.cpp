@@ -141,7 +141,8 @@ protected:
   void TearDown() override { fs::remove_all(folder); }
 
   fs::path write_weights(const Weights &weights, const std::string &name) {
-    auto writer = WeightsObjectWriter::open(folder / name, weights_bytes, diagnostics);
+    auto writer =
+        WeightsObjectWriter::open(folder / name, native_target(), weights_bytes, diagnostics);
     EXPECT_TRUE(writer &&
                 writer->write(second_offset, weights.bytes().subspan(second_offset), diagnostics) &&
                 writer->write(0, weights.bytes().first(width * 4), diagnostics) &&
@@ -153,7 +154,8 @@ protected:
     ModelDescription model = two_step_model(name);
     std::vector<ObjectCode> objects = compile_model(model, scale_ir);
     fs::path weights = write_weights(Weights(factor), name + "_weights.o");
-    return link_shared_library({objects, weights, model_symbol(model)}, output, diagnostics);
+    return link_shared_library({native_target(), objects, weights, model_symbol(model)}, output,
+                               diagnostics);
   }
 
   void write_text(const std::string &name, const std::string &text) {
@@ -276,7 +278,7 @@ TEST_F(CodegenTest, TwoModelsLinkIntoOneProgram) {
     ModelDescription model = two_step_model(name);
     std::vector<ObjectCode> objects = compile_model(model, scale_ir);
     fs::path weights = write_weights(Weights(name == "alpha" ? 2.0f : 3.0f), name + "_w.o");
-    LinkInputs inputs = {objects, weights, model_symbol(model)};
+    LinkInputs inputs = {model.target, objects, weights, model_symbol(model)};
     ASSERT_TRUE(link_relocatable(inputs, folder / (name + ".o"), diagnostics) &&
                 write_archive(inputs, folder / ("lib" + name + ".a"), diagnostics))
         << diagnostics.to_string();
@@ -333,7 +335,7 @@ TEST_F(CodegenTest, SymbolsOutsideOfLibcAreErrors) {
   ModelDescription model = two_step_model("tiny");
   std::vector<ObjectCode> objects = compile_model(model, ir);
   Weights weights(1.0f);
-  LinkInputs inputs = {objects, write_weights(weights, "w.o"), model_symbol(model)};
+  LinkInputs inputs = {model.target, objects, write_weights(weights, "w.o"), model_symbol(model)};
   EXPECT_FALSE(link_shared_library(inputs, folder / "tiny.so", diagnostics));
   EXPECT_FALSE(link_relocatable(inputs, folder / "tiny.o", diagnostics));
   EXPECT_FALSE(JitModel::create(objects, "tiny_model", weights.data.get(), diagnostics));
@@ -345,7 +347,8 @@ TEST_F(CodegenTest, SymbolsOutsideOfLibcAreErrors) {
   // The linker still works after an error.
   Diagnostics clean;
   objects = compile_model(model, scale_ir);
-  EXPECT_TRUE(link_shared_library({objects, folder / "w.o", "tiny_model"}, folder / "t.so", clean))
+  EXPECT_TRUE(link_shared_library({native_target(), objects, folder / "w.o", "tiny_model"},
+                                  folder / "t.so", clean))
       << clean.to_string();
 }
 
@@ -363,7 +366,8 @@ TEST_F(CodegenTest, KernelsMayHaveAnyName) {
     ASSERT_TRUE(jit) << diagnostics.to_string();
     expect_scaled(jit->model(), 2.0f, 1);
     fs::path file = write_weights(weights, "w.o");
-    EXPECT_TRUE(link_shared_library({objects, file, "tiny_model"}, folder / "t.so", diagnostics))
+    EXPECT_TRUE(link_shared_library({native_target(), objects, file, "tiny_model"}, folder / "t.so",
+                                    diagnostics))
         << diagnostics.to_string();
   }
 }
@@ -377,8 +381,8 @@ TEST_F(CodegenTest, ThreadsCompileAndLinkAtTheSameTime) {
       threads.emplace_back([&, i] {
         Diagnostics own;
         std::vector<ObjectCode> objects = compile_model(two_step_model("tiny"), scale_ir);
-        link_shared_library({objects, weights, "tiny_model"}, folder / (std::to_string(i) + ".so"),
-                            own);
+        link_shared_library({native_target(), objects, weights, "tiny_model"},
+                            folder / (std::to_string(i) + ".so"), own);
         errors[i] = own.to_string();
       });
   }
@@ -394,7 +398,9 @@ TEST_F(CodegenTest, UnwritableOutputIsAnError) {
 }
 
 TEST_F(CodegenTest, TooManyWeightsAreAnError) {
-  EXPECT_EQ(WeightsObjectWriter::open(folder / "w.o", uint64_t{3} << 30, diagnostics), nullptr);
+  EXPECT_EQ(
+      WeightsObjectWriter::open(folder / "w.o", native_target(), uint64_t{3} << 30, diagnostics),
+      nullptr);
   EXPECT_NE(diagnostics.to_string().find("need 3072 MiB"), std::string::npos);
   EXPECT_FALSE(fs::exists(folder / "w.o"));
 }

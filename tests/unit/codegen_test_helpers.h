@@ -1,7 +1,7 @@
 // What the tests of code generation share.
 #pragma once
 
-#include "compiler/codegen/target.h"
+#include "compiler/codegen/target/target.h"
 
 #include <gtest/gtest.h>
 #include <llvm/AsmParser/Parser.h>

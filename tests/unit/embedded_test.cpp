@@ -41,8 +41,8 @@ Symbols symbols_of(const unsigned char *object) {
 
 // runtime/README.md lists these imports: a model needs nothing else from the system.
 TEST(Embedded, ObjectNeedsOnlyTheDocumentedLibcSymbols) {
-  ASSERT_EQ(std::memcmp(cnnc_embedded_runtime_begin, ELFMAG, SELFMAG), 0);
-  Symbols symbols = symbols_of(cnnc_embedded_runtime_begin);
+  ASSERT_EQ(std::memcmp(cnnc_embedded_runtime_x86_64_begin, ELFMAG, SELFMAG), 0);
+  Symbols symbols = symbols_of(cnnc_embedded_runtime_x86_64_begin);
   symbols.undefined.erase("_GLOBAL_OFFSET_TABLE_"); // made by the linker
   EXPECT_EQ(symbols.undefined,
             (std::set<std::string>{"clock_gettime", "free", "getpid", "madvise", "posix_memalign",
@@ -50,7 +50,7 @@ TEST(Embedded, ObjectNeedsOnlyTheDocumentedLibcSymbols) {
 }
 
 TEST(Embedded, ObjectExportsNothingFromAModel) {
-  Symbols symbols = symbols_of(cnnc_embedded_runtime_begin);
+  Symbols symbols = symbols_of(cnnc_embedded_runtime_x86_64_begin);
   EXPECT_TRUE(symbols.all_hidden);
   EXPECT_TRUE(symbols.defined.count("cnnc_program_run"));
   EXPECT_TRUE(symbols.defined.count("cnnc_parallel_for"));
@@ -59,7 +59,7 @@ TEST(Embedded, ObjectExportsNothingFromAModel) {
 }
 
 TEST(Embedded, ObjectHoldsNoPaths) {
-  std::string bytes(cnnc_embedded_runtime_begin, cnnc_embedded_runtime_end);
+  std::string bytes(cnnc_embedded_runtime_x86_64_begin, cnnc_embedded_runtime_x86_64_end);
   std::string here = __FILE__;
   std::string tree = here.substr(0, here.rfind("tests/"));
   ASSERT_NE(bytes.find("cnnc_program_run"), std::string::npos);

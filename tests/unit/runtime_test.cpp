@@ -1,4 +1,5 @@
 // Calls of compiled models by the runtime: arguments, buffers, batches, profiles.
+#include "cpu_x86_64.h"
 #include "tests/unit/runtime_programs.h"
 
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // The LLVM side of a Target, shared by the files of compiler/codegen.
 #pragma once
 
-#include "compiler/codegen/target.h"
+#include "compiler/codegen/target/target.h"
 
 #include <llvm/Target/TargetMachine.h>
 #include <memory>
@@ -13,7 +13,7 @@ class Module;
 
 namespace cnnc::codegen {
 
-/// A code generator for position-independent x86-64 code, small code model.
+/// A code generator for position-independent code, small code model.
 std::unique_ptr<llvm::TargetMachine> create_target_machine(const Target &target);
 
 /// Sets the triple and the data layout of an empty module, and again when it is compiled.

@@ -1,4 +1,5 @@
-// The CPU that kernels are compiled for: options resolved to LLVM's names, and what vectors it has.
+// The CPU that kernels are compiled for: options resolved to LLVM's names, and what the passes may
+// know of it.
 #pragma once
 
 #include "compiler/codegen/target/machine.h"
@@ -11,14 +12,19 @@
 
 namespace cnnc::codegen {
 
-/// An x86-64 Linux target. Kernels use the baseline of x86-64 plus `features`, which holds only
-/// extensions that a compiled model can check for with cpuid when it runs (CNNC_CPU_ bits of
-/// runtime/program.h); everything else that the CPU has only guides instruction scheduling.
+struct Family; // family.h
+
+/// The CPUs that this compiler itself runs on.
+const Family &host_family();
+
+/// A CPU of a family, on Linux. Kernels use the baseline of the family plus `features`, which holds
+/// only extensions that a compiled model can check for when it runs; everything else that the CPU
+/// has only guides instruction scheduling.
 struct Target {
+  const Family *family = &host_family();
   std::string cpu;           ///< LLVM's name: "haswell", "x86-64-v3"; the host's for native
   std::string features;      ///< LLVM's syntax: "+avx2,+fma"; empty for the baseline
-  std::string triple;        ///< "x86_64-unknown-linux-gnu"
-  uint32_t required_cpu = 0; ///< CNNC_CPU_ bits of `features`
+  uint32_t required_cpu = 0; ///< `features` as bits that the runtime of the family knows
 
   /// `features` for people and for cnnc_model_v1.target_features: "avx2,fma".
   std::string feature_summary() const;
@@ -30,7 +36,6 @@ struct Target {
 std::optional<Target> resolve_target(std::string_view cpu, std::string_view features,
                                      Diagnostics &diagnostics);
 
-/// What the passes may know of the target.
 Machine machine_of(const Target &target);
 
 /// True if this machine can run code compiled for the target.
