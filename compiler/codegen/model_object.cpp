@@ -9,7 +9,9 @@ namespace cnnc::codegen {
 std::optional<ObjectCode> compile_model_table(const ModelDescription &description,
                                               Diagnostics &diagnostics) {
   llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> module = build_model_table(context, description);
+  std::unique_ptr<llvm::Module> module = build_model_table(context, description, diagnostics);
+  if (!module)
+    return std::nullopt;
   std::optional<CompiledObject> object =
       compile_to_object(*module, description.target, diagnostics);
   if (!object)

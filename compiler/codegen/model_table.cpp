@@ -3,7 +3,6 @@
 #include "compiler/codegen/target/llvm_target.h"
 #include "compiler/codegen/weights_object.h"
 
-#include <cassert>
 #include <cstddef>
 #include <initializer_list>
 #include <llvm/IR/IRBuilder.h>
@@ -27,6 +26,7 @@ public:
         pointer_(llvm::PointerType::get(context_, 0)) {}
 
   void build();
+  bool matches_runtime() const { return matches_runtime_; }
 
 private:
   llvm::Constant *i32(uint32_t value) {
@@ -53,9 +53,11 @@ private:
   llvm::LLVMContext &context_;
   const ModelDescription &description_;
   llvm::PointerType *pointer_;
+  bool matches_runtime_ = true;
 };
 
-/// A struct constant, checked against the layout that the C compiler gave the struct.
+/// A struct constant, checked against the layout that the C compiler gave the struct: the runtime
+/// reads the table as runtime/program.h declares it.
 llvm::Constant *TableBuilder::record(size_t size, std::initializer_list<Field> fields) {
   std::vector<llvm::Constant *> values;
   for (const Field &field : fields)
@@ -63,12 +65,9 @@ llvm::Constant *TableBuilder::record(size_t size, std::initializer_list<Field> f
   llvm::Constant *result = llvm::ConstantStruct::getAnon(context_, values);
   const llvm::StructLayout *layout =
       module_.getDataLayout().getStructLayout(llvm::cast<llvm::StructType>(result->getType()));
-  assert(layout->getSizeInBytes() == size && "the table must match runtime/program.h");
-  for (size_t i = 0; i < fields.size(); ++i)
-    assert(layout->getElementOffset(i) == fields.begin()[i].offset &&
-           "the table must match runtime/program.h");
-  (void)layout;
-  (void)size;
+  matches_runtime_ = matches_runtime_ && layout->getSizeInBytes() == size;
+  for (unsigned i = 0; i < values.size(); ++i)
+    matches_runtime_ = matches_runtime_ && layout->getElementOffset(i) == fields.begin()[i].offset;
   return result;
 }
 
@@ -148,7 +147,7 @@ llvm::Constant *TableBuilder::program(llvm::Constant *model) {
   auto *buffer_type = llvm::StructType::get(word, word, llvm::Type::getInt64Ty(context_));
   auto *step_type = llvm::StructType::get(pointer_, word, word);
   for (const StepDescription &step : description_.steps) {
-    assert(step.buffers.size() <= CNNC_MAX_KERNEL_BUFFERS);
+    matches_runtime_ = matches_runtime_ && step.buffers.size() <= CNNC_MAX_KERNEL_BUFFERS;
     auto first = static_cast<uint32_t>(buffers.size());
     for (const cnnc_buffer &buffer : step.buffers)
       buffers.push_back(
@@ -234,11 +233,16 @@ std::string model_symbol(const ModelDescription &description) {
 }
 
 std::unique_ptr<llvm::Module> build_model_table(llvm::LLVMContext &context,
-                                                const ModelDescription &description) {
+                                                const ModelDescription &description,
+                                                Diagnostics &diagnostics) {
   auto module = std::make_unique<llvm::Module>(description.name, context);
   set_module_target(*module, description.target);
-  TableBuilder(*module, description).build();
-  return module;
+  TableBuilder builder(*module, description);
+  builder.build();
+  if (builder.matches_runtime())
+    return module;
+  diagnostics.error("internal error: the tables of the model are not those of runtime/program.h");
+  return nullptr;
 }
 
 } // namespace cnnc::codegen

@@ -56,9 +56,11 @@ std::string kernel_symbol(std::string_view model, std::string_view kernel);
 std::string model_symbol(const ModelDescription &description);
 
 /// The module with the tables, the function NAME_model and the `run` behind it. It refers to the
-/// kernels, to `cnnc_weights` and to `cnnc_program_run`.
+/// kernels, to `cnnc_weights` and to `cnnc_program_run`. Null after an error: a table that the
+/// runtime would not understand.
 std::unique_ptr<llvm::Module> build_model_table(llvm::LLVMContext &context,
-                                                const ModelDescription &description);
+                                                const ModelDescription &description,
+                                                Diagnostics &diagnostics);
 
 /// The text of NAME.h, for C11 and C++: includes cnnc_runtime.h, declares NAME_model, and defines
 /// NAME_run with one typed parameter per tensor.

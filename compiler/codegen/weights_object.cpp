@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -170,7 +169,11 @@ bool WeightsObjectWriter::write_file(uint64_t position, const void *data, size_t
 
 bool WeightsObjectWriter::write(uint64_t offset, std::span<const std::byte> bytes,
                                 Diagnostics &diagnostics) const {
-  assert(offset <= size_ && bytes.size() <= size_ - offset && "more weights than announced");
+  if (offset > size_ || bytes.size() > size_ - offset) {
+    diagnostics.error(
+        fmt::format("internal error: weights at byte {} end beyond their {} bytes", offset, size_));
+    return false;
+  }
   return write_file(weights_alignment + offset, bytes.data(), bytes.size(), diagnostics);
 }
 

@@ -86,8 +86,8 @@ std::vector<ObjectCode> compile_model(const ModelDescription &model, const std::
   Diagnostics diagnostics;
   auto objects =
       compile_all({[&](llvm::LLVMContext &context, Diagnostics &) { return parse_ir(ir, context); },
-                   [&](llvm::LLVMContext &context, Diagnostics &) {
-                     return build_model_table(context, model);
+                   [&](llvm::LLVMContext &context, Diagnostics &errors) {
+                     return build_model_table(context, model, errors);
                    }},
                   model.target, diagnostics);
   EXPECT_TRUE(objects) << diagnostics.to_string();
@@ -395,6 +395,25 @@ TEST_F(CodegenTest, ThreadsCompileAndLinkAtTheSameTime) {
 TEST_F(CodegenTest, UnwritableOutputIsAnError) {
   EXPECT_FALSE(write_shared("tiny", 2.0f, folder / "missing" / "tiny.so"));
   EXPECT_NE(diagnostics.to_string().find("cannot write"), std::string::npos);
+}
+
+TEST_F(CodegenTest, WeightsBeyondTheirSizeAreAnError) {
+  auto writer = WeightsObjectWriter::open(folder / "w.o", native_target(), 8, diagnostics);
+  const std::byte bytes[5] = {};
+  ASSERT_TRUE(writer && writer->write(3, bytes, diagnostics));
+  EXPECT_FALSE(writer->write(4, bytes, diagnostics));
+  EXPECT_NE(diagnostics.to_string().find("weights at byte 4 end beyond their 8 bytes"),
+            std::string::npos);
+}
+
+TEST_F(CodegenTest, MoreBuffersThanTheRuntimeHoldsAreAnError) {
+  ModelDescription model = two_step_model("tiny");
+  model.steps[0].buffers.resize(CNNC_MAX_KERNEL_BUFFERS + 1);
+  llvm::LLVMContext context;
+  EXPECT_EQ(build_model_table(context, model, diagnostics), nullptr);
+  EXPECT_NE(diagnostics.to_string().find("the tables of the model are not those of "
+                                         "runtime/program.h"),
+            std::string::npos);
 }
 
 TEST_F(CodegenTest, TooManyWeightsAreAnError) {

@@ -122,8 +122,11 @@ std::optional<OnnxExport> OnnxExport::create(const Graph &graph, const Constants
   for (const Node &node : graph.nodes) {
     if (category_of(node.op) == Category::constant)
       continue;
-    [[maybe_unused]] bool added = add_onnx_nodes(builder, graph, node);
-    assert(added && "calls have been reported");
+    if (!add_onnx_nodes(builder, graph, node)) {
+      diagnostics.error(node.range, fmt::format("internal error: {} has no nodes in ONNX",
+                                                info_of(node.op).name));
+      return std::nullopt;
+    }
     for (ValueId id : node.results)
       if (!graph.is_output(id))
         add_value_info(*onnx_graph.add_value_info(), graph.value(id).name, graph.type(id));
