@@ -52,7 +52,7 @@ private:
   bool find_consumer() {
     size_t readers = 0;
     for (size_t i = 0; i < body_.size(); ++i)
-      if (reads(body_[i])) {
+      if (loop::reads({&body_[i], 1}).contains(local_.name)) {
         consumer_ = i;
         ++readers;
       }
@@ -66,20 +66,6 @@ private:
       inner_ = loop->body;
     }
     return !variables_.empty();
-  }
-
-  bool reads(const Statement &statement) const {
-    if (const auto *inner = std::get_if<For>(&statement.node))
-      return std::any_of(inner->body.begin(), inner->body.end(),
-                         [&](const Statement &child) { return reads(child); });
-    const auto *assign = std::get_if<Assign>(&statement.node);
-    if (!assign)
-      return false;
-    bool found = assign->accumulate && assign->target.buffer == local_.name;
-    loop::Expression value = assign->value;
-    loop::for_each_access(value,
-                          [&](Access &access) { found = found || access.buffer == local_.name; });
-    return found;
   }
 
   /// In which subscript every variable of the consumer stands: the same in all reads.

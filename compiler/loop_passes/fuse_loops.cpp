@@ -49,21 +49,6 @@ struct Nest {
   const std::vector<Statement> &body() const { return band.back()->body; }
 };
 
-bool mentions(const Statement &statement, const std::string &buffer, bool as_target) {
-  std::vector<Statement> copy = {statement};
-  bool found = false;
-  if (as_target) {
-    if (const auto *assign = std::get_if<loop::Assign>(&statement.node))
-      return assign->target.buffer == buffer;
-    if (const auto *inner = std::get_if<For>(&statement.node))
-      for (const Statement &child : inner->body)
-        found = found || mentions(child, buffer, true);
-    return found;
-  }
-  loop::for_each_access(copy, [&](Access &access) { found = found || access.buffer == buffer; });
-  return found;
-}
-
 /// How a consumer's subscript relates to the producer's variable: window * consumer + offset
 /// variable.
 struct Split {
@@ -86,12 +71,13 @@ private:
   bool find_nests() {
     size_t writers = 0, readers = 0;
     for (size_t i = 0; i < kernel_.body.size(); ++i) {
-      if (!mentions(kernel_.body[i], local_.name, false))
+      const std::span<const Statement> nest_alone(&kernel_.body[i], 1);
+      const bool writes = loop::writes(nest_alone).contains(local_.name);
+      if (!writes && !loop::reads(nest_alone).contains(local_.name))
         continue;
       Nest nest{i, loop::perfect_band(kernel_.body[i])};
       if (nest.band.empty())
         return false;
-      bool writes = mentions(kernel_.body[i], local_.name, true);
       (writes ? producer_ : consumer_) = std::move(nest);
       ++(writes ? writers : readers);
     }
@@ -137,9 +123,8 @@ private:
     std::vector<const For *> rest(consumer_.band.begin(),
                                   consumer_.band.begin() +
                                       static_cast<std::ptrdiff_t>(producer_.band.size()));
-    std::vector<Statement> body = consumer_.body();
     std::optional<Access> read;
-    loop::for_each_access(body, [&](Access &access) {
+    loop::for_each_access(consumer_.body(), [&](const Access &access) {
       if (access.buffer == local_.name)
         read = access;
     });

@@ -53,20 +53,18 @@ bool is_named(const Schedule &schedule, const std::string &variable) {
 /// A buffer to which several iterations of the loop store the same element.
 std::optional<std::string> shared_store(const std::vector<Statement> &body,
                                         const std::string &variable, const loop::Kernel &kernel) {
-  for (const Statement &statement : body) {
-    if (const auto *inner = std::get_if<For>(&statement.node))
-      if (std::optional<std::string> found = shared_store(inner->body, variable, kernel))
-        return found;
+  std::optional<std::string> shared;
+  loop::for_each_statement(body, [&](const Statement &statement) {
     const auto *assign = std::get_if<loop::Assign>(&statement.node);
-    if (!assign || !kernel.find_buffer(assign->target.buffer))
-      continue;
+    if (shared || !assign || !kernel.find_buffer(assign->target.buffer))
+      return;
     const std::vector<Index> &subscripts = assign->target.subscripts;
     if (std::none_of(subscripts.begin(), subscripts.end(), [&](const Index &index) {
           return index.uses(variable) && !index.looks_up_with(variable);
         }))
-      return assign->target.buffer;
-  }
-  return std::nullopt;
+      shared = assign->target.buffer;
+  });
+  return shared;
 }
 
 /// How many iterations of a loop come one after the other: 1, or a block that divides them.
@@ -107,43 +105,20 @@ loop::Replacements loops_of_task(const std::vector<For *> &loops, const Schedule
 /// Fewer tasks than this are not shared evenly.
 constexpr int64_t enough_tasks = 8;
 
-/// What statements read and store to, without what they declare themselves.
-struct Buffers {
-  std::set<std::string> read, stored;
-};
-
-void find_buffers(const std::vector<Statement> &body, Buffers &buffers) {
-  Buffers inner;
-  for (const Statement &statement : body) {
-    if (const auto *loop = std::get_if<For>(&statement.node)) {
-      find_buffers(loop->body, inner);
-    } else if (const auto *assign = std::get_if<loop::Assign>(&statement.node)) {
-      inner.stored.insert(assign->target.buffer);
-      if (assign->accumulate)
-        inner.read.insert(assign->target.buffer);
-      loop::Expression value = assign->value;
-      loop::for_each_access(value, [&](loop::Access &access) { inner.read.insert(access.buffer); });
-    }
-  }
-  for (const Statement &statement : body)
-    if (const auto *declared = std::get_if<loop::Register>(&statement.node)) {
-      inner.read.erase(declared->name);
-      inner.stored.erase(declared->name);
-    }
-  buffers.read.merge(inner.read);
-  buffers.stored.merge(inner.stored);
-}
-
 /// Whether every iteration of the loop around them can do these nests at any time: none reads what
 /// another stores.
 bool are_independent(const std::vector<Statement> &nests) {
-  Buffers buffers;
   for (const Statement &nest : nests)
     if (!std::holds_alternative<For>(nest.node))
       return false;
-  find_buffers(nests, buffers);
-  return std::none_of(buffers.stored.begin(), buffers.stored.end(),
-                      [&](const std::string &buffer) { return buffers.read.contains(buffer); });
+  const std::set<std::string> read = loop::reads(nests);
+  std::set<std::string> shared = loop::writes(nests);
+  loop::for_each_statement(nests, [&](const Statement &statement) {
+    if (const auto *own = std::get_if<loop::Register>(&statement.node))
+      shared.erase(own->name);
+  });
+  return std::none_of(shared.begin(), shared.end(),
+                      [&](const std::string &buffer) { return read.contains(buffer); });
 }
 
 /// The statement, or when it is one of the named loops, with `tasks` iterations of such loops

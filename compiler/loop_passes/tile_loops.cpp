@@ -152,11 +152,12 @@ private:
   }
 
   static bool find_loop(const std::vector<Statement> &body, const std::string &variable) {
-    for (const Statement &statement : body)
-      if (const auto *loop = std::get_if<For>(&statement.node))
-        if (loop->variable == variable || find_loop(loop->body, variable))
-          return true;
-    return false;
+    bool found = false;
+    loop::for_each_statement(body, [&](const Statement &statement) {
+      const auto *loop = std::get_if<For>(&statement.node);
+      found = found || (loop && loop->variable == variable);
+    });
+    return found;
   }
 
   void error(std::string message) {
@@ -179,9 +180,8 @@ private:
   /// No buffer is both read and written in the nest, unless other iterations of the tiled loops
   /// read and write other elements.
   bool check_independent(const Statement &nest) {
-    std::set<std::string> read, written;
-    collect(nest, read, written);
-    for (const std::string &buffer : written)
+    const std::set<std::string> read = loop::reads({&nest, 1});
+    for (const std::string &buffer : loop::writes({&nest, 1}))
       if (read.contains(buffer) && kernel_.find_buffer(buffer) && !is_apart(nest, buffer)) {
         error(fmt::format("{} is both read and written by the loops to tile", buffer));
         return false;
@@ -192,10 +192,9 @@ private:
   /// Whether all accesses of the nest to a buffer have the same subscripts, and each tiled loop's
   /// variable stands alone in one of them, or alone in its quotient and remainder.
   bool is_apart(const Statement &nest, const std::string &buffer) const {
-    std::vector<Statement> copy = {nest};
     std::optional<std::vector<Index>> subscripts;
     bool same = true;
-    loop::for_each_access(copy, [&](loop::Access &access) {
+    loop::for_each_access({&nest, 1}, [&](const loop::Access &access) {
       if (access.buffer != buffer)
         return;
       same = same && subscripts.value_or(access.subscripts) == access.subscripts;
@@ -218,20 +217,6 @@ private:
     return same && subscripts && std::all_of(band.begin(), band.end(), [&](const For *loop) {
              return !tile_of(loop->variable) || tells_apart(loop->variable);
            });
-  }
-
-  void collect(const Statement &statement, std::set<std::string> &read,
-               std::set<std::string> &written) const {
-    if (const auto *inner = std::get_if<For>(&statement.node)) {
-      for (const Statement &child : inner->body)
-        collect(child, read, written);
-    } else if (const auto *assign = std::get_if<loop::Assign>(&statement.node)) {
-      written.insert(assign->target.buffer);
-      if (assign->accumulate)
-        read.insert(assign->target.buffer);
-      loop::Expression value = assign->value;
-      loop::for_each_access(value, [&](loop::Access &a) { read.insert(a.buffer); });
-    }
   }
 
   /// The loops of the band from `depth` on, with the tiles of the outer ones decided.

@@ -1,25 +1,76 @@
 #include "ir/loop/rewrite.h"
 
-#include <set>
-
 namespace cnnc::loop {
 
-void for_each_access(Expression &expression, const std::function<void(Access &)> &change) {
+namespace {
+
+// Each is for what is constant and for what is not.
+
+template <class Body, class Visit> void visit_statements(Body &&body, const Visit &visit) {
+  for (auto &statement : body) {
+    visit(statement);
+    if (auto *loop = std::get_if<For>(&statement.node))
+      visit_statements(loop->body, visit);
+  }
+}
+
+template <class Part, class Visit> void visit_expression(Part &expression, const Visit &visit) {
   if (expression.kind == Expression::Kind::load || expression.kind == Expression::Kind::value)
-    change(expression.access);
-  for (Expression &argument : expression.arguments)
-    for_each_access(argument, change);
+    visit(expression.access);
+  for (auto &argument : expression.arguments)
+    visit_expression(argument, visit);
+}
+
+template <class Body, class Visit> void visit_accesses(Body &&body, const Visit &visit) {
+  visit_statements(body, [&](auto &statement) {
+    if (auto *assign = std::get_if<Assign>(&statement.node)) {
+      visit(assign->target);
+      visit_expression(assign->value, visit);
+    }
+  });
+}
+
+} // namespace
+
+void for_each_statement(std::span<const Statement> body,
+                        const std::function<void(const Statement &)> &look) {
+  visit_statements(body, look);
+}
+
+void for_each_access(std::span<const Statement> body,
+                     const std::function<void(const Access &)> &look) {
+  visit_accesses(body, look);
 }
 
 void for_each_access(std::vector<Statement> &body, const std::function<void(Access &)> &change) {
-  for (Statement &statement : body) {
-    if (auto *loop = std::get_if<For>(&statement.node)) {
-      for_each_access(loop->body, change);
-    } else if (auto *assign = std::get_if<Assign>(&statement.node)) {
-      change(assign->target);
-      for_each_access(assign->value, change);
-    }
-  }
+  visit_accesses(body, change);
+}
+
+void for_each_access(Expression &expression, const std::function<void(Access &)> &change) {
+  visit_expression(expression, change);
+}
+
+std::set<std::string> reads(std::span<const Statement> body) {
+  std::set<std::string> names;
+  for_each_statement(body, [&](const Statement &statement) {
+    const auto *assign = std::get_if<Assign>(&statement.node);
+    if (!assign)
+      return;
+    if (assign->accumulate)
+      names.insert(assign->target.buffer);
+    visit_expression(assign->value, [&](const Access &access) { names.insert(access.buffer); });
+  });
+  names.erase(""); // of value(index)
+  return names;
+}
+
+std::set<std::string> writes(std::span<const Statement> body) {
+  std::set<std::string> names;
+  for_each_statement(body, [&](const Statement &statement) {
+    if (const auto *assign = std::get_if<Assign>(&statement.node))
+      names.insert(assign->target.buffer);
+  });
+  return names;
 }
 
 void rewrite_indices(std::vector<Statement> &body,
@@ -71,12 +122,11 @@ std::vector<const For *> perfect_band(const Statement &statement) {
 }
 
 void unroll_loop(std::vector<Statement> &body, const std::string &variable) {
-  for (Statement &statement : body)
-    if (auto *inner = std::get_if<For>(&statement.node)) {
-      if (inner->variable == variable)
-        inner->kind = LoopKind::unroll;
-      unroll_loop(inner->body, variable);
-    }
+  visit_statements(body, [&](Statement &statement) {
+    auto *loop = std::get_if<For>(&statement.node);
+    if (loop && loop->variable == variable)
+      loop->kind = LoopKind::unroll;
+  });
 }
 
 static void make_unique(std::vector<Statement> &body, std::set<std::string> &taken) {

@@ -1,14 +1,29 @@
-// Walks over statements that change accesses and indices in place. The tools of the loop passes.
+// Walks over statements: those that look, and those that change accesses and indices in place. The
+// tools of the loop passes.
 #pragma once
 
 #include "ir/loop/loop.h"
 
+#include <set>
+#include <span>
+
 namespace cnnc::loop {
 
-/// Calls `change` on every access, targets of assignments included, and on value(index) as if it
-/// were an access without a name. Not on lookups, which are parts of the subscripts.
+/// Calls `look` on every statement at any depth, on a loop before what is inside of it.
+void for_each_statement(std::span<const Statement> body,
+                        const std::function<void(const Statement &)> &look);
+
+/// Calls `look` or `change` on every access, targets of assignments included, and on value(index)
+/// as if it were an access without a name. Not on lookups, which are parts of the subscripts.
+void for_each_access(std::span<const Statement> body,
+                     const std::function<void(const Access &)> &look);
 void for_each_access(std::vector<Statement> &body, const std::function<void(Access &)> &change);
 void for_each_access(Expression &expression, const std::function<void(Access &)> &change);
+
+/// Names of the buffers and registers that statements load from, or add to.
+std::set<std::string> reads(std::span<const Statement> body);
+/// Names of those that they assign or add to.
+std::set<std::string> writes(std::span<const Statement> body);
 
 /// Replaces every subscript and loop bound.
 void rewrite_indices(std::vector<Statement> &body,

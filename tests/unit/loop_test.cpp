@@ -1,4 +1,5 @@
-// The loops text: what prints reads back the same, and no damaged text does harm.
+// The loops text: what prints reads back the same, and no damaged text does harm. Walks over it.
+#include "ir/loop/rewrite.h"
 #include "ir/loop/verifier.h"
 #include "loop_test_helpers.h"
 
@@ -90,6 +91,38 @@ std::string errors_of(const std::string &text) {
   auto source = std::make_shared<const Source>(Source{"test.ir", text});
   EXPECT_FALSE(parse_module(source, diagnostics));
   return diagnostics.to_string();
+}
+
+TEST(LoopWalks, SeeWhatStandsAtAnyDepth) {
+  const Kernel kernel = read_module(R"(kernel @k(x: f32[4]) -> (y: f32[4], z: f32[4]) {
+  for i in 0..4 {
+    reg sum: f32
+    sum = value(i)
+    for j in 0..4 {
+      sum += x[j] * 2
+    }
+    y[i] = sum
+    z[i] = 1
+  }
+}
+)")
+                            .kernels.at(0);
+  using Names = std::set<std::string>;
+  EXPECT_EQ(reads(kernel.body), (Names{"sum", "x"}));
+  EXPECT_EQ(writes(kernel.body), (Names{"sum", "y", "z"}));
+  std::string order;
+  for_each_statement(kernel.body, [&](const Statement &statement) {
+    if (const auto *loop = std::get_if<For>(&statement.node))
+      order += loop->variable + " ";
+    else if (const auto *reg = std::get_if<Register>(&statement.node))
+      order += "reg ";
+    else
+      order += std::get<Assign>(statement.node).target.buffer + " ";
+  });
+  EXPECT_EQ(order, "i reg sum j sum y z ");
+  int accesses = 0;
+  for_each_access(kernel.body, [&](const Access &) { ++accesses; });
+  EXPECT_EQ(accesses, 7); // four targets, value(i), x and sum
 }
 
 TEST(LoopText, Errors) {
