@@ -220,6 +220,29 @@ void check_plan(const Graph &graph) {
 
 } // namespace
 
+TEST(ChooseSchedule, TilesFollowThePropertiesOfTheMachine) {
+  auto tile = [](const Machine &machine) {
+    std::optional<Graph> graph = parse(R"(model @m(%x: f32[1, 64, 14, 14]) {
+  %w = weight "w" : f32[128, 64, 3, 3]
+  %c = conv2d %x, %w pad=[1, 1, 1, 1] winograd=-1 : f32[1, 128, 14, 14]
+  return %c
+}
+)");
+    Diagnostics diagnostics;
+    PassContext context{diagnostics, machine, {}};
+    EXPECT_TRUE(graph && fuse_kernels(*graph, context) && assign_layouts(*graph, context) &&
+                choose_schedule(*graph, context));
+    for (const KernelGroup &kernel : graph->kernels)
+      if (kernel.name == "c")
+        return to_string(kernel.schedule);
+    return std::string();
+  };
+  EXPECT_NE(tile({}).find("tile=[oc:16, oh:2, ow:14]"), std::string::npos) << tile({});
+  // 32 registers alone do not make a tile of 28 accumulators.
+  Machine narrow{.vector_lanes = 4, .tile_registers = 24, .wide_tiles = false};
+  EXPECT_NE(tile(narrow).find("tile=[oc:4, ow:14]"), std::string::npos) << tile(narrow);
+}
+
 TEST(RandomGraphs, FusionIsConvexAndPlansDoNotOverlap) {
   size_t fused = 0, saved = 0;
   for (uint32_t seed = 0; seed < 300; ++seed) {
