@@ -23,7 +23,7 @@ llvm::Function *emit_parallel_body(const loop::Kernel &kernel, const For &loop,
   auto *function = llvm::Function::Create(type, llvm::Function::InternalLinkage, symbol, module);
   FunctionEmitter emitter(kernel, function, function->getArg(0), function->getArg(3), diagnostics);
   emitter.share_scratch(outer);
-  emitter.emit_range(loop, function->getArg(1), function->getArg(2));
+  emitter.emit_loop(loop, function->getArg(1), function->getArg(2));
   emitter.finish();
   return emitter.failed() ? nullptr : function;
 }

@@ -1,0 +1,227 @@
+#include "compiler/codegen/expressions.h"
+
+#include "compiler/codegen/emit_conversion.h"
+#include "compiler/codegen/emit_math.h"
+
+#include <algorithm>
+#include <llvm/IR/Intrinsics.h>
+#include <utility>
+
+namespace cnnc::codegen {
+
+using llvm::Value;
+using loop::Access;
+using loop::Expression;
+using loop::Function;
+
+Value *Expressions::evaluate(const Expression &expression) {
+  switch (expression.kind) {
+  case Expression::Kind::number:
+    return llvm::ConstantFP::get(builder_.getFloatTy(), expression.number);
+  case Expression::Kind::load:
+    return load(expression.access);
+  case Expression::Kind::call:
+    return call(expression);
+  case Expression::Kind::value:
+    return index_as_number(expression.access.subscripts[0]);
+  }
+  return nullptr;
+}
+
+/// An index as a number, by way of 32 bits. In lanes that have a common step, the vector of the
+/// lanes' distances is added to the index of the first.
+Value *Expressions::index_as_number(const loop::Index &index) {
+  llvm::Type *i32 = builder_.getInt32Ty();
+  const std::string &lane = context_.variables.lane;
+  const int64_t lanes = context_.variables.lanes;
+  auto is_lane = [&](const loop::Term &term) {
+    return term.kind == loop::Term::Kind::variable && term.variable == lane;
+  };
+  if (!context_.variables.in_lanes() || !index.uses(lane)) {
+    Value *number = builder_.CreateTrunc(addresses_.value_of(index), i32);
+    return builder_.CreateSIToFP(number, builder_.getFloatTy());
+  }
+  Value *numbers = nullptr;
+  bool steps = std::all_of(index.terms.begin(), index.terms.end(), [&](const loop::Term &term) {
+    return is_lane(term) || !term.uses(lane);
+  });
+  if (steps) {
+    loop::Index first;
+    int64_t step = 0;
+    first.constant = index.constant;
+    for (const loop::Term &term : index.terms)
+      if (is_lane(term))
+        step = term.factor;
+      else
+        first.terms.push_back(term);
+    llvm::SmallVector<uint32_t> distances;
+    for (int64_t i = 0; i < lanes; ++i)
+      distances.push_back(static_cast<uint32_t>(i * step));
+    numbers =
+        builder_.CreateAdd(context_.splat(builder_.CreateTrunc(addresses_.value_of(first), i32)),
+                           llvm::ConstantDataVector::get(builder_.getContext(), distances));
+  } else {
+    numbers = by_lane(i32, [&] { return builder_.CreateTrunc(addresses_.value_of(index), i32); });
+  }
+  return builder_.CreateSIToFP(numbers, FunctionContext::vector_type(builder_.getFloatTy(), lanes));
+}
+
+Value *Expressions::call(const Expression &expression) {
+  std::vector<Value *> a;
+  bool vector = false;
+  for (const Expression &argument : expression.arguments) {
+    a.push_back(evaluate(argument));
+    if (context_.failed())
+      return nullptr;
+    vector = vector || a.back()->getType()->isVectorTy();
+  }
+  if (vector)
+    for (Value *&value : a)
+      value = context_.splat(value);
+  switch (expression.function) {
+  case Function::add:
+    return builder_.CreateFAdd(a[0], a[1]);
+  case Function::sub:
+    return builder_.CreateFSub(a[0], a[1]);
+  case Function::mul:
+    return builder_.CreateFMul(a[0], a[1]);
+  case Function::div:
+    return builder_.CreateFDiv(a[0], a[1]);
+  case Function::neg:
+    return builder_.CreateFNeg(a[0]);
+  case Function::min:
+    return emit_min(builder_, a[0], a[1]);
+  case Function::max:
+    return emit_max(builder_, a[0], a[1]);
+  case Function::pow:
+    return emit_pow(builder_, a[0], a[1]);
+  case Function::exp:
+    return emit_exp(builder_, a[0]);
+  case Function::log:
+    return emit_log(builder_, a[0]);
+  case Function::erf:
+    return emit_erf(builder_, a[0]);
+  case Function::abs:
+    return emit_abs(builder_, a[0]);
+  case Function::floor:
+    return emit_floor(builder_, a[0]);
+  case Function::ceil:
+    return emit_ceil(builder_, a[0]);
+  case Function::round:
+    return emit_round(builder_, a[0]);
+  case Function::tanh:
+    return emit_tanh(builder_, a[0]);
+  case Function::sqrt:
+    return emit_sqrt(builder_, a[0]);
+  case Function::fma:
+    return emit_fma(builder_, a[0], a[1], a[2]);
+  case Function::select_less:
+    return builder_.CreateSelect(builder_.CreateFCmpOLT(a[0], a[1]), a[2], a[3]);
+  case Function::select_equal:
+    return builder_.CreateSelect(builder_.CreateFCmpOEQ(a[0], a[1]), a[2], a[3]);
+  }
+  return nullptr;
+}
+
+Value *Expressions::accumulated(const loop::Assign &assign) {
+  const Expression &value = assign.value;
+  bool product = value.kind == Expression::Kind::call && value.function == Function::mul;
+  Value *sum = load(assign.target);
+  if (!sum || context_.failed())
+    return nullptr;
+  Value *a = evaluate(product ? value.arguments[0] : value);
+  Value *b = product ? evaluate(value.arguments[1]) : nullptr;
+  if (context_.failed())
+    return nullptr;
+  bool vector = sum->getType()->isVectorTy() || a->getType()->isVectorTy() ||
+                (b && b->getType()->isVectorTy());
+  if (vector) {
+    sum = context_.splat(sum);
+    a = context_.splat(a);
+    b = b ? context_.splat(b) : nullptr;
+  }
+  return b ? emit_fma(builder_, a, b, sum) : builder_.CreateFAdd(sum, a);
+}
+
+Value *Expressions::load(const Access &access) {
+  if (registers_.contains(access.buffer))
+    return registers_.load(access);
+  Value *element = load_memory(access);
+  return context_.failed() ? nullptr
+                           : emit_conversion(builder_, element,
+                                             addresses_.find(access.buffer)->dtype, DType::f32);
+}
+
+Value *Expressions::by_lane(llvm::Type *element, const std::function<Value *()> &value) {
+  const int64_t lanes = context_.variables.lanes;
+  Value *result = llvm::PoisonValue::get(FunctionContext::vector_type(element, lanes));
+  OneLane one(context_.variables);
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    one.set(lane);
+    result = builder_.CreateInsertElement(result, value(), context_.i64(lane));
+  }
+  return result;
+}
+
+Value *Expressions::load_memory(const Access &access) {
+  Addresses::Address address = addresses_.address_of(access);
+  if (context_.failed())
+    return nullptr;
+  int64_t size = size_of(address.buffer->dtype);
+  llvm::Type *element = context_.type_of(address.buffer->dtype);
+  llvm::Align align(static_cast<uint64_t>(size));
+  bool vector = context_.variables.in_lanes();
+  // No common step, or not adjacent: one load per lane.
+  if (vector && (address.by_lane || (address.lane_step != 0 && address.lane_step != size)))
+    return by_lane(element, [&] { return load_memory(access); });
+  Value *place = addresses_.pointer(address);
+  int64_t lanes = vector && address.lane_step == size ? context_.variables.lanes : 0;
+  Value *&value = loaded_[{place, lanes}];
+  if (!value) {
+    value = builder_.CreateAlignedLoad(FunctionContext::vector_type(element, lanes), place, align);
+    if (lanes > 0 && address.buffer->prefetch > 0)
+      prefetches_.emplace_back(place, address.buffer->prefetch);
+  }
+  return value;
+}
+
+void Expressions::store_memory(const Access &access, Value *value) {
+  Addresses::Address address = addresses_.address_of(access);
+  if (context_.failed())
+    return;
+  const int64_t size = size_of(address.buffer->dtype);
+  const llvm::Align align(static_cast<uint64_t>(size));
+  forget_loads();
+  addresses_.forget_pointers();
+  const bool vector = context_.variables.in_lanes();
+  value = context_.splat(value);
+  if (!vector || (!address.by_lane && address.lane_step == size)) {
+    builder_.CreateAlignedStore(value, addresses_.pointer(address), align);
+    return;
+  }
+  OneLane one(context_.variables);
+  for (int64_t lane = 0; lane < context_.variables.lanes; ++lane) {
+    one.set(lane);
+    Value *element = builder_.CreateExtractElement(value, context_.i64(lane));
+    Value *place = addresses_.pointer(addresses_.address_of(access));
+    builder_.CreateAlignedStore(element, place, align);
+  }
+}
+
+Expressions::Prefetches Expressions::swap_prefetches(Prefetches prefetches) {
+  return std::exchange(prefetches_, std::move(prefetches));
+}
+
+/// Each asks for the cache line at some distance, which may lie beyond the buffer, into the second
+/// level.
+void Expressions::emit_prefetches() {
+  for (const auto &[loaded, distance] : prefetches_) {
+    Value *place = builder_.CreatePtrAdd(loaded, context_.i64(distance));
+    Value *read = builder_.getInt32(0), *locality = builder_.getInt32(2),
+          *data = builder_.getInt32(1);
+    builder_.CreateIntrinsic(llvm::Intrinsic::prefetch, {place->getType()},
+                             {place, read, locality, data});
+  }
+}
+
+} // namespace cnnc::codegen

@@ -1,0 +1,55 @@
+// Expressions: f32 values, scalars or the lanes of a vector loop, and the elements of buffers.
+//
+// Inside of a vector loop a value is a scalar as long as all lanes share it; arithmetic with a
+// vector makes a vector of it. Elements that lie side by side in the lanes are one vector load or
+// store; a common address is one scalar load; all else is done lane by lane.
+//
+// Owns what the block at work has loaded, by address and lanes: a second access finds the value. A
+// store to memory forgets all of it, since buffers are told apart by nobody here; so does a new
+// block. Collects the vector loads of buffers with `prefetch` for the loop at work to prefetch.
+#pragma once
+
+#include "compiler/codegen/addresses.h"
+#include "compiler/codegen/registers.h"
+
+#include <functional>
+
+namespace cnnc::codegen {
+
+class Expressions {
+public:
+  /// Where vectors are loaded, and the distance of the cache line to fetch.
+  using Prefetches = std::vector<std::pair<llvm::Value *, int64_t>>;
+
+  Expressions(FunctionContext &context, Addresses &addresses, Registers &registers)
+      : context_(context), builder_(context.builder), addresses_(addresses), registers_(registers) {
+  }
+
+  llvm::Value *evaluate(const loop::Expression &expression);
+  /// What target += value makes of the target.
+  llvm::Value *accumulated(const loop::Assign &assign);
+  /// An element in the type of its buffer.
+  llvm::Value *load_memory(const loop::Access &access);
+  void store_memory(const loop::Access &access, llvm::Value *value);
+  void forget_loads() { loaded_.clear(); }
+
+  /// Those of the loop at work, which `swap_prefetches` changes.
+  Prefetches swap_prefetches(Prefetches prefetches);
+  void emit_prefetches();
+
+private:
+  llvm::Value *load(const loop::Access &access);
+  llvm::Value *index_as_number(const loop::Index &index);
+  llvm::Value *call(const loop::Expression &expression);
+  /// The values of a vector loop, one for each lane.
+  llvm::Value *by_lane(llvm::Type *element, const std::function<llvm::Value *()> &value);
+
+  FunctionContext &context_;
+  llvm::IRBuilder<> &builder_;
+  Addresses &addresses_;
+  Registers &registers_;
+  std::map<std::pair<llvm::Value *, int64_t>, llvm::Value *> loaded_; // of this block, by lanes
+  Prefetches prefetches_;
+};
+
+} // namespace cnnc::codegen
