@@ -1,5 +1,5 @@
 /* Which extensions of x86-64 may be used here: cpuid says what the CPU has, xgetbv which registers
-   the operating system saves. Without __builtin_cpu_supports, which needs libgcc. A part of cpu.c. */
+   the system saves. Without __builtin_cpu_supports, which needs libgcc. A part of cpu.c. */
 #include <cpuid.h>
 #include <stddef.h>
 

@@ -7,9 +7,9 @@
 extern "C" {
 #endif
 
-/* A relocatable ELF object for each family of CPUs: the code of run.c, threads.c and cpu.c, ready to
-   link into a model. It defines cnnc_program_run and cnnc_parallel_for (program.h) and needs only
-   libc. */
+/* A relocatable ELF object for each family of CPUs: the code of run.c, threads.c and cpu.c, ready
+   to link into a model. It defines cnnc_program_run and cnnc_parallel_for (program.h) and needs
+   only libc. */
 extern const unsigned char cnnc_embedded_runtime_x86_64_begin[];
 extern const unsigned char cnnc_embedded_runtime_x86_64_end[];
 

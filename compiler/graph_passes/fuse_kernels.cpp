@@ -102,7 +102,7 @@ private:
            !graph_.is_constant(node.results[0]) && !is_view(graph_, node);
   }
 
-  /// A group that add_kernels() makes a kernel of. Groups are numbered behind the kernels there are.
+  /// A group that add_kernels() makes a kernel of, numbered behind the kernels there are.
   KernelId start(NodeId id) {
     auto group = static_cast<KernelId>(graph_.kernels.size() + starts_.size());
     starts_.push_back(id);

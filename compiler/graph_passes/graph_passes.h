@@ -1,5 +1,5 @@
 // The passes over the graph, one file each. Function = file = `--passes=name` = test.
-// A pass returns false after it has reported an error. compiler/pipeline/pipeline.cpp has the order.
+// A pass returns false after it has reported an error. compiler/pipeline/pipeline.cpp orders them.
 #pragma once
 
 #include "compiler/pass/pass_context.h"

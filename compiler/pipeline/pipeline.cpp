@@ -64,7 +64,8 @@ const std::vector<Pass> &table() {
       // After all rewrites, which leave their old values behind.
       graph("eliminate_dead_values", eliminate_dead_values,
             "dead code elimination: removes values that no output needs"),
-      // Before grouping and layouts: Winograd's tiles decide which pools fit and how wide halos are.
+      // Before grouping and layouts: Winograd's tiles decide which pools fit and how wide the halos
+      // are.
       graph("choose_algorithms", choose_algorithms,
             "computes 3x3 convolutions with Winograd's method where that is faster"),
       // Grouping wants the final ops; layouts and schedules are decided per kernel.

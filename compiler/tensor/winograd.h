@@ -15,8 +15,8 @@ namespace cnnc {
 
 using Matrix = std::vector<std::vector<double>>; // rows
 
-/// For tiles of m in [smallest_winograd, largest_winograd]. All elements of `output` and `input` are
-/// exact as floats.
+/// For tiles of m in [smallest_winograd, largest_winograd]. All elements of `output` and `input`
+/// are exact as floats.
 struct WinogradMatrices {
   Matrix output; // A^T: m rows, m + 2 columns
   Matrix filter; // G: m + 2 rows, 3 columns

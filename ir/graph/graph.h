@@ -46,7 +46,7 @@ class Graph {
 public:
   std::string name;
   std::string weights_file; // `weights="file"` after the parameters; empty: beside the model
-  // References to values and nodes stay valid while others are added, until sort() or erase_nodes().
+  // References to values and nodes stay valid while others are added, up to sort(), erase_nodes().
   std::deque<Value> values;
   std::deque<Node> nodes; // in the order of the text; operands are defined before their users
   std::vector<ValueId> inputs;
