@@ -104,7 +104,8 @@ Result<Bytes> read_tensor(const std::string &file, const char *role, const cnnc_
 
 template <class Element> std::vector<double> convert(const Bytes &bytes) {
   std::vector<Element> values(bytes.size() / sizeof(Element));
-  std::memcpy(values.data(), bytes.data(), bytes.size());
+  if (!bytes.empty())
+    std::memcpy(values.data(), bytes.data(), bytes.size());
   return {values.begin(), values.end()};
 }
 
