@@ -281,6 +281,19 @@ constexpr UnaryRow unary_rows[] = {
      .lower = [](const Expression &x,
                  const P &p) { return if_less(number(p[0]), x, x, number(0)); },
      .onnx = {"ThresholdedRelu"}},
+    {.name = "hard_shrink",
+     .formula = "x < -lambda ? x + bias : x > lambda ? x - bias : 0",
+     .parameters = {{{"lambda", 0.5, "lambd"}, {"bias", 0}}},
+     .reference = [](double x,
+                     const P &p) { return x < -p[0]  ? x + p[1]
+                                          : x > p[0] ? x - p[1]
+                                                     : 0; },
+     .lower =
+         [](const Expression &x, const P &p) {
+           Expression above = if_less(number(p[0]), x, x - number(p[1]), number(0));
+           return if_less(x, number(-p[0]), x + number(p[1]), std::move(above));
+         },
+     .onnx = {"Shrink"}},
     {.name = "not",
      .formula = "not x, of bool",
      .reference = [](double x, const P &) { return x == 0 ? 1.0 : 0.0; },
