@@ -43,16 +43,19 @@ std::vector<int64_t> reduced_axes(const Graph &graph, const Node &node) {
     return axes;
   };
   using Axes = std::vector<int64_t>;
-  return std::visit(
-      overloaded{[](const Softmax &op) { return Axes{op.axis}; },
-                 [](const LogSoftmax &op) { return Axes{op.axis}; },
-                 [&](const LayerNorm &op) { return from(op.axis); },
-                 [&](const InstanceNorm &) { return from(2); },
-                 [&](const GroupNorm &) { return from(1); },
-                 []<ReduceKind kind>(const Reduce<kind> &op) { return op.axes; },
-                 []<bool largest>(const ArgExtreme<largest> &op) { return Axes{op.axis}; },
-                 [](const TopK &op) { return Axes{op.axis}; }, [](const auto &) { return Axes{}; }},
-      node.op);
+  return match(
+      node.op, [](const OneOf<Softmax, LogSoftmax, TopK> auto &op) { return Axes{op.axis}; },
+      [&](const LayerNorm &op) { return from(op.axis); },
+      [&](const InstanceNorm &) { return from(2); }, [&](const GroupNorm &) { return from(1); },
+      [](const OneOf<BatchNorm, Lrn> auto &) { return Axes{}; },
+      []<ReduceKind kind>(const Reduce<kind> &op) { return op.axes; },
+      []<bool largest>(const ArgExtreme<largest> &op) { return Axes{op.axis}; },
+      [](const OfCategory<
+          Category::constant, Category::convolution, Category::transposed_convolution,
+          Category::matrix_product, Category::pool, Category::max_position, Category::elementwise,
+          Category::movement, Category::view, Category::resize, Category::internal> auto &) {
+        return Axes{};
+      });
 }
 
 Schedule schedule_reduction(const Graph &graph, const Node &node, const Machine &machine) {
