@@ -112,6 +112,7 @@ public:
 
   Field operator()(const Softmax &softmax) const { return mixed({softmax.axis}); }
   Field operator()(const LogSoftmax &softmax) const { return mixed({softmax.axis}); }
+  Field operator()(const Hardmax &hardmax) const { return mixed({hardmax.axis}); }
   Field operator()(const LayerNorm &norm) const {
     std::vector<int64_t> axes;
     for (int64_t axis = norm.axis; axis < (norm.axis < 0 ? 0 : std::ssize(input_shape())); ++axis)

@@ -77,7 +77,7 @@ public:
           if (result.rank() > 2 && !blocked(result))
             elementwise(schedule, result);
         },
-        [&](const OneOf<LayerNorm, InstanceNorm, GroupNorm, Softmax, LogSoftmax> auto &) {
+        [&](const OneOf<LayerNorm, InstanceNorm, GroupNorm, Softmax, LogSoftmax, Hardmax> auto &) {
           reduction(schedule, members);
         },
         [&](const OfCategory<Category::reduction> auto &) { reduction(schedule, members); },

@@ -44,7 +44,9 @@ private:
         // Sums of planes are sums of vectors of channels.
         [&](const InstanceNorm &) { return is_blocked(first.operands[0]); },
         [&](const GroupNorm &norm) { return blocks_groups(first, norm); },
-        [](const OneOf<BatchNorm, LayerNorm, Lrn, Softmax, LogSoftmax> auto &) { return false; },
+        [](const OneOf<BatchNorm, LayerNorm, Lrn, Softmax, LogSoftmax, Hardmax> auto &) {
+          return false;
+        },
         [](const OfCategory<Category::constant, Category::transposed_convolution,
                             Category::matrix_product, Category::max_position, Category::reduction,
                             Category::view, Category::internal> auto &) { return false; });

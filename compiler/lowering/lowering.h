@@ -115,6 +115,7 @@ bool lower(const Cast &, Lowering &);
 bool lower(const BatchNorm &, Lowering &);
 bool lower(const Softmax &, Lowering &);
 bool lower(const LogSoftmax &, Lowering &);
+bool lower(const Hardmax &, Lowering &);
 bool lower(const LayerNorm &, Lowering &);
 bool lower(const InstanceNorm &, Lowering &);
 bool lower(const GroupNorm &, Lowering &);

@@ -103,6 +103,38 @@ std::vector<Statement> log_softmax_line(const Lowering &lowering, const Subscrip
   return body;
 }
 
+/// The body of hardmax: the largest element, the first place where it stands, and 1 there. A line
+/// of NaN has no such place.
+std::vector<Statement> hardmax_line(const Lowering &lowering, const Subscripts &names, size_t axis,
+                                    const Line &line) {
+  const double nowhere = static_cast<double>(lowering.result().shape[axis]);
+  std::vector<Statement> body = line.define("m", -INFINITY);
+  append(body, line.loops([&](const Line::Step &step) {
+    Expression x = lowering.read(0, moved(names, axis, step.position));
+    return std::vector<Statement>{
+        // in this order max passes over NaN
+        loop::make_assign(step.partial("m"),
+                          call(Function::max, {std::move(x), load(step.partial("m"))}))};
+  }));
+  append(body, line.combine("m", Function::max));
+  append(body, line.define("at", nowhere));
+  append(body, line.loops([&](const Line::Step &step) {
+    Expression x = lowering.read(0, moved(names, axis, step.position));
+    Expression here = call(Function::select_equal, {std::move(x), scalar("m"),
+                                                    loop::value(step.position), number(nowhere)});
+    return std::vector<Statement>{loop::make_assign(
+        step.partial("at"), call(Function::min, {std::move(here), load(step.partial("at"))}))};
+  }));
+  append(body, line.combine("at", Function::min));
+  append(body, line.loops([&](const Line::Step &step) {
+    return std::vector<Statement>{
+        lowering.write(moved(names, axis, step.position),
+                       call(Function::select_equal,
+                            {loop::value(step.position), scalar("at"), number(1), number(0)}))};
+  }));
+  return body;
+}
+
 /// Extents of the loops of an op whose result is shaped like its operand.
 std::vector<int64_t> extents_like_operand(const Lowering &lowering) {
   std::vector<int64_t> extents = loop_extents(lowering.result());
@@ -111,7 +143,7 @@ std::vector<int64_t> extents_like_operand(const Lowering &lowering) {
   return extents;
 }
 
-/// A softmax or its logarithm: `body` makes the statements for one line.
+/// A softmax, its logarithm or hardmax: `body` makes the statements for one line.
 template <class Body> bool lower_lines(int64_t along, Lowering &lowering, Body body) {
   const TensorType &result = lowering.result();
   size_t axis = *normalized_axis(along, result.rank());
@@ -242,6 +274,9 @@ bool lower(const Softmax &softmax, Lowering &lowering) {
 
 bool lower(const LogSoftmax &softmax, Lowering &lowering) {
   return lower_lines(softmax.axis, lowering, log_softmax_line);
+}
+bool lower(const Hardmax &hardmax, Lowering &lowering) {
+  return lower_lines(hardmax.axis, lowering, hardmax_line);
 }
 
 bool lower(const LayerNorm &norm, Lowering &lowering) {

@@ -47,6 +47,7 @@ Tensors compute(const Resize2d &, const Operands &, const Types &);
 Tensors compute(const BatchNorm &, const Operands &, const Types &);
 Tensors compute(const Softmax &, const Operands &, const Types &);
 Tensors compute(const LogSoftmax &, const Operands &, const Types &);
+Tensors compute(const Hardmax &, const Operands &, const Types &);
 Tensors compute(const LayerNorm &, const Operands &, const Types &);
 Tensors compute(const InstanceNorm &, const Operands &, const Types &);
 Tensors compute(const GroupNorm &, const Operands &, const Types &);

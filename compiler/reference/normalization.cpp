@@ -106,6 +106,24 @@ Tensors compute(const LogSoftmax &op, const Operands &operands, const Types &typ
   });
 }
 
+Tensors compute(const Hardmax &op, const Operands &operands, const Types &types) {
+  Tensor result(types[0]);
+  const std::vector<int64_t> &shape = result.shape();
+  size_t axis = *normalized_axis(op.axis, shape.size());
+  int64_t size = shape[axis], stride = product(std::span(shape).subspan(axis + 1));
+  std::span<const float> input = operands[0]->floats();
+  for (int64_t line = 0; line < result.count() / size; ++line) {
+    int64_t first = line / stride * size * stride + line % stride;
+    std::optional<int64_t> best;
+    for (int64_t at = first; at < first + size * stride; at += stride)
+      if (!std::isnan(input[at]) && (!best || input[at] > input[*best]))
+        best = at;
+    if (best)
+      result.mutable_floats()[*best] = 1;
+  }
+  return {result};
+}
+
 Tensors compute(const LayerNorm &op, const Operands &operands, const Types &types) {
   const std::vector<int64_t> &shape = types[0].shape;
   size_t axis = *normalized_axis(op.axis, shape.size());

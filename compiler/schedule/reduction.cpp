@@ -44,7 +44,8 @@ std::vector<int64_t> reduced_axes(const Graph &graph, const Node &node) {
   };
   using Axes = std::vector<int64_t>;
   return match(
-      node.op, [](const OneOf<Softmax, LogSoftmax, TopK> auto &op) { return Axes{op.axis}; },
+      node.op,
+      [](const OneOf<Softmax, LogSoftmax, Hardmax, TopK> auto &op) { return Axes{op.axis}; },
       [&](const LayerNorm &op) { return from(op.axis); },
       [&](const InstanceNorm &) { return from(2); }, [&](const GroupNorm &) { return from(1); },
       [](const OneOf<BatchNorm, Lrn> auto &) { return Axes{}; },

@@ -26,7 +26,7 @@ using Op = std::variant<Weight, Splat, Literal, Random,                         
                         MaxPool2dIndices, MaxUnpool2d,                                  //
                         Unary, Binary, Where, Cast,                                     //
                         BatchNorm, LayerNorm, InstanceNorm, GroupNorm, Lrn,             //
-                        Softmax, LogSoftmax,                                            //
+                        Softmax, LogSoftmax, Hardmax,                                   //
                         ReduceMean, ReduceSum, ReduceMax, ReduceMin, ReduceProd,        //
                         ArgMax, ArgMin, TopK,                                           //
                         Concat, Split, Slice, Pad, Reshape, Flatten, Transpose, Expand, //

@@ -197,11 +197,12 @@ Case softmax(Choices &r) {
   Layouts layouts(r);
   Shape x;
   std::string input = activation(r, layouts, x);
+  std::string op = r.one_of({"softmax", "log_softmax", "hardmax"});
   if (r.flip())
     return {input,
-            fmt::format("softmax %x axis={} : {}", r.between(-4, 3), f32(x, layouts.next()))};
+            fmt::format("{} %x axis={} : {}", op, r.between(-4, 3), f32(x, layouts.next()))};
   std::string layout = r.one_of({"", " nc8c"});
-  return {"%x: " + f32({x[0], x[1]}, layout), "softmax %x : " + f32({x[0], x[1]}, layout)};
+  return {"%x: " + f32({x[0], x[1]}, layout), op + " %x : " + f32({x[0], x[1]}, layout)};
 }
 
 Case reduce_mean(Choices &r) {

@@ -34,6 +34,7 @@ public:
   bool add(const BatchNorm &op);
   bool add(const Softmax &op);
   bool add(const LogSoftmax &op);
+  bool add(const Hardmax &op);
   bool add(const LayerNorm &op);
   bool add(const InstanceNorm &op);
   bool add(const GroupNorm &op);

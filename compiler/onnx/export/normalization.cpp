@@ -22,6 +22,11 @@ bool NodeExport::add(const LogSoftmax &op) {
   return true;
 }
 
+bool NodeExport::add(const Hardmax &op) {
+  set_attribute(node("Hardmax"), "axis", op.axis);
+  return true;
+}
+
 /// ONNX has no LayerNormalization without a scale.
 bool NodeExport::add(const LayerNorm &op) {
   if (inputs_.size() == 1)

@@ -46,7 +46,9 @@ bool import_batch_norm(OnnxNode &node) {
 bool import_softmax(OnnxNode &node) {
   if (!node.require_inputs(1, 1))
     return false;
-  std::string_view op = node.op() == "Softmax" ? "softmax" : "log_softmax";
+  std::string_view op = node.op() == "Softmax"   ? "softmax"
+                        : node.op() == "Hardmax" ? "hardmax"
+                                                 : "log_softmax";
   int64_t given = node.integer("axis", node.opset() >= 13 ? -1 : 1);
   std::optional<size_t> axis = read_axis(node, given, node.rank(0));
   if (!axis)
@@ -169,7 +171,8 @@ constexpr ImportRow rows[] = {{"InstanceNormalization", import_instance_norm},
                               {"LpNormalization", import_lp_normalization},
                               {"BatchNormalization", import_batch_norm},
                               {"Softmax", import_softmax},
-                              {"LogSoftmax", import_softmax}};
+                              {"LogSoftmax", import_softmax},
+                              {"Hardmax", import_softmax}};
 
 } // namespace
 

@@ -73,6 +73,8 @@ InferredTypes LogSoftmax::infer(InferContext &context) const {
   return infer_softmax(context, axis);
 }
 
+InferredTypes Hardmax::infer(InferContext &context) const { return infer_softmax(context, axis); }
+
 InferredTypes LayerNorm::infer(InferContext &context) const {
   if (!context.require_f32())
     return std::nullopt;

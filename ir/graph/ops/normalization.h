@@ -45,6 +45,19 @@ struct LogSoftmax {
   InferredTypes infer(InferContext &) const;
 };
 
+/// 1 at the largest element along one axis, at the first of several, and 0 at all others: what
+/// softmax becomes for large differences. NaN is never the largest.
+struct Hardmax {
+  static constexpr std::string_view name = "hardmax";
+  static constexpr std::string_view operands = "input";
+  static constexpr std::string_view summary =
+      "1 at the first largest element along one axis, 0 at the others";
+  static constexpr OpTraits traits = {.category = Category::normalization};
+  int64_t axis = -1;
+  static constexpr auto attributes() { return std::tuple{Attribute{"axis", &Hardmax::axis}}; }
+  InferredTypes infer(InferContext &) const;
+};
+
 /// (x - mean) / sqrt(variance + epsilon) * scale + bias, mean and variance of all elements that
 /// differ only in the dimensions from `axis` on. scale and bias broadcast (NumPy) to these.
 struct LayerNorm {
