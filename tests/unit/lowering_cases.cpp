@@ -199,8 +199,7 @@ Case softmax(Choices &r) {
   std::string input = activation(r, layouts, x);
   std::string op = r.one_of({"softmax", "log_softmax", "hardmax"});
   if (r.flip())
-    return {input,
-            fmt::format("{} %x axis={} : {}", op, r.between(-4, 3), f32(x, layouts.next()))};
+    return {input, fmt::format("{} %x axis={} : {}", op, r.between(-4, 3), f32(x, layouts.next()))};
   std::string layout = r.one_of({"", " nc8c"});
   return {"%x: " + f32({x[0], x[1]}, layout), op + " %x : " + f32({x[0], x[1]}, layout)};
 }
