@@ -28,12 +28,12 @@ public:
   bool absorb(NodeId id) {
     const Node &node = graph_.nodes[id];
     const Conv2d *conv = std::get_if<Conv2d>(&node.op);
-    if (!conv || conv->groups != 1 || node.kernel != no_id ||
-        !graph_.is_constant(node.operands[1]) || single_user(graph_, node.operands[0]) != id)
+    if (!conv || conv->groups != 1 || node.kernel != no_id || !graph_.is_constant(node.operands[1]))
       return false;
     const Node *product = producer_of(graph_, node.operands[0]);
     const Binary *binary = product ? std::get_if<Binary>(&product->op) : nullptr;
-    if (!binary || binary->row != binary::mul || product->kernel != no_id)
+    if (!binary || binary->row != binary::mul || product->kernel != no_id ||
+        single_user(graph_, node.operands[0]) != id)
       return false;
     for (size_t index : {0, 1}) {
       ValueId map = product->operands[index], scale = product->operands[1 - index];

@@ -86,7 +86,7 @@ private:
 
   void assign(const std::vector<NodeId> &members) {
     std::vector<Block> blocks = choose_blocks(graph_, context_.machine, members);
-    bool filter = computes_filter(graph_, members);
+    bool filter = blocks.empty() && computes_filter(graph_, members);
     std::set<ValueId> inside;
     for (NodeId member : members) {
       Node &node = graph_.nodes[member];

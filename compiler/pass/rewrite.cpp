@@ -18,13 +18,14 @@ bool replace_value(Graph &graph, ValueId from, ValueId to) {
 
 std::optional<NodeId> single_user(const Graph &graph, ValueId value) {
   std::optional<NodeId> user;
-  for (NodeId id = 0; id < graph.nodes.size(); ++id) {
-    const std::vector<ValueId> &operands = graph.nodes[id].operands;
-    if (std::find(operands.begin(), operands.end(), value) == operands.end())
-      continue;
-    if (user)
-      return std::nullopt;
-    user = id;
+  NodeId id = 0;
+  for (const Node &node : graph.nodes) {
+    if (std::find(node.operands.begin(), node.operands.end(), value) != node.operands.end()) {
+      if (user)
+        return std::nullopt;
+      user = id;
+    }
+    ++id;
   }
   return graph.is_output(value) ? std::nullopt : user;
 }
@@ -47,6 +48,7 @@ InferredTypes try_infer(const Graph &graph, const Op &op, const std::vector<Valu
                         std::vector<TensorType> declared) {
   Diagnostics ignored;
   std::vector<InferContext::Operand> types;
+  types.reserve(operands.size());
   for (ValueId operand : operands)
     types.push_back({&graph.type(operand)});
   std::vector<const TensorType *> stated;

@@ -1,8 +1,6 @@
 #include "ir/graph/graph.h"
 
 #include <algorithm>
-#include <boost/graph/adjacency_list.hpp>
-#include <boost/graph/topological_sort.hpp>
 #include <fmt/format.h>
 #include <numeric>
 
@@ -69,15 +67,19 @@ void Graph::enclose(NodeId id) {
 }
 
 void Graph::replace_uses(ValueId from, ValueId to) {
-  bool same = values[from].constant == values[to].constant;
-  for (NodeId id = 0; id < nodes.size(); ++id) {
-    std::vector<ValueId> &operands = nodes[id].operands;
-    if (std::find(operands.begin(), operands.end(), from) == operands.end())
-      continue;
-    std::replace(operands.begin(), operands.end(), from, to);
-    if (!same)
-      update_constant(id);
+  std::vector<NodeId> changed;
+  NodeId id = 0;
+  for (Node &node : nodes) {
+    auto use = std::find(node.operands.begin(), node.operands.end(), from);
+    if (use != node.operands.end()) {
+      std::replace(use, node.operands.end(), from, to);
+      changed.push_back(id);
+    }
+    ++id;
   }
+  if (values[from].constant != values[to].constant)
+    for (NodeId user : changed)
+      update_constant(user);
   std::replace(outputs.begin(), outputs.end(), from, to);
 }
 
@@ -142,14 +144,63 @@ bool is_sorted(const Graph &graph) {
   return true;
 }
 
+/// What each vertex of a graph depends on, in one list.
+class Dependences {
+public:
+  /// The edges as (vertex, what it depends on). Those of a vertex keep their order.
+  Dependences(size_t vertices, const std::vector<std::pair<uint32_t, uint32_t>> &edges)
+      : first_(vertices + 1, 0), targets_(edges.size()) {
+    for (const auto &[from, to] : edges)
+      ++first_[from + 1];
+    std::partial_sum(first_.begin(), first_.end(), first_.begin());
+    std::vector<uint32_t> next(first_.begin(), first_.end() - 1);
+    for (const auto &[from, to] : edges)
+      targets_[next[from]++] = to;
+  }
+
+  /// Appends the vertices, each behind those that it depends on: a depth-first search from one
+  /// after the other, so that vertices that are in order already keep their order. False when there
+  /// is a cycle; `order` then has what came before it.
+  bool sort(std::vector<uint32_t> &order) const {
+    enum class State : uint8_t { unseen, open, done };
+    std::vector<State> states(first_.size() - 1, State::unseen);
+    std::vector<std::pair<uint32_t, uint32_t>> path; // a vertex, and its next edge
+    for (uint32_t start = 0; start < states.size(); ++start) {
+      if (states[start] != State::unseen)
+        continue;
+      path.emplace_back(start, first_[start]);
+      states[start] = State::open;
+      while (!path.empty()) {
+        auto &[vertex, edge] = path.back();
+        if (edge == first_[vertex + 1]) {
+          states[vertex] = State::done;
+          order.push_back(vertex);
+          path.pop_back();
+          continue;
+        }
+        uint32_t target = targets_[edge++];
+        if (states[target] == State::open)
+          return false;
+        if (states[target] == State::unseen) {
+          states[target] = State::open;
+          path.emplace_back(target, first_[target]);
+        }
+      }
+    }
+    return true;
+  }
+
+private:
+  std::vector<uint32_t> first_; // of each vertex, among the targets
+  std::vector<uint32_t> targets_;
+};
+
 } // namespace
 
 bool Graph::sort(NodeId *cycle) {
   if (is_sorted(*this))
     return true;
   // One vertex per kernel or single node, numbered by first member; edges to what it depends on.
-  // Boost's depth-first topological sort visits vertices by number and emits dependencies first, so
-  // that a graph that is in order already keeps its order.
   std::vector<uint32_t> vertex_of(nodes.size());
   std::vector<std::vector<NodeId>> members;
   std::vector<uint32_t> kernel_vertex(kernels.size(), no_id);
@@ -164,24 +215,21 @@ bool Graph::sort(NodeId *cycle) {
     members[vertex].push_back(id);
     vertex_of[id] = vertex;
   }
-  boost::adjacency_list<boost::vecS, boost::vecS, boost::directedS> dependences(members.size());
   // Inside a kernel the members are ordered by a sort of their own.
-  boost::adjacency_list<boost::vecS, boost::vecS, boost::directedS> inner(nodes.size());
+  std::vector<std::pair<uint32_t, uint32_t>> outer, inner;
   for (NodeId id = 0; id < nodes.size(); ++id)
     for (ValueId operand : nodes[id].operands) {
       NodeId producer = values[operand].producer;
       if (producer == no_id)
         continue;
       if (vertex_of[producer] == vertex_of[id])
-        add_edge(id, producer, inner);
+        inner.emplace_back(id, producer);
       else
-        add_edge(vertex_of[id], vertex_of[producer], dependences);
+        outer.emplace_back(vertex_of[id], vertex_of[producer]);
     }
   std::vector<uint32_t> order, inner_order;
-  try {
-    topological_sort(dependences, std::back_inserter(order));
-    topological_sort(inner, std::back_inserter(inner_order));
-  } catch (const boost::not_a_dag &) {
+  if (!Dependences(members.size(), outer).sort(order) ||
+      !Dependences(nodes.size(), inner).sort(inner_order)) {
     if (cycle)
       *cycle = order.empty() ? 0 : members[order.back()].front();
     return false;
@@ -318,6 +366,7 @@ std::vector<KernelInterface> kernel_interfaces(const Graph &graph) {
 
 InferContext infer_context(const Graph &graph, const Node &node, Diagnostics &diagnostics) {
   std::vector<InferContext::Operand> operands;
+  operands.reserve(node.operands.size());
   for (ValueId operand : node.operands) {
     NodeId producer = graph.values[operand].producer;
     const Op *op = producer == no_id ? nullptr : &graph.nodes[producer].op;
@@ -328,6 +377,7 @@ InferContext infer_context(const Graph &graph, const Node &node, Diagnostics &di
                                                       : std::span<const double>()});
   }
   std::vector<const TensorType *> declared;
+  declared.reserve(node.results.size());
   for (ValueId result : node.results)
     if (graph.values[result].type)
       declared.push_back(&graph.type(result));

@@ -1,7 +1,7 @@
 #include "ir/graph/op.h"
 
-#include <algorithm>
 #include <fmt/format.h>
+#include <unordered_map>
 
 namespace cnnc {
 
@@ -121,10 +121,14 @@ const std::vector<OpInfo> &op_table() {
 }
 
 const OpInfo *find_op(std::string_view name) {
-  const std::vector<OpInfo> &table = op_table();
-  auto found = std::find_if(table.begin(), table.end(),
-                            [&](const OpInfo &info) { return info.name == name; });
-  return found == table.end() ? nullptr : &*found;
+  static const auto by_name = [] {
+    std::unordered_map<std::string_view, const OpInfo *> result;
+    for (const OpInfo &info : op_table())
+      result.emplace(info.name, &info);
+    return result;
+  }();
+  auto found = by_name.find(name);
+  return found == by_name.end() ? nullptr : found->second;
 }
 
 const OpInfo &info_of(const Op &op) { return *find_op(name_of_op(op)); }

@@ -112,6 +112,12 @@ bool require_possible(InferContext &context, const TensorType &type) {
   return false;
 }
 
+InferredTypes one_type(TensorType type) {
+  std::vector<TensorType> types; // an initializer list would copy it
+  types.push_back(std::move(type));
+  return types;
+}
+
 InferredTypes one_result(InferContext &context, const TensorType &like,
                          std::vector<int64_t> shape) {
   TensorType type{like.dtype, std::move(shape), "", {}};
@@ -119,7 +125,7 @@ InferredTypes one_result(InferContext &context, const TensorType &like,
     type.batch_name = like.batch_name;
   if (!require_possible(context, type))
     return std::nullopt;
-  return std::vector{std::move(type)};
+  return one_type(std::move(type));
 }
 
 bool require_shape(InferContext &context, size_t index, const std::vector<int64_t> &shape,

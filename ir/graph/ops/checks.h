@@ -5,6 +5,9 @@
 
 namespace cnnc {
 
+/// One result of this type.
+InferredTypes one_type(TensorType type);
+
 /// One result with this shape and the element type and batch name of `like`. Reports at the op when
 /// a dimension or the number of elements is too large.
 InferredTypes one_result(InferContext &context, const TensorType &like, std::vector<int64_t> shape);

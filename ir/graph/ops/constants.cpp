@@ -21,7 +21,7 @@ InferredTypes declared_type(InferContext &context, std::string_view spelling) {
   if (type.has_symbolic_batch())
     return context.error(
         fmt::format("a constant cannot have a symbolic dimension, as {} has", to_string(type)));
-  return std::vector{std::move(type)};
+  return one_type(std::move(type));
 }
 
 } // namespace

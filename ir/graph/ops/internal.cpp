@@ -1,5 +1,7 @@
 #include "ir/graph/ops/internal.h"
 
+#include "ir/graph/ops/checks.h"
+
 namespace cnnc {
 
 InferredTypes Relayout::infer(InferContext &context) const {
@@ -8,7 +10,7 @@ InferredTypes Relayout::infer(InferContext &context) const {
                          "relayout %x : f32[1, 64, 56, 56] nchw16c");
   TensorType type = context.operand(0);
   type.layout = context.declared().front()->layout;
-  return std::vector{std::move(type)};
+  return one_type(std::move(type));
 }
 
 InferredTypes Call::infer(InferContext &context) const {
