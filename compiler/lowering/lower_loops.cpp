@@ -19,6 +19,7 @@
 //   }
 #include "compiler/lowering/lower_loops.h"
 #include "compiler/lowering/lowering.h"
+#include "ir/loop/words.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -43,19 +44,13 @@ std::string identifier(std::string_view name) {
   return result;
 }
 
-/// Words that have a meaning of their own in the loops text.
-bool is_reserved(const std::string &name) {
-  static constexpr std::string_view words[] = {
-      "for",  "parallel", "unroll", "vector", "reg", "in",     "min",   "max",     "exp",
-      "tanh", "sqrt",     "fma",    "inf",    "nan", "select", "local", "scratch", "table"};
-  return std::find(std::begin(words), std::end(words), name) != std::end(words);
-}
-
 class KernelBuilder {
 public:
+  /// `taken`: names that no buffer may have.
   KernelBuilder(const Graph &graph, KernelId id, const KernelInterface &interface,
-                PassContext &context)
-      : graph_(graph), id_(id), context_(context), interface_(interface) {}
+                PassContext &context, std::set<std::string> taken)
+      : graph_(graph), id_(id), context_(context), interface_(interface), taken_(std::move(taken)) {
+  }
 
   std::optional<loop::Kernel> build(const std::vector<NodeId> &members, std::string name) {
     kernel_.name = std::move(name);
@@ -90,7 +85,7 @@ private:
 
   void add_buffer(std::vector<loop::Buffer> &list, ValueId id) {
     std::string base = identifier(graph_.values[id].name), name = base;
-    for (int i = 1; is_reserved(name) || taken_.contains(name); ++i)
+    for (int i = 1; loop::is_reserved(name) || taken_.contains(name); ++i)
       name = fmt::format("{}_{}", base, i);
     taken_.insert(name);
     names_[id] = name;
@@ -104,15 +99,35 @@ private:
   const KernelInterface &interface_;
   loop::Kernel kernel_;
   std::map<ValueId, std::string> names_;
-  // The registers of the lowering: a buffer of the same name would hide behind them.
-  std::set<std::string> taken_ = {
-      "sum",      "count",   "m",       "e",       "scale",     "factor",       "transformed",
-      "products", "half",    "tile",    "edge",    "sum.0",     "sum.1",        "sum.2",
-      "sum.3",    "sum.4",   "sum.5",   "sum.6",   "m.v",       "m.half",       "sum.v",
-      "sum.half", "log_sum", "mean",    "squares", "squares.v", "squares.half", "base",
-      "at",       "at.v",    "at.half", "last",    "last_at",   "take",         "take.v",
-      "take.half"};
+  std::set<std::string> taken_;
 };
+
+/// The names of the registers and scratch arrays that statements declare.
+std::set<std::string> declared_in(const std::vector<loop::Statement> &body) {
+  std::set<std::string> names;
+  loop::for_each_statement(body, [&](const loop::Statement &statement) {
+    if (const auto *declared = std::get_if<loop::Register>(&statement.node))
+      names.insert(declared->name);
+  });
+  return names;
+}
+
+/// Buffers have the names of their values, registers those that the lowering of an op gives them.
+/// Where a register would hide a buffer, it is the buffer that is renamed, in a second lowering.
+std::optional<loop::Kernel> build_kernel(const Graph &graph, KernelId id,
+                                         const KernelInterface &interface,
+                                         const std::vector<NodeId> &members,
+                                         const std::string &name, PassContext &context) {
+  std::optional<loop::Kernel> kernel =
+      KernelBuilder(graph, id, interface, context, {}).build(members, name);
+  if (!kernel)
+    return kernel;
+  const std::set<std::string> declared = declared_in(kernel->body);
+  for (const std::string &reg : declared)
+    if (kernel->find_buffer(reg))
+      return KernelBuilder(graph, id, interface, context, declared).build(members, name);
+  return kernel;
+}
 
 /// Replaces the members of every kernel by one call.
 void replace_by_calls(Graph &graph, const std::vector<std::string> &names,
@@ -154,7 +169,7 @@ bool lower_graph(Graph &graph, Module &module, PassContext &context) {
     taken.insert(name);
     names.push_back(name);
     std::optional<loop::Kernel> kernel =
-        KernelBuilder(graph, id, interfaces[id], context).build(members[id], name);
+        build_kernel(graph, id, interfaces[id], members[id], name, context);
     if (kernel)
       module.kernels.push_back(std::move(*kernel));
     ok = ok && kernel;

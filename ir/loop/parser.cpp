@@ -1,5 +1,6 @@
 #include "ir/loop/parser.h"
 #include "ir/loop/functions.h"
+#include "ir/loop/words.h"
 #include "ir/type/parser.h"
 
 #include <algorithm>
@@ -56,13 +57,25 @@ public:
   }
 
 private:
+  /// The name that a declaration gives to `what`.
+  std::optional<Token> new_name(std::string_view what) {
+    std::optional<Token> name =
+        cursor_.expect(TokenKind::identifier, fmt::format("the name of a {}", what));
+    if (!name || !is_reserved(name->text))
+      return name;
+    cursor_.error_at(name->range, fmt::format("{} is a word of the loops text and cannot be the "
+                                              "name of a {}",
+                                              name->text, what));
+    return std::nullopt;
+  }
+
   bool buffers(std::vector<Buffer> &list) {
     if (!cursor_.expect("("))
       return false;
     if (cursor_.accept(")"))
       return true;
     do {
-      std::optional<Token> name = cursor_.expect(TokenKind::identifier, "the name of a buffer");
+      std::optional<Token> name = new_name("buffer");
       Buffer buffer;
       if (!name || !cursor_.expect(":") || !physical_type(buffer.dtype, buffer.shape))
         return false;
@@ -107,10 +120,11 @@ private:
     while (at_table()) {
       cursor_.next();
       Table table;
-      table.name = cursor_.next().text;
-      if (!cursor_.expect(":") || !physical_type(table.dtype, table.shape) ||
+      std::optional<Token> name = new_name("table");
+      if (!name || !cursor_.expect(":") || !physical_type(table.dtype, table.shape) ||
           !cursor_.expect("=") || !cursor_.expect("["))
         return false;
+      table.name = name->text;
       do {
         std::optional<double> value = cursor_.expect_number("an element of the table");
         if (!value)
@@ -154,8 +168,7 @@ private:
     }
     bool scratch = cursor_.accept_word("scratch");
     if (scratch || cursor_.accept_word("reg")) {
-      std::optional<Token> name = cursor_.expect(
-          TokenKind::identifier, scratch ? "the name of a scratch" : "the name of a register");
+      std::optional<Token> name = new_name(scratch ? "scratch" : "register");
       Register reg;
       reg.in_memory = scratch;
       if (!name || !cursor_.expect(":") || !physical_type(reg.dtype, reg.shape))
@@ -181,8 +194,7 @@ private:
   std::optional<Statement> loops(LoopKind kind) {
     For loop;
     loop.kind = kind;
-    std::optional<Token> variable =
-        cursor_.expect(TokenKind::identifier, "the name of a loop variable");
+    std::optional<Token> variable = new_name("loop variable");
     if (!variable)
       return std::nullopt;
     loop.variable = variable->text;

@@ -1,6 +1,8 @@
 #include "ir/loop/verifier.h"
 #include "ir/loop/functions.h"
 #include "ir/loop/range.h"
+#include "ir/loop/rewrite.h"
+#include "ir/loop/words.h"
 
 #include <algorithm>
 #include <cmath>
@@ -78,14 +80,10 @@ std::optional<int64_t> element_count(const std::vector<int64_t> &shape, int64_t 
   return count;
 }
 
-/// Whether the parser reads the name back as one identifier that begins no statement or number.
+/// Whether the parser reads the name back as one identifier that is no word of the text.
 bool readable(std::string_view name) {
-  for (std::string_view word :
-       {"for", "parallel", "unroll", "vector", "reg", "scratch", "table", "inf", "nan"})
-    if (name == word)
-      return false;
   bool first = name.empty() || (name[0] >= '0' && name[0] <= '9') || name[0] == '.';
-  return !first && spell_name(name) == name;
+  return !first && spell_name(name) == name && !is_reserved(name);
 }
 
 /// A walk over the statements with what is in scope at each.

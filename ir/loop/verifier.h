@@ -6,7 +6,7 @@
 //      register alive.
 //   3. A loop variable differs from those of the loops around it.
 //   4. Only buffers, registers and variables in scope are used.
-//   5. Names can be read back by the parser.
+//   5. Names can be read back by the parser and are no words of the text (words.h).
 //  Accesses
 //   6. There are as many subscripts as dimensions, each proved to stay inside its dimension by the
 //      ranges of the loops around (range.h).

@@ -98,8 +98,6 @@ const Case cases[] = {
     {"reg c: f32 t[0] = c", "the register c is read before it is assigned"},
     {"reg c: f32 c += 1", "the register c is read before it is assigned"},
     {"reg c: f32[1000, 1000] c[0, 0] = 1", "must have between 1 and 65536 elements"},
-    {"reg inf: f32 t[0] = 0", "\"inf\" cannot be the name of a register"},
-    {"for inf in 0..4 { t[inf] = 0 }", "cannot be the name of a loop variable"},
 };
 
 TEST(LoopVerifier, Rules) {
@@ -120,8 +118,10 @@ TEST(LoopVerifier, Buffers) {
   Kernel twice = read_kernel("kernel @k(x: f32[4]) -> (x: f32[4]) { }");
   EXPECT_NE(errors_of(twice).find("the buffer x is declared twice"), std::string::npos);
   Kernel odd = read_kernel("kernel @k(x: f32[4]) -> (y: f32[4]) { }");
-  odd.inputs[0].name = "1x";
-  EXPECT_NE(errors_of(odd).find("cannot be the name of a buffer"), std::string::npos);
+  for (const char *name : {"1x", "lookup", "log"}) {
+    odd.inputs[0].name = name;
+    EXPECT_NE(errors_of(odd).find("cannot be the name of a buffer"), std::string::npos) << name;
+  }
   odd.inputs[0] = {"x", DType::f32, {int64_t(1) << 40, int64_t(1) << 40}};
   EXPECT_NE(errors_of(odd).find("the buffer x has no valid size"), std::string::npos);
 }
