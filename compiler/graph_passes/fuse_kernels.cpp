@@ -15,7 +15,6 @@
 // cycle of groups would be one of ops.
 
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/layout/halo.h"
 #include "compiler/layout/views.h"
 
 #include <algorithm>
@@ -198,11 +197,8 @@ private:
     if (!conv)
       return true;
     const std::vector<int64_t> &shape = type(anchor).shape;
-    if (conv->winograd <= 0) {
-      const std::vector<ValueId> &operands = graph_.nodes[anchor].operands;
-      return !skips_padding(*conv, graph_.type(operands[0]).shape, graph_.type(operands[1]).shape,
-                            shape);
-    }
+    if (conv->winograd <= 0)
+      return conv->padded_rows != PaddedRows::skip;
     return conv->winograd % 2 == 0 && shape[2] % conv->winograd == 0 &&
            shape[3] % conv->winograd == 0;
   }

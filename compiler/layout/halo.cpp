@@ -23,23 +23,6 @@ PositionRange inner_positions(int64_t pad, int64_t stride, int64_t dilation, int
   return {std::min((pad + stride - 1) / stride, end), end};
 }
 
-bool skips_padding(const Conv2d &conv, const std::vector<int64_t> &input,
-                   const std::vector<int64_t> &filter, const std::vector<int64_t> &output) {
-  if (conv.winograd > 0 || conv.groups > 1 || conv.dilation[0] == 1)
-    return false;
-  const int64_t stride = conv.stride[0];
-  // The rows of the result of which a tap stands at or behind a row of the input.
-  auto rows_from = [&](int64_t tap, int64_t input_row) {
-    const int64_t distance = input_row + conv.pad[0] - tap * conv.dilation[0];
-    return output[2] - std::clamp<int64_t>((distance + stride - 1) / stride, 0, output[2]);
-  };
-  int64_t seen = 0;
-  for (int64_t tap = 0; tap < filter[2]; ++tap)
-    seen += rows_from(tap, 0) - rows_from(tap, input[2]);
-  return 10.0 * static_cast<double>(seen) <
-         9.0 * static_cast<double>(filter[2]) * static_cast<double>(output[2]);
-}
-
 Halo halo_of(const Conv2d &conv, const std::vector<int64_t> &input,
              const std::vector<int64_t> &filter, const std::vector<int64_t> &output) {
   std::vector<int64_t> computed = output;
@@ -48,7 +31,7 @@ Halo halo_of(const Conv2d &conv, const std::vector<int64_t> &input,
       computed[axis] = (output[axis] + conv.winograd - 1) / conv.winograd * conv.winograd;
   Halo halo = halo_of_windows(conv.pad, conv.stride, conv.dilation, {filter[2], filter[3]}, input,
                               computed);
-  if (skips_padding(conv, input, filter, output))
+  if (conv.padded_rows == PaddedRows::skip)
     halo[0] = halo[2] = 0;
   return halo;
 }

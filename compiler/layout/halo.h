@@ -23,15 +23,8 @@ struct PositionRange {
 PositionRange inner_positions(int64_t pad, int64_t stride, int64_t dilation, int64_t kernel,
                               int64_t input, int64_t output);
 
-/// Whether so many rows of the windows see nothing but padding that they are left out, for every
-/// row of the result on its own; the input then needs no halo above and below. So it is in atrous
-/// convolutions, whose rows are far apart. In others a tenth of the rows is not reached, or costs
-/// more to tell apart.
-bool skips_padding(const Conv2d &conv, const std::vector<int64_t> &input,
-                   const std::vector<int64_t> &filter, const std::vector<int64_t> &output);
-
-/// What a convolution of an input with a filter reads around the input: with Winograd whole tiles
-/// of windows, which may go on behind the last result.
+/// What a convolution of an input with a filter reads: with Winograd whole tiles of windows, which
+/// may go on behind the last result, and none above and below where rows of padding are skipped.
 Halo halo_of(const Conv2d &conv, const std::vector<int64_t> &input,
              const std::vector<int64_t> &filter, const std::vector<int64_t> &output);
 

@@ -10,7 +10,7 @@
 //   }
 //
 // Padding is the halo of the input. dense is the same with a 1x1 window. Where the rows of a window
-// are so far apart that many of them see padding alone (skips_padding), these are left out by a
+// are so far apart that many of them see padding alone (padded_rows=skip), these are left out by a
 // loop of one iteration or none:
 //
 //   for kh, ih in max(0, oh - 12 + kh * 12)..min(14, oh - 11 + kh * 12)
@@ -102,7 +102,7 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
   Index oc = var("oc");
   Index group = conv.groups == 1 ? Index(0) : oc / (filter[0] / conv.groups);
   Expression start = lowering.has_operand(2) ? lowering.read(2, {oc}) : loop::number(0);
-  const bool sparse = skips_padding(conv, input.shape, filter, result.shape);
+  const bool sparse = conv.padded_rows == PaddedRows::skip;
   auto product = [&](const Index &input_channel, const Index &ic) {
     const Index row = sparse ? var("ih") : window.h();
     return loop::make_assign({"sum", {}},

@@ -1,6 +1,5 @@
 #include "compiler/schedule/convolution.h"
 
-#include "compiler/layout/halo.h"
 #include "compiler/schedule/prefetch_distance.h"
 #include "compiler/schedule/register_tile.h"
 #include "compiler/schedule/winograd.h"
@@ -49,7 +48,7 @@ public:
         register_tile(std::max<int64_t>(1, group_channels / lanes_), pooled, machine_);
     // A map narrower than the tile fills it with rows: the weights are then read once for all of
     // them. Not where windows leave out padding, row by row.
-    const bool by_rows = skips_padding(conv, input.shape, filter, type.shape);
+    const bool by_rows = conv.padded_rows == PaddedRows::skip;
     if (width <= 14 && pooled == 1 && !by_rows)
       tile = {1, longest_row(machine_)};
     if (width <= 14 && by_rows && tile.vectors % 2 == 0 && machine_.wide_tiles)

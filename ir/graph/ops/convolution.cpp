@@ -52,13 +52,21 @@ bool check_winograd(InferContext &context, const Conv2d &conv) {
   return problem.empty();
 }
 
+bool check_padded_rows(InferContext &context, const Conv2d &conv) {
+  if (conv.padded_rows != PaddedRows::skip || (conv.groups == 1 && conv.winograd <= 0))
+    return true;
+  context.error_at_attribute("padded_rows",
+                             "rows of padding can be skipped in one group, without Winograd");
+  return false;
+}
+
 } // namespace
 
 InferredTypes Conv2d::infer(InferContext &context) const {
   if (!context.require_f32() || !context.require_rank(0, 4, "[n, ic, h, w]") ||
       !context.require_rank(1, 4, "[oc, ic / groups, kh, kw]") ||
       !require_static(context, 1, "the filter") || !check_groups(context, groups) ||
-      !check_winograd(context, *this))
+      !check_winograd(context, *this) || !check_padded_rows(context, *this))
     return std::nullopt;
   const std::vector<int64_t> &input = context.shape(0), &filter = context.shape(1);
   if (context.has(2) &&

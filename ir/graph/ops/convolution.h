@@ -7,6 +7,12 @@
 
 namespace cnnc {
 
+/// What becomes of the rows of a window that see nothing but padding.
+enum class PaddedRows { choose, read, skip };
+template <> struct Words<PaddedRows> {
+  static constexpr std::array<std::string_view, 3> words = {"choose", "read", "skip"};
+};
+
 /// 2-D convolution (cross-correlation, as in ONNX). Input [n, ic, h, w], filter [oc, ic / groups,
 /// kh, kw], bias [oc]. Output [n, oc, oh, ow] with oh = floor((h + pads - dilation * (kh - 1) - 1)
 /// / stride) + 1.
@@ -25,11 +31,15 @@ struct Conv2d {
   /// convolution with fewer multiplications and more rounding; choose_algorithms sets it. -1:
   /// never.
   int64_t winograd = 0;
+  /// skip: rows of a window that see nothing but padding are left out, for every row of the result
+  /// on its own; the input then needs no halo above and below. choose_algorithms decides where
+  /// nothing is said (choose), and where it does not, too, they are read.
+  PaddedRows padded_rows = PaddedRows::choose;
   static constexpr auto attributes() {
-    return std::tuple{Attribute{"stride", &Conv2d::stride}, Attribute{"pad", &Conv2d::pad},
-                      Attribute{"dilation", &Conv2d::dilation},
-                      Attribute{"groups", &Conv2d::groups},
-                      Attribute{"winograd", &Conv2d::winograd}};
+    return std::tuple{
+        Attribute{"stride", &Conv2d::stride},     Attribute{"pad", &Conv2d::pad},
+        Attribute{"dilation", &Conv2d::dilation}, Attribute{"groups", &Conv2d::groups},
+        Attribute{"winograd", &Conv2d::winograd}, Attribute{"padded_rows", &Conv2d::padded_rows}};
   }
   InferredTypes infer(InferContext &) const;
   static std::optional<int64_t> macs(const OperandTypes &, const TensorType &result);
