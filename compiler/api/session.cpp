@@ -78,19 +78,31 @@ bool Session::select_model(bool needed) {
   return true;
 }
 
+/// Loops follow from shapes: nothing is known before infer_shapes.
+void Session::remember_unscheduled() {
+  if (!std::ranges::all_of(model().values,
+                           [](const Value &value) { return value.type.has_value(); }))
+    return;
+  const std::vector<std::vector<NodeId>> members = kernel_members(model());
+  for (KernelId id = 0; id < model().kernels.size(); ++id) {
+    const KernelGroup &kernel = model().kernels[id];
+    if (kernel.schedule.empty() && !unscheduled_.contains(kernel.name))
+      unscheduled_.emplace(kernel.name, loops_of(model(), members[id]));
+  }
+}
+
 /// Called after every pass. Between graphs and loops, kernels are as the definition of their ops
 /// says, with a schedule that is still to be carried out.
 void Session::remember_untiled(const Pass &pass) {
   if (module_.models.size() != 1)
     return; // models may have kernels of one name
   if (pass.graph)
-    for (const KernelGroup &kernel : model().kernels)
-      if (kernel.schedule.empty())
-        unscheduled_.insert(kernel.name);
+    remember_unscheduled();
   if (pass.module)
     for (const loop::Kernel &kernel : module_.kernels)
-      if (unscheduled_.contains(kernel.name) && !kernel.schedule.tile.empty())
-        untiled_.emplace(kernel.name, kernel);
+      if (auto known = unscheduled_.find(kernel.name);
+          known != unscheduled_.end() && !kernel.schedule.tile.empty())
+        untiled_.emplace(kernel.name, UntiledKernel{kernel, known->second});
 }
 
 bool Session::wants_print(std::string_view pass) const {

@@ -77,6 +77,7 @@ private:
   bool check_print_after();
   bool run(const Opening &opening);
   void remember_untiled(const Pass &pass);
+  void remember_unscheduled();
   PassContext context();
 
   Options options_;
@@ -84,9 +85,8 @@ private:
   Diagnostics diagnostics_;
   Module module_;
   codegen::Target target_;
-  std::set<std::string> unscheduled_; // kernels that choose_schedule has to decide on
-  std::map<std::string, loop::Kernel>
-      untiled_; // those of them, as they were before the loop passes
+  std::map<std::string, Loops> unscheduled_;     // kernels that choose_schedule has to decide on
+  std::map<std::string, UntiledKernel> untiled_; // those of them that have a tile
 };
 
 } // namespace cnnc

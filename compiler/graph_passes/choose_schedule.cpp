@@ -17,7 +17,9 @@
 #include "compiler/analysis/cost.h"
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/layout/halo.h"
+#include "compiler/lowering/loops.h"
 #include "compiler/pass/rewrite.h"
+#include "compiler/schedule/check_schedule.h"
 #include "compiler/schedule/convolution.h"
 #include "compiler/schedule/matmul.h"
 #include "compiler/schedule/moves.h"
@@ -85,8 +87,10 @@ public:
         [](const OneOf<ConvTranspose2d, MaxUnpool2d, BatchNorm, Split> auto &) {},
         // In no kernel.
         [](const OfCategory<Category::constant, Category::view> auto &) {}, [](const Call &) {});
-    if (work(members) < parallel_threshold)
+    if (work(members) < parallel_threshold) {
       schedule.parallel.clear();
+      schedule.block.clear();
+    }
     return schedule;
   }
 
@@ -100,13 +104,14 @@ public:
         elementwise ? reader_of_filter(graph_, last.results[0]) : std::nullopt;
     if (!reader || graph_.nodes[*reader].kernel == no_id)
       return;
-    for (const LoopFactor &tile : graph_.kernels[graph_.nodes[*reader].kernel].schedule.tile)
-      if (tile.loop == "oc" && tile.size % lanes_ == 0) {
-        schedule.tile = {{"n", tile.size}, {"c", lanes_}};
-        schedule.vector = {{"n", lanes_}};
-        if (!schedule.parallel.empty())
-          schedule.parallel = {"n", "c"};
-      }
+    const LoopFactor *tile = tile_of(graph_.kernels[graph_.nodes[*reader].kernel].schedule,
+                                     loops_of(graph_, graph_.nodes[*reader]), Role::channels);
+    if (!tile || tile->size % lanes_ != 0)
+      return;
+    schedule.tile = {{"n", tile->size}, {"c", lanes_}};
+    schedule.vector = {{"n", lanes_}};
+    if (!schedule.parallel.empty())
+      schedule.parallel = {"n", "c"};
   }
 
   /// Why a kernel with this schedule will be slow and what would help; empty when it is not, or so
@@ -331,7 +336,10 @@ bool choose_schedule(Graph &graph, PassContext &context) {
   }
   if (context.remark)
     slow.report(context.remark);
-  return true;
+  bool ok = true;
+  for (KernelId id = 0; id < graph.kernels.size(); ++id)
+    ok = check_schedule(graph, graph.kernels[id], members[id], context.diagnostics) && ok;
+  return ok;
 }
 
 } // namespace cnnc

@@ -8,6 +8,7 @@
 //     return %c                                    return %c
 //   }                                            }
 #include "compiler/graph_passes/graph_passes.h"
+#include "compiler/schedule/check_schedule.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -78,6 +79,15 @@ bool infer_node(Graph &graph, const Node &node, Diagnostics &diagnostics) {
   return ok;
 }
 
+/// Schedules that the text states name loops, which follow from the shapes.
+bool check_schedules(const Graph &graph, Diagnostics &diagnostics) {
+  bool ok = true;
+  const std::vector<std::vector<NodeId>> members = kernel_members(graph);
+  for (KernelId id = 0; id < graph.kernels.size(); ++id)
+    ok = check_schedule(graph, graph.kernels[id], members[id], diagnostics) && ok;
+  return ok;
+}
+
 } // namespace
 
 bool infer_shapes(Graph &graph, PassContext &context) {
@@ -93,7 +103,7 @@ bool infer_shapes(Graph &graph, PassContext &context) {
     for (ValueId result : node.results)
       wrong[result] = true;
   }
-  return ok;
+  return ok && check_schedules(graph, context.diagnostics);
 }
 
 } // namespace cnnc

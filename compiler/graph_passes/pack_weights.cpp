@@ -14,6 +14,7 @@
 // Channel vectors (biases): filled up with zeros to whole blocks. A relayout of a constant is
 // itself a constant, computed by the compiler.
 #include "compiler/graph_passes/graph_passes.h"
+#include "compiler/lowering/loops.h"
 #include "compiler/pass/rewrite.h"
 
 namespace cnnc {
@@ -118,10 +119,9 @@ private:
   }
 
   int64_t channel_tile(const Node &node) const {
-    for (const LoopFactor &tile : graph_.kernels[node.kernel].schedule.tile)
-      if (tile.loop == "oc" && tile.size % lanes_ == 0)
-        return tile.size;
-    return lanes_;
+    const LoopFactor *tile =
+        tile_of(graph_.kernels[node.kernel].schedule, loops_of(graph_, node), Role::channels);
+    return tile && tile->size % lanes_ == 0 ? tile->size : lanes_;
   }
 
   /// A constant with a dimension per channel of a blocked result, when the last block is not whole.

@@ -21,6 +21,8 @@
 // With block=oh:4 it does all channels of four rows, row by row for each, then those of the next
 // four; of a loop that blocks of this size do not divide, the largest smaller one that does.
 //
+// A name whose loop cannot be shared is an error: one that stands below a loop that is not shared.
+//
 // Loops that hold several nests end where the nests begin. When that leaves too few tasks to share
 // them evenly, each nest gets such loops of its own first, and becomes a parallel loop itself.
 #include "compiler/loop_passes/loop_passes.h"
@@ -40,9 +42,10 @@ using loop::Statement;
 
 /// The place of a loop among the names; that of the end if it is not one of them.
 std::ptrdiff_t place_of(const Schedule &schedule, const std::string &variable) {
-  auto found = std::find_if(
-      schedule.parallel.begin(), schedule.parallel.end(),
-      [&](const std::string &name) { return variable == name || variable == name + ".o"; });
+  auto found =
+      std::find_if(schedule.parallel.begin(), schedule.parallel.end(), [&](const LoopName &name) {
+        return variable == name.loop || variable == name.loop + ".o";
+      });
   return found - schedule.parallel.begin();
 }
 
@@ -65,6 +68,41 @@ std::optional<std::string> shared_store(const std::vector<Statement> &body,
       shared = assign->target.buffer;
   });
   return shared;
+}
+
+bool is_plain(const For &loop) {
+  return loop.kind == loop::LoopKind::serial && loop.extent() && loop.lower[0] == Index(0);
+}
+
+/// The names whose loops are outermost or below others that are shared or run once.
+void find_shareable(const std::vector<Statement> &body, const Schedule &schedule,
+                    std::set<std::string> &names) {
+  for (const Statement &statement : body) {
+    const auto *loop = std::get_if<For>(&statement.node);
+    if (!loop || !is_plain(*loop))
+      continue;
+    const bool named = is_named(schedule, loop->variable);
+    if (named)
+      names.insert(schedule.parallel[static_cast<size_t>(place_of(schedule, loop->variable))].loop);
+    if (named || loop->extent() == 1)
+      find_shareable(loop->body, schedule, names);
+  }
+}
+
+bool check_names(const loop::Kernel &kernel, Diagnostics &diagnostics) {
+  std::set<std::string> names;
+  find_shareable(kernel.body, kernel.schedule, names);
+  bool ok = true;
+  for (const LoopName &name : kernel.schedule.parallel)
+    if (!names.contains(name.loop)) {
+      ok = false;
+      diagnostics.error(name.range.known() ? name.range : kernel.range,
+                        fmt::format("kernel @{}: {} cannot be parallel: it has to run from 0 to a "
+                                    "constant, and so have all loops around it, which have to be "
+                                    "parallel, too",
+                                    kernel.name, name.loop));
+    }
+  return ok;
 }
 
 /// How many iterations of a loop come one after the other: 1, or a block that divides them.
@@ -148,12 +186,10 @@ bool parallelize(Statement &statement, const loop::Kernel &kernel, PassContext &
   std::vector<For *> loops;
   int64_t total = 1;
   for (auto *loop = std::get_if<For>(&statement.node); loop;) {
-    std::optional<int64_t> extent = loop->extent();
-    bool plain = loop->kind == loop::LoopKind::serial && extent && loop->lower[0] == Index(0);
-    if (!plain || (*extent != 1 && !is_named(kernel.schedule, loop->variable)))
+    if (!is_plain(*loop) || (loop->extent() != 1 && !is_named(kernel.schedule, loop->variable)))
       break;
     loops.push_back(loop);
-    total *= *extent;
+    total *= *loop->extent();
     loop = loop->body.size() == 1 ? std::get_if<For>(&loop->body[0].node) : nullptr;
   }
   if (total < 2)
@@ -161,8 +197,11 @@ bool parallelize(Statement &statement, const loop::Kernel &kernel, PassContext &
   for (const For *loop : loops)
     if (*loop->extent() > 1)
       if (std::optional<std::string> buffer = shared_store(loop->body, loop->variable, kernel)) {
+        const SourceRange &range =
+            kernel.schedule.parallel[static_cast<size_t>(place_of(kernel.schedule, loop->variable))]
+                .range;
         context.diagnostics.error(
-            kernel.range,
+            range.known() ? range : kernel.range,
             fmt::format(
                 "kernel @{}: {} cannot be parallel, because all its iterations store to the "
                 "same elements of {}",
@@ -182,6 +221,8 @@ bool parallelize(Statement &statement, const loop::Kernel &kernel, PassContext &
 
 bool parallelize_loops(loop::Kernel &kernel, PassContext &context) {
   if (!kernel.schedule.parallel.empty()) {
+    if (!check_names(kernel, context.diagnostics))
+      return false;
     std::vector<Statement> nests;
     for (Statement &statement : kernel.body)
       for (Statement &nest : separate_nests(std::move(statement), 1, kernel))

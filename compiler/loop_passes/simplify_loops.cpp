@@ -84,11 +84,25 @@ void simplify(std::vector<Statement> &body, loop::Scope &scope) {
   body = std::move(result);
 }
 
+/// What a schedule says of loops that are gone: there is nothing left to do with them.
+void forget_removed_loops(loop::Kernel &kernel) {
+  if (kernel.schedule.empty())
+    return;
+  const std::vector<std::string> loops = loop::schedulable_loops(kernel.body);
+  auto removed = [&](const auto &named) {
+    return std::find(loops.begin(), loops.end(), named.loop) == loops.end();
+  };
+  for (auto factors : {&Schedule::vector, &Schedule::tile, &Schedule::unroll, &Schedule::block})
+    std::erase_if(kernel.schedule.*factors, removed);
+  std::erase_if(kernel.schedule.parallel, removed);
+}
+
 } // namespace
 
 bool simplify_loops(loop::Kernel &kernel, PassContext &) {
   loop::Scope scope(kernel);
   simplify(kernel.body, scope);
+  forget_removed_loops(kernel);
   return true;
 }
 

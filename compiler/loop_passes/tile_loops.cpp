@@ -98,13 +98,12 @@ public:
   Tiler(Kernel &kernel, PassContext &context) : kernel_(kernel), context_(context) {}
 
   bool run() {
-    for (const LoopFactor &tile : kernel_.schedule.tile)
-      if (!find_loop(kernel_.body, tile.loop)) {
-        error(fmt::format("the schedule tiles {}, but no nest has this loop around its registers",
-                          tile.loop));
-        return false;
-      }
     tile_nests(kernel_.body);
+    for (const LoopFactor &tile : kernel_.schedule.tile)
+      if (!failed_ && !tiled_.contains(tile.loop))
+        error(fmt::format("the schedule tiles {}, but no nest has this loop around its registers",
+                          tile.loop),
+              tile.range);
     if (failed_)
       return false;
     kernel_.schedule.tile.clear();
@@ -151,17 +150,9 @@ private:
     return 1;
   }
 
-  static bool find_loop(const std::vector<Statement> &body, const std::string &variable) {
-    bool found = false;
-    loop::for_each_statement(body, [&](const Statement &statement) {
-      const auto *loop = std::get_if<For>(&statement.node);
-      found = found || (loop && loop->variable == variable);
-    });
-    return found;
-  }
-
-  void error(std::string message) {
-    context_.diagnostics.error(kernel_.range, fmt::format("kernel @{}: {}", kernel_.name, message));
+  void error(std::string message, const SourceRange &range = {}) {
+    context_.diagnostics.error(range.known() ? range : kernel_.range,
+                               fmt::format("kernel @{}: {}", kernel_.name, message));
     failed_ = true;
   }
 
@@ -252,7 +243,9 @@ private:
     }
     std::optional<int64_t> extent = loop.extent();
     if (!extent || !(loop.lower[0] == Index(0)))
-      return error(fmt::format("{} cannot be tiled: its bounds are not constants", loop.variable));
+      return error(fmt::format("{} cannot be tiled: its bounds are not constants", loop.variable),
+                   factor->range);
+    tiled_.insert(loop.variable);
     for (const Segment &segment : cut(*extent, factor->size, lanes_of(loop.variable)))
       build_segment(depth, segment, values, tile, result);
   }
@@ -357,6 +350,7 @@ private:
   PassContext &context_;
   std::vector<const For *> band_;
   std::set<std::string> vector_tiles_; // loops of the tile that become lanes
+  std::set<std::string> tiled_;        // loops of the schedule that some nest has
   bool failed_ = false;
 };
 

@@ -52,7 +52,7 @@ bool unroll(std::vector<Statement> &body, const LoopFactor &factor) {
 bool unroll_loops(loop::Kernel &kernel, PassContext &context) {
   for (const LoopFactor &factor : kernel.schedule.unroll)
     if (!unroll(kernel.body, factor)) {
-      context.diagnostics.error(kernel.range,
+      context.diagnostics.error(factor.range.known() ? factor.range : kernel.range,
                                 fmt::format("kernel @{}: the schedule unrolls {}, which is no loop "
                                             "from 0 to a constant",
                                             kernel.name, factor.loop));

@@ -49,7 +49,8 @@ public:
 
 private:
   bool error(std::string message) {
-    context_.diagnostics.error(kernel_.range, fmt::format("kernel @{}: {}", kernel_.name, message));
+    context_.diagnostics.error(factor_.range.known() ? factor_.range : kernel_.range,
+                               fmt::format("kernel @{}: {}", kernel_.name, message));
     return false;
   }
 

@@ -61,6 +61,16 @@ void append_fused(const DepthToSpace &op, Lowering &lowering) {
 
 } // namespace
 
+Loops pixel_block_loops() {
+  Loops loops = {{"n", Role::images}, {"c", Role::channels}};
+  for (std::string dimension : {"h", "w"})
+    for (const char *suffix : {"", "_first", "_last"}) {
+      loops.push_back({dimension + suffix, Role::dimension});
+      loops.push_back({"r" + dimension + suffix, Role::dimension});
+    }
+  return loops;
+}
+
 bool lower(const DepthToSpace &op, Lowering &lowering) {
   if (lowering.operand_is_local()) {
     append_fused(op, lowering);

@@ -28,8 +28,6 @@ using loop::Statement;
 
 namespace {
 
-Index var(const char *name) { return Index::variable(name); }
-
 std::vector<Statement> sum_statements(Expression start, std::vector<Statement> reduction,
                                       Statement store) {
   std::vector<Statement> body;
@@ -85,6 +83,25 @@ constexpr const char *no_halo =
     "the input has no halo as wide as the padding; run assign_layouts before lower_loops";
 
 } // namespace
+
+Loops convolution_loops() {
+  return {{"n", Role::images},  {"oc", Role::channels},   {"oh", Role::rows},
+          {"ow", Role::pixels}, {"icb", Role::reduction}, {"kh", Role::window},
+          {"kw", Role::window}, {"ic", Role::reduction}};
+}
+
+Loops conv_transpose_loops() {
+  return {{"n", Role::images},    {"oc", Role::channels}, {"oh", Role::rows},
+          {"ow", Role::pixels},   {"kh", Role::window},   {"kw", Role::window},
+          {"ic", Role::reduction}};
+}
+
+Loops dense_loops() {
+  return {{"n", Role::images},
+          {"oc", Role::channels},
+          {"icb", Role::reduction},
+          {"ic", Role::reduction}};
+}
 
 bool lower(const Conv2d &conv, Lowering &lowering) {
   if (conv.winograd > 0)

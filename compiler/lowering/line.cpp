@@ -17,23 +17,6 @@ int64_t power_of_two_below(int64_t value) {
   return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(std::max<int64_t>(1, value))));
 }
 
-/// Takes the factor of a loop out of a list.
-std::optional<int64_t> take(std::vector<LoopFactor> &factors, const std::string &name) {
-  auto found = std::find_if(factors.begin(), factors.end(),
-                            [&](const LoopFactor &factor) { return factor.loop == name; });
-  if (found == factors.end())
-    return std::nullopt;
-  int64_t size = found->size;
-  factors.erase(found);
-  return size;
-}
-
-std::vector<Statement> one(Statement statement) {
-  std::vector<Statement> result;
-  result.push_back(std::move(statement));
-  return result;
-}
-
 Statement combined(const Access &into, const Access &a, const Access &b, Function function) {
   return loop::make_assign(into, loop::call(function, {loop::load(a.buffer, a.subscripts),
                                                        loop::load(b.buffer, b.subscripts)}));
@@ -41,14 +24,20 @@ Statement combined(const Access &into, const Access &a, const Access &b, Functio
 
 } // namespace
 
-Line::Line(Schedule &schedule, std::string name, int64_t extent)
+std::optional<LineLanes> take_lanes(Lowering &lowering, const std::string &loop) {
+  std::optional<LoopFactor> vector = lowering.take(&Schedule::vector, loop);
+  if (!vector)
+    return std::nullopt;
+  std::optional<LoopFactor> unroll = lowering.take(&Schedule::unroll, loop);
+  return LineLanes{vector->size, unroll ? unroll->size : 1};
+}
+
+Line::Line(std::string name, int64_t extent, std::optional<LineLanes> wanted)
     : name_(std::move(name)), extent_(extent) {
-  std::optional<int64_t> lanes = take(schedule.vector, name_);
-  if (!lanes)
+  if (!wanted)
     return;
-  int64_t rows = take(schedule.unroll, name_).value_or(1);
-  lanes_ = power_of_two_below(std::min(*lanes, extent));
-  rows_ = power_of_two_below(std::min(rows, extent / lanes_));
+  lanes_ = power_of_two_below(std::min(wanted->lanes, extent));
+  rows_ = power_of_two_below(std::min(wanted->vectors, extent / lanes_));
   if (lanes_ == 1)
     lanes_ = rows_ = 0;
 }

@@ -12,18 +12,23 @@
 //   sum = sum + sum.half[0]
 #pragma once
 
-#include "ir/loop/loop.h"
-
-#include <functional>
+#include "compiler/lowering/lowering.h"
 
 namespace cnnc {
 
+/// What a schedule says of the loop along a line: lanes of a vector, and vectors at a time.
+struct LineLanes {
+  int64_t lanes, vectors;
+};
+/// Takes it from the schedule's `vector` and `unroll`, as lines are written in lanes at once and
+/// leave nothing of that to the loop passes. Empty where `vector` does not name the loop.
+std::optional<LineLanes> take_lanes(Lowering &lowering, const std::string &loop);
+
 class Line {
 public:
-  /// A loop called `name` from 0 to `extent`. If `vector` of the schedule names it, takes it out of
-  /// `vector` and `unroll`: it then runs in vectors of the largest power of two of lanes that is
-  /// not above the schedule's and `extent`. Else it is a plain loop.
-  Line(Schedule &schedule, std::string name, int64_t extent);
+  /// A loop called `name` from 0 to `extent`: a plain one, or one that runs in vectors of the
+  /// largest power of two of lanes that is not above those wanted and `extent`.
+  Line(std::string name, int64_t extent, std::optional<LineLanes> wanted);
 
   /// Where the body of the loop stands.
   struct Step {

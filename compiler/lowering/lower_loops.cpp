@@ -19,6 +19,7 @@
 //   }
 #include "compiler/lowering/lower_loops.h"
 #include "compiler/lowering/lowering.h"
+#include "ir/loop/rewrite.h"
 #include "ir/loop/words.h"
 
 #include <algorithm>
@@ -71,6 +72,7 @@ public:
       if (!lowering.lower(graph_.nodes[member]))
         return std::nullopt;
     prefetch_weights(graph_.nodes[members.front()]);
+    forget_missing_loops();
     return std::move(kernel_);
   }
 
@@ -81,6 +83,17 @@ private:
       if (anchor.operands.size() > 1 && input.name == names_.at(anchor.operands[1]))
         input.prefetch = kernel_.schedule.prefetch;
     kernel_.schedule.prefetch = 0;
+  }
+
+  /// A loop may have no iterations, as that over the inner rows of a pool whose windows are all
+  /// clipped: then there is nothing to share among threads.
+  void forget_missing_loops() {
+    const std::vector<std::string> loops = loop::schedulable_loops(kernel_.body);
+    auto missing = [&](const auto &named) {
+      return std::find(loops.begin(), loops.end(), named.loop) == loops.end();
+    };
+    std::erase_if(kernel_.schedule.parallel, missing);
+    std::erase_if(kernel_.schedule.block, missing);
   }
 
   void add_buffer(std::vector<loop::Buffer> &list, ValueId id) {

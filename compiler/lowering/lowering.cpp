@@ -112,13 +112,25 @@ std::string Lowering::add_table(const std::string &name, DType dtype, std::vecto
   return kernel_.tables.back().name;
 }
 
+std::optional<LoopFactor> Lowering::take(std::vector<LoopFactor> Schedule::*entry,
+                                         std::string_view loop) {
+  std::vector<LoopFactor> &factors = kernel_.schedule.*entry;
+  auto found =
+      std::ranges::find_if(factors, [&](const LoopFactor &factor) { return factor.loop == loop; });
+  if (found == factors.end())
+    return std::nullopt;
+  LoopFactor taken = std::move(*found);
+  factors.erase(found);
+  return taken;
+}
+
 void Lowering::append(std::vector<Statement> statements) {
   for (Statement &statement : statements)
     kernel_.body.push_back(std::move(statement));
 }
 
-bool Lowering::error(std::string message) {
-  context_.diagnostics.error(node_->range, std::move(message));
+bool Lowering::error(const SourceRange &range, std::string message) {
+  context_.diagnostics.error(range.known() ? range : node_->range, std::move(message));
   return false;
 }
 
@@ -157,17 +169,6 @@ std::vector<int64_t> loop_extents(const TensorType &type) {
   return result;
 }
 
-std::vector<std::string> loop_names(size_t rank) {
-  if (rank == 4)
-    return {"n", "c", "h", "w"};
-  if (rank == 2)
-    return {"n", "c"};
-  std::vector<std::string> result;
-  for (size_t i = 0; i < rank; ++i)
-    result.push_back(fmt::format("d{}", i));
-  return result;
-}
-
 Subscripts variables(const std::vector<std::string> &names) {
   Subscripts result;
   for (const std::string &name : names)
@@ -175,6 +176,7 @@ Subscripts variables(const std::vector<std::string> &names) {
   return result;
 }
 
+Index var(const std::string &name) { return Index::variable(name); }
 Expression scalar(const std::string &name) { return loop::load(name, {}); }
 Expression load(const Access &access) { return loop::load(access.buffer, access.subscripts); }
 
@@ -189,6 +191,12 @@ void define(std::vector<Statement> &body, const std::string &name, Expression va
 
 void append(std::vector<Statement> &to, std::vector<Statement> statements) {
   std::move(statements.begin(), statements.end(), std::back_inserter(to));
+}
+
+std::vector<Statement> one(Statement statement) {
+  std::vector<Statement> result;
+  result.push_back(std::move(statement));
+  return result;
 }
 
 size_t innermost(const std::vector<bool> &chosen, const std::vector<std::string> &names,

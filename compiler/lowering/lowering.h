@@ -1,6 +1,7 @@
 // What the lowering of an op sees: its operands and results as buffers with logical subscripts.
 #pragma once
 
+#include "compiler/lowering/loops.h"
 #include "compiler/pass/pass_context.h"
 #include "ir/graph/graph.h"
 #include "ir/loop/loop.h"
@@ -49,9 +50,15 @@ public:
   std::string add_table(const std::string &name, DType dtype, std::vector<int64_t> shape,
                         std::vector<double> values);
 
+  const Schedule &schedule() const { return kernel_.schedule; }
+  /// Takes what an entry of the schedule says of a loop, for the lowering to obey it itself: the
+  /// loop passes will not see it. Empty when the entry does not name the loop.
+  std::optional<LoopFactor> take(std::vector<LoopFactor> Schedule::*entry, std::string_view loop);
+
   void append(std::vector<loop::Statement> statements);
-  loop::Kernel &kernel() { return kernel_; }
-  bool error(std::string message);
+  bool error(std::string message) { return error({}, std::move(message)); }
+  /// At a place in the text, or where it is unknown at the op.
+  bool error(const SourceRange &range, std::string message);
 
 private:
   const Graph &graph_;
@@ -65,8 +72,6 @@ private:
 /// rounded up to their block.
 std::vector<int64_t> loop_extents(const TensorType &type);
 
-/// Names for loops over the dimensions of a tensor: n, c, h, w; n, c; or d0, d1 ...
-std::vector<std::string> loop_names(size_t rank);
 /// Variables of these names as subscripts.
 Subscripts variables(const std::vector<std::string> &names);
 
@@ -81,13 +86,15 @@ reduce_channels(int64_t count, int64_t block,
                 const std::vector<std::pair<std::string, int64_t>> &window,
                 const std::function<loop::Statement(const loop::Index &channel)> &body);
 
-// Statements that several ops are made of.
+// What the loops of several ops are made of.
+loop::Index var(const std::string &name);
 loop::Expression scalar(const std::string &name); // of a register
 loop::Expression load(const loop::Access &access);
 loop::Statement set(const std::string &name, loop::Expression value);
 /// Declares a scalar register and sets it.
 void define(std::vector<loop::Statement> &body, const std::string &name, loop::Expression value);
 void append(std::vector<loop::Statement> &to, std::vector<loop::Statement> statements);
+std::vector<loop::Statement> one(loop::Statement statement);
 
 /// Of the dimensions chosen the one whose loop is to be innermost: that of the lanes, else the
 /// last.

@@ -8,7 +8,6 @@
 //   }
 //
 // Lanes run along j, where the elements of b are neighbours, or along k when the schedule says so.
-#include "compiler/lowering/matmul.h"
 #include "compiler/lowering/extents.h"
 #include "compiler/lowering/line.h"
 
@@ -20,12 +19,12 @@ namespace cnnc {
 using loop::Index;
 using loop::Statement;
 
-std::vector<std::string> matmul_loops(size_t rank) {
-  std::vector<std::string> names;
+Loops matmul_loops(size_t rank) {
+  Loops loops;
   for (size_t i = 0; i + 2 < rank; ++i)
-    names.push_back(fmt::format("b{}", i));
-  names.insert(names.end(), {"i", "j"});
-  return names;
+    loops.push_back({fmt::format("b{}", i), Role::images});
+  loops.insert(loops.end(), {{"i", Role::rows}, {"j", Role::channels}, {"k", Role::reduction}});
+  return loops;
 }
 
 namespace {
@@ -44,7 +43,7 @@ Subscripts place_in(const TensorType &operand, const Subscripts &result, Index r
 
 /// Whether the schedule takes all rows of some columns before the next columns.
 bool columns_first(const Schedule &schedule) {
-  const std::vector<std::string> &order = schedule.parallel;
+  const std::vector<LoopName> &order = schedule.parallel;
   auto columns = std::find(order.begin(), order.end(), "j");
   return std::find(columns, order.end(), "i") != order.end();
 }
@@ -53,10 +52,10 @@ bool columns_first(const Schedule &schedule) {
 
 bool lower(const Matmul &, Lowering &lowering) {
   const TensorType &a = lowering.operand(0), &b = lowering.operand(1), &result = lowering.result();
-  Schedule &schedule = lowering.kernel().schedule;
-  std::vector<std::string> names = matmul_loops(result.rank());
+  std::vector<std::string> names = names_of(matmul_loops(result.rank()));
+  names.pop_back(); // k
   const Subscripts place = variables(names);
-  Line line(schedule, "k", a.shape.back());
+  const Line line("k", a.shape.back(), take_lanes(lowering, "k"));
   std::vector<Statement> body = line.define("sum", 0);
   append(body, line.loops([&](const Line::Step &step) {
     return std::vector<Statement>{loop::make_assign(
@@ -68,7 +67,7 @@ bool lower(const Matmul &, Lowering &lowering) {
   append(body, line.combine("sum", loop::Function::add));
   body.push_back(lowering.write(place, scalar("sum")));
   std::vector<int64_t> extents = loop_extents(result);
-  if (columns_first(schedule)) {
+  if (columns_first(lowering.schedule())) {
     std::swap(names[names.size() - 2], names.back());
     std::swap(extents[extents.size() - 2], extents.back());
   }

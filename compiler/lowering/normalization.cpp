@@ -154,18 +154,18 @@ template <class Body> bool lower_lines(int64_t along, Lowering &lowering, Body b
   for (size_t i = 0; i < result.rank(); ++i)
     if (i != axis)
       lines.emplace_back(names[i], extents[i]);
-  Line line(lowering.kernel().schedule, names[axis], extents[axis]);
+  const Line line(names[axis], extents[axis], take_lanes(lowering, names[axis]));
   lowering.append(loop::nest(lines, body(lowering, variables(names), axis, line)));
   append_zero_lanes(lowering, extents);
   return true;
 }
 
-using Loops = std::vector<std::pair<std::string, int64_t>>;
+using Nest = std::vector<std::pair<std::string, int64_t>>;
 
 /// What is brought to mean 0 and variance 1: all elements of the loops `reduced`, for each
 /// iteration of the loops `kept`.
 struct Standardized {
-  Loops kept, reduced;
+  Nest kept, reduced;
   Subscripts place; // of an element, in the variables of all loops
   double epsilon;
   // What an element, as difference from the mean, becomes; "factor" is 1 / the deviation.
@@ -180,10 +180,9 @@ void append_standardized(Lowering &lowering, const Standardized &op) {
     names.push_back(name);
     size *= static_cast<double>(extent);
   }
-  const size_t inner =
-      innermost(std::vector<bool>(names.size(), true), names, lowering.kernel().schedule);
-  Line line(lowering.kernel().schedule, names[inner], op.reduced[inner].second);
-  Loops around = op.reduced;
+  const size_t inner = innermost(std::vector<bool>(names.size(), true), names, lowering.schedule());
+  const Line line(names[inner], op.reduced[inner].second, take_lanes(lowering, names[inner]));
+  Nest around = op.reduced;
   around.erase(around.begin() + static_cast<std::ptrdiff_t>(inner));
   auto at = [&](const Line::Step &step) {
     Subscripts place = op.place;
@@ -321,6 +320,12 @@ bool lower(const InstanceNorm &norm, Lowering &lowering) {
   append_standardized(lowering, op);
   append_zero_lanes(lowering, extents);
   return true;
+}
+
+Loops group_norm_loops(size_t rank) {
+  Loops loops = tensor_loops(rank);
+  loops.insert(loops.begin() + 1, {"g", Role::dimension});
+  return loops;
 }
 
 bool lower(const GroupNorm &norm, Lowering &lowering) {

@@ -167,6 +167,13 @@ void append_mean(const AvgPool2d &pool, Lowering &lowering, const PoolWindow &wi
 
 } // namespace
 
+Loops pool_loops() {
+  return {{"n", Role::images},       {"c", Role::channels},      {"oh", Role::rows},
+          {"oh_top", Role::rows},    {"oh_bottom", Role::rows},  {"ow", Role::pixels},
+          {"ow_left", Role::pixels}, {"ow_right", Role::pixels}, {"kh", Role::window},
+          {"kw", Role::window}};
+}
+
 bool lower(const MaxPool2d &pool, Lowering &lowering) {
   for (const PoolWindow &window : windows_of(pool, lowering, pool.dilation)) {
     for (const PoolAxis &axis : window)

@@ -40,6 +40,11 @@ Statement around(loop::For loop, std::vector<Statement> body) {
 
 } // namespace
 
+Loops pool_indices_loops() {
+  return {{"n", Role::images},  {"c", Role::channels}, {"oh", Role::rows},
+          {"ow", Role::pixels}, {"kh", Role::window},  {"kw", Role::window}};
+}
+
 bool lower(const MaxPool2dIndices &pool, Lowering &lowering) {
   const std::vector<int64_t> &in = lowering.operand(0).shape;
   auto variable = [](const char *name) { return Index::variable(name); };

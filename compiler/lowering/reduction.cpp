@@ -80,12 +80,12 @@ bool lower_reduction(ReduceKind kind, const std::vector<int64_t> &axes, bool kee
                      Lowering &lowering) {
   const TensorType &input = lowering.operand(0);
   const Dimensions dims = dimensions_of(lowering, axes, keep_dims);
-  const size_t axis = innermost(dims.reduced, dims.names, lowering.kernel().schedule);
+  const size_t axis = innermost(dims.reduced, dims.names, lowering.schedule());
   std::vector<std::pair<std::string, int64_t>> reduced_loops;
   for (size_t i = 0; i < input.rank(); ++i)
     if (dims.reduced[i] && i != axis)
       reduced_loops.emplace_back(dims.names[i], input.shape[i]);
-  Line line(lowering.kernel().schedule, dims.names[axis], input.shape[axis]);
+  const Line line(dims.names[axis], input.shape[axis], take_lanes(lowering, dims.names[axis]));
   const Combination combine = combination(kind);
   std::vector<Statement> body = line.define("sum", combine.start);
   append(body, loop::nest(reduced_loops, line.loops([&](const Line::Step &step) {
@@ -135,7 +135,7 @@ template <bool largest> bool lower_arg(const ArgExtreme<largest> &op, Lowering &
   const TensorType &input = lowering.operand(0);
   const Dimensions dims = dimensions_of(lowering, {op.axis}, op.keep_dims);
   const size_t axis = *normalized_axis(op.axis, input.rank());
-  Line line(lowering.kernel().schedule, dims.names[axis], input.shape[axis]);
+  const Line line(dims.names[axis], input.shape[axis], take_lanes(lowering, dims.names[axis]));
   std::vector<Statement> body = line.define("m", worst(largest));
   append(body, line.define("at", 0));
   append(body, line.loops([&](const Line::Step &step) {
@@ -237,6 +237,12 @@ bool lower(const ReduceProd &op, Lowering &lowering) {
 bool lower(const ArgMax &op, Lowering &lowering) { return lower_arg(op, lowering); }
 bool lower(const ArgMin &op, Lowering &lowering) { return lower_arg(op, lowering); }
 
+Loops top_k_loops(size_t rank) {
+  Loops loops = tensor_loops(rank);
+  loops.push_back({"rank", Role::dimension});
+  return loops;
+}
+
 /// The next best element k times: no sort, for k is small where this op stands.
 bool lower(const TopK &op, Lowering &lowering) {
   const TensorType &input = lowering.operand(0);
@@ -249,7 +255,7 @@ bool lower(const TopK &op, Lowering &lowering) {
     if (i != axis)
       lines.emplace_back(names[i], extents[i]);
   }
-  Line line(lowering.kernel().schedule, names[axis], input.shape[axis]);
+  const Line line(names[axis], input.shape[axis], take_lanes(lowering, names[axis]));
   std::vector<Statement> next = next_best(lowering, line, axis, names, op.largest);
   Subscripts place = variables(names);
   place[axis] = Index::variable("rank");

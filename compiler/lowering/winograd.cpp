@@ -14,10 +14,11 @@
 //     result[ob, o, the 4 x 4 results of t] = A^T products[:, :, t, ob, o] A + bias[ob, o]
 //   }
 //
-// Which of the matrices are in memory at a time is up to the schedule's tiles:
-//   tb:28  the three steps for one block of 28 tiles after the other; threads share the blocks
-//   ob:1   the first step for all tiles, the others for one block of output channels at a time
-//   none   each step for all tiles and channels
+// Which of the matrices are in memory at a time is up to the schedule's stages:
+//   stage=tb:28  the three steps for one block of 28 tiles after the other, which threads share
+//   stage=ob:1   the first step for all tiles, the others for one block of output channels after
+//                the other
+//   none         each step for all tiles and channels
 #include "compiler/tensor/winograd.h"
 #include "compiler/layout/halo.h"
 #include "compiler/lowering/lowering.h"
@@ -35,18 +36,12 @@ using loop::Statement;
 
 namespace {
 
-Index var(const std::string &name) { return Index::variable(name); }
-
 Statement scope(const std::string &variable, int64_t extent, std::vector<Statement> body) {
   return loop::make_for(variable, extent, std::move(body));
 }
 
 Statement unrolled(const std::string &variable, int64_t extent, std::vector<Statement> body) {
   return loop::make_for(variable, extent, std::move(body), LoopKind::unroll);
-}
-
-void append(std::vector<Statement> &to, std::vector<Statement> statements) {
-  std::move(statements.begin(), statements.end(), std::back_inserter(to));
 }
 
 /// Products of a constant matrix and a vector of expressions, written with few operations.
@@ -173,22 +168,19 @@ public:
       : conv_(conv), lowering_(lowering), m_(conv.winograd), size_(conv.winograd + 2),
         matrices_(winograd_matrices(conv.winograd)), result_(lowering.result().shape),
         rows_((result_[2] + m_ - 1) / m_), columns_((result_[3] + m_ - 1) / m_),
-        images_(loop_extents(lowering.result())[0]), channels_(lowering.operand(1).shape[1]),
-        lanes_(lowering.operand(0).layout.block_of(1)),
+        images_(loop_extents(lowering.result())[0]), tiles_(images_ * rows_ * columns_),
+        channels_(lowering.operand(1).shape[1]), lanes_(lowering.operand(0).layout.block_of(1)),
         channel_blocks_((channels_ + lanes_ - 1) / lanes_),
         outputs_(lowering.operand(1).layout.block_of(0)),
         output_blocks_(loop_extents(lowering.result())[1] / outputs_) {}
 
-  void lower(const std::vector<LoopFactor> &blocks) {
-    const int64_t tiles = images_ * rows_ * columns_;
-    if (blocks.empty())
-      return lowering_.append(all_at_once(tiles));
-    if (blocks[0].loop == "ob")
-      return lowering_.append(by_outputs(tiles));
-    const int64_t size = std::clamp<int64_t>(blocks[0].size, 1, tiles), whole = tiles / size;
+  void lower_at_once() { lowering_.append(all_at_once(tiles_)); }
+  void lower_by_outputs() { lowering_.append(by_outputs(tiles_)); }
+  void lower_by_tiles(int64_t count) {
+    const int64_t size = std::clamp<int64_t>(count, 1, tiles_), whole = tiles_ / size;
     lowering_.append(by_tiles(0, whole, size));
-    if (tiles % size != 0)
-      lowering_.append(by_tiles(whole * size, 1, tiles % size));
+    if (tiles_ % size != 0)
+      lowering_.append(by_tiles(whole * size, 1, tiles_ % size));
   }
 
 private:
@@ -218,12 +210,6 @@ private:
     append(channels, transform_outputs(0, var("ob") * outputs_));
     return {declare_transformed(), transform_inputs(),
             scope("ob", output_blocks_, std::move(channels))};
-  }
-
-  static std::vector<Statement> one(Statement statement) {
-    std::vector<Statement> result;
-    result.push_back(std::move(statement));
-    return result;
   }
 
   /// Both hold a matrix of tiles and channels for each element of the transform. One row more sets
@@ -359,9 +345,9 @@ private:
   Lowering &lowering_;
   const int64_t m_, size_; // tile of results, of inputs
   const WinogradMatrices matrices_;
-  const std::vector<int64_t> result_; // shape
-  const int64_t rows_, columns_;      // tiles of one image
-  const int64_t images_;
+  const std::vector<int64_t> result_;               // shape
+  const int64_t rows_, columns_;                    // tiles of one image
+  const int64_t images_, tiles_;                    // tiles of all images
   const int64_t channels_, lanes_, channel_blocks_; // of the input
   const int64_t outputs_, output_blocks_;           // channels of a block, blocks
   int64_t count_ = 0;                               // tiles of a block
@@ -369,6 +355,13 @@ private:
 };
 
 } // namespace
+
+Loops winograd_loops() {
+  return {{"tb", Role::stage},     {"icb", Role::transform}, {"t", Role::transform},
+          {"c", Role::transform},  {"i", Role::transform},   {"j", Role::transform},
+          {"ob", Role::stage},     {"p", Role::pixels},      {"oc", Role::channels},
+          {"ic", Role::reduction}, {"o", Role::transform}};
+}
 
 bool lower_winograd(const Conv2d &conv, Lowering &lowering) {
   const TensorType &input = lowering.operand(0), &filter = lowering.operand(1);
@@ -383,14 +376,18 @@ bool lower_winograd(const Conv2d &conv, Lowering &lowering) {
   if (!std::equal(halo.begin(), halo.end(), input.layout.halo.begin(), std::less_equal<>()))
     return lowering.error("the input has no halo as wide as the tiles of Winograd reach; run "
                           "assign_layouts before lower_loops");
-  std::vector<LoopFactor> blocks;
-  std::erase_if(lowering.kernel().schedule.tile, [&](const LoopFactor &tile) {
-    const bool block = tile.loop == "tb" || tile.loop == "ob";
-    if (block)
-      blocks.push_back(tile);
-    return block;
-  });
-  Winograd(conv, lowering).lower(blocks);
+  const std::optional<LoopFactor> tiles = lowering.take(&Schedule::stage, "tb");
+  const std::optional<LoopFactor> outputs = lowering.take(&Schedule::stage, "ob");
+  if (outputs && (tiles || outputs->size != 1))
+    return lowering.error(outputs->range, "Winograd is done in stages of tiles, as in tb:28, or of "
+                                          "one block of output channels, ob:1, not of both");
+  Winograd winograd(conv, lowering);
+  if (tiles)
+    winograd.lower_by_tiles(tiles->size);
+  else if (outputs)
+    winograd.lower_by_outputs();
+  else
+    winograd.lower_at_once();
   return true;
 }
 

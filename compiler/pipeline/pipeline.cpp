@@ -114,7 +114,8 @@ bool verify_module(const Module &module, Diagnostics &diagnostics, const Pass *a
     if (valid && after && after->verify)
       valid = after->verify(model, diagnostics);
   for (const loop::Kernel &kernel : module.kernels)
-    valid = loop::verify(kernel, diagnostics) && valid;
+    valid = loop::verify(kernel, diagnostics) &&
+            (after || loop::verify_schedule(kernel, diagnostics)) && valid;
   return valid;
 }
 

@@ -65,7 +65,7 @@ private:
       if (step.symbol == symbol)
         names.push_back(step.name);
     if (object.spilled_accumulators > 0) {
-      const loop::Kernel *untiled = names.empty() ? nullptr : retiling_.find(names.front());
+      const UntiledKernel *untiled = names.empty() ? nullptr : retiling_.find(names.front());
       if (!untiled)
         remark_too_large(symbol, object.spilled_accumulators);
       else if (!tile_again(*untiled, symbol, names, object))
@@ -75,7 +75,7 @@ private:
     return true;
   }
 
-  bool tile_again(const loop::Kernel &untiled, const std::string &symbol,
+  bool tile_again(const UntiledKernel &untiled, const std::string &symbol,
                   const std::vector<std::string> &names, codegen::CompiledObject &object) {
     size_t errors = diagnostics_.error_count();
     std::optional<FittedTile> best =
@@ -83,7 +83,7 @@ private:
     if (!best)
       return diagnostics_.error_count() == errors;
     remark(fmt::format("{}: {} spills {} accumulators; compiled with {}, which spills {}", symbol,
-                       to_string(tile_alone(untiled.schedule)), object.spilled_accumulators,
+                       to_string(tile_alone(untiled.kernel.schedule)), object.spilled_accumulators,
                        to_string(tile_alone(best->schedule)), best->object.spilled_accumulators));
     object = std::move(best->object);
     changed_ = true;
@@ -93,10 +93,10 @@ private:
   }
 
   bool replace_in_text(const std::string &name, const Schedule &schedule) {
-    const loop::Kernel *untiled = retiling_.find(name);
+    const UntiledKernel *untiled = retiling_.find(name);
     if (!untiled)
       return true; // the user's schedule is kept
-    std::optional<loop::Kernel> tiled = run_loop_passes(*untiled, name, schedule, retiling_);
+    std::optional<loop::Kernel> tiled = run_loop_passes(untiled->kernel, name, schedule, retiling_);
     if (!tiled)
       return false;
     *std::find_if(lowered_.kernels.begin(), lowered_.kernels.end(),

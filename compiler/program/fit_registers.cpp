@@ -17,16 +17,17 @@ compile(const loop::Kernel &kernel, const codegen::Target &target, Diagnostics &
 
 } // namespace
 
-const loop::Kernel *Retiling::find(const std::string &kernel) const {
+const UntiledKernel *Retiling::find(const std::string &kernel) const {
   auto found = untiled.find(kernel);
   return found == untiled.end() ? nullptr : &found->second;
 }
 
-bool shrink_pixels(Schedule &schedule) {
-  for (const char *loop : {"oh", "i", "ow"}) // i: rows of a product of matrices
+bool shrink_pixels(Schedule &schedule, const Loops &loops) {
+  for (Role role : {Role::rows, Role::pixels})
     for (LoopFactor &tile : schedule.tile)
-      if (tile.loop == loop && tile.size > 1) {
-        tile.size -= tile.loop != "ow" ? 1 : std::max<int64_t>(1, tile.size / 6);
+      if (const LoopSpec *loop = find_loop(loops, tile.loop);
+          loop && loop->role == role && tile.size > 1) {
+        tile.size -= role == Role::rows ? 1 : std::max<int64_t>(1, tile.size / 6);
         return true;
       }
   return false;
@@ -44,15 +45,15 @@ std::optional<loop::Kernel> run_loop_passes(loop::Kernel untiled, const std::str
   return std::move(module.kernels.front());
 }
 
-std::optional<FittedTile> fit_registers(const loop::Kernel &untiled, const std::string &symbol,
+std::optional<FittedTile> fit_registers(const UntiledKernel &untiled, const std::string &symbol,
                                         unsigned spills, const Retiling &retiling,
                                         const codegen::Target &target) {
   std::optional<FittedTile> best;
-  Schedule schedule = untiled.schedule;
+  Schedule schedule = untiled.kernel.schedule;
   for (int attempt = 0; attempt < most_attempts && spills > 0; ++attempt) {
-    if (!shrink_pixels(schedule))
+    if (!shrink_pixels(schedule, untiled.loops))
       break;
-    std::optional<loop::Kernel> tiled = run_loop_passes(untiled, symbol, schedule, retiling);
+    std::optional<loop::Kernel> tiled = run_loop_passes(untiled.kernel, symbol, schedule, retiling);
     std::optional<codegen::CompiledObject> object;
     if (tiled)
       object = compile(*tiled, target, retiling.context.diagnostics);

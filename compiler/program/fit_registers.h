@@ -3,26 +3,33 @@
 #pragma once
 
 #include "compiler/codegen/object.h"
+#include "compiler/lowering/loops.h"
 #include "compiler/pipeline/pipeline.h"
 
 #include <map>
 
 namespace cnnc {
 
+/// A kernel as lower_loops made it, and what its loops are.
+struct UntiledKernel {
+  loop::Kernel kernel;
+  Loops loops;
+};
+
 /// How kernels are tiled again.
 struct Retiling {
-  /// As lower_loops made them, by name: those whose tile the compiler chose, not the user.
-  const std::map<std::string, loop::Kernel> &untiled;
+  /// By name, those whose tile the compiler chose, not the user.
+  const std::map<std::string, UntiledKernel> &untiled;
   std::vector<const Pass *> passes; // the loop passes
   PassContext context;              // what they ran with before
 
   /// Null for a kernel whose tile is not to be changed.
-  const loop::Kernel *find(const std::string &kernel) const;
+  const UntiledKernel *find(const std::string &kernel) const;
 };
 
 /// Reduces the pixels of a tile by a row, or by a sixth of a row. Its channels stay, since the
 /// weights are packed for them. False when there is only one pixel.
-bool shrink_pixels(Schedule &schedule);
+bool shrink_pixels(Schedule &schedule, const Loops &loops);
 
 /// A kernel of that name with that schedule; empty after an error.
 std::optional<loop::Kernel> run_loop_passes(loop::Kernel untiled, const std::string &name,
@@ -36,7 +43,7 @@ struct FittedTile {
 
 /// Of a few smaller tiles the one whose code spills the fewest accumulators. Empty when none spills
 /// fewer than `spills`, or after an error.
-std::optional<FittedTile> fit_registers(const loop::Kernel &untiled, const std::string &symbol,
+std::optional<FittedTile> fit_registers(const UntiledKernel &untiled, const std::string &symbol,
                                         unsigned spills, const Retiling &retiling,
                                         const codegen::Target &target);
 

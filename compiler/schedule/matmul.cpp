@@ -1,6 +1,6 @@
 #include "compiler/schedule/matmul.h"
 
-#include "compiler/lowering/matmul.h"
+#include "compiler/lowering/loops.h"
 
 #include <algorithm>
 #include <limits>
@@ -46,9 +46,9 @@ Schedule schedule_matmul(const TensorType &a, const TensorType &result, const Ma
   const size_t rank = result.rank();
   const int64_t rows = result.shape[rank - 2] == symbolic_dim ? 1 : result.shape[rank - 2];
   const int64_t columns = result.shape[rank - 1];
-  const std::vector<std::string> names = matmul_loops(rank);
+  const std::vector<std::string> names = names_of(matmul_loops(rank));
   Schedule schedule;
-  schedule.parallel.assign(names.begin(), names.end() - 1);
+  schedule.parallel.assign(names.begin(), names.end() - 2); // without j and k
   if (columns == 1) {
     schedule.vector = {{"k", machine.vector_lanes}};
     schedule.unroll = {{"k", 4}};

@@ -1,6 +1,6 @@
 #include "compiler/schedule/moves.h"
 
-#include "compiler/lowering/lowering.h"
+#include "compiler/lowering/loops.h"
 
 #include <algorithm>
 #include <numeric>

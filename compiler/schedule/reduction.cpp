@@ -1,6 +1,6 @@
 #include "compiler/schedule/reduction.h"
 
-#include "compiler/lowering/lowering.h"
+#include "compiler/lowering/loops.h"
 
 namespace cnnc {
 

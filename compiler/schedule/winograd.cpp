@@ -53,10 +53,10 @@ Schedule schedule_winograd(const Conv2d &conv, const std::vector<int64_t> &filte
   constexpr int64_t least_blocks = 4; // for threads to share
   const bool cached = filters <= static_cast<double>(machine.cache_bytes / 2);
   if (tiles / block >= least_blocks && (cached || blocks * filters < matrices)) {
-    schedule.tile.push_back({"tb", block});
+    schedule.stage = {{"tb", block}};
     schedule.parallel = {"tb"};
   } else if (4 * size * tiles * filter[1] <= machine.cache_bytes) {
-    schedule.tile.push_back({"ob", 1});
+    schedule.stage = {{"ob", 1}};
     schedule.parallel = {"icb", "ob"};
   } else {
     // The inputs' part in a product stays in the cache for all output channels.

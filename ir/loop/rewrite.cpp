@@ -1,5 +1,7 @@
 #include "ir/loop/rewrite.h"
 
+#include <algorithm>
+
 namespace cnnc::loop {
 
 namespace {
@@ -127,6 +129,22 @@ void unroll_loop(std::vector<Statement> &body, const std::string &variable) {
     if (loop && loop->variable == variable)
       loop->kind = LoopKind::unroll;
   });
+}
+
+std::vector<std::string> schedulable_loops(const std::vector<Statement> &body) {
+  std::vector<std::string> names;
+  for_each_statement(body, [&](const Statement &statement) {
+    const auto *loop = std::get_if<For>(&statement.node);
+    if (!loop)
+      return;
+    std::string name = loop->variable;
+    for (std::string_view part : {".o", ".i", ".u", ".v"})
+      if (name.ends_with(part))
+        name.resize(name.size() - part.size());
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      names.push_back(name);
+  });
+  return names;
 }
 
 static void make_unique(std::vector<Statement> &body, std::set<std::string> &taken) {

@@ -43,6 +43,10 @@ std::vector<const For *> perfect_band(const Statement &statement);
 /// Writes out the loops of this variable: registers have constant subscripts.
 void unroll_loop(std::vector<Statement> &body, const std::string &variable);
 
+/// The loops that a schedule can name, in the order of the text: `oc` also where passes have cut it
+/// into oc.o and oc.i.
+std::vector<std::string> schedulable_loops(const std::vector<Statement> &body);
+
 /// Renames registers until none shares its name with another or with a buffer.
 void make_registers_unique(Kernel &kernel);
 

@@ -455,6 +455,17 @@ bool verify(const Kernel &kernel, Diagnostics &diagnostics) {
   return diagnostics.error_count() == before && verify_bounds(kernel, diagnostics);
 }
 
+bool verify_schedule(const Kernel &kernel, Diagnostics &diagnostics) {
+  if (!check_names(kernel.schedule, schedulable_loops(kernel.body), kernel.name, kernel.range,
+                   diagnostics))
+    return false;
+  for (const LoopFactor &stage : kernel.schedule.stage)
+    diagnostics.error(stage.range.known() ? stage.range : kernel.range,
+                      "stages are for lower_loops, which writes them as loops: they stand in the "
+                      "graph text only");
+  return kernel.schedule.stage.empty();
+}
+
 bool verify_bounds(const Kernel &kernel, Diagnostics &diagnostics) {
   size_t before = diagnostics.error_count();
   BoundsWalk(kernel, diagnostics).kernel();

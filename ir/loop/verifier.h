@@ -31,6 +31,10 @@ namespace cnnc::loop {
 /// Reports every violation at its statement, or at the kernel when a pass made the statement.
 bool verify(const Kernel &kernel, Diagnostics &diagnostics);
 
+/// Reports every loop that the schedule of a text names but that the kernel does not have. Not a
+/// part of verify(): passes may join loops that a schedule still names.
+bool verify_schedule(const Kernel &kernel, Diagnostics &diagnostics);
+
 /// The part of verify() that proves every access inside its buffer. Accesses that break the other
 /// rules (unknown names, wrong number of subscripts) are passed over.
 bool verify_bounds(const Kernel &kernel, Diagnostics &diagnostics);

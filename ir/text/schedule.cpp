@@ -8,71 +8,93 @@ namespace cnnc {
 
 namespace {
 
-std::string spell(const std::vector<LoopFactor> &factors) {
-  std::vector<std::string> items;
-  for (const LoopFactor &factor : factors)
-    items.push_back(fmt::format("{}:{}", factor.loop, factor.size));
-  return items.size() == 1 ? items[0] : fmt::format("[{}]", fmt::join(items, ", "));
+/// The entries that give loops a size, in the order in which they are printed.
+struct FactorEntry {
+  std::string_view name;
+  std::vector<LoopFactor> Schedule::*factors;
+};
+constexpr FactorEntry factor_entries[] = {{"vector", &Schedule::vector},
+                                          {"tile", &Schedule::tile},
+                                          {"unroll", &Schedule::unroll},
+                                          {"block", &Schedule::block},
+                                          {"stage", &Schedule::stage}};
+
+std::string spell(const LoopFactor &factor) {
+  return fmt::format("{}:{}", factor.loop, factor.size);
+}
+std::string spell(const LoopName &name) { return name.loop; }
+
+template <class Item>
+void add_entry(std::vector<std::string> &entries, std::string_view name,
+               const std::vector<Item> &items) {
+  std::vector<std::string> spelt;
+  for (const Item &item : items)
+    spelt.push_back(spell(item));
+  if (spelt.size() == 1)
+    entries.push_back(fmt::format("{}={}", name, spelt[0]));
+  else if (!spelt.empty())
+    entries.push_back(fmt::format("{}=[{}]", name, fmt::join(spelt, ", ")));
 }
 
-std::string spell(const std::vector<std::string> &loops) {
-  return loops.size() == 1 ? loops[0] : fmt::format("[{}]", fmt::join(loops, ", "));
-}
-
-bool parse_factor(TokenCursor &cursor, std::vector<LoopFactor> &factors) {
+std::optional<LoopFactor> parse_factor(TokenCursor &cursor) {
   std::optional<Token> loop = cursor.expect(TokenKind::identifier, "the name of a loop");
   if (!loop || !cursor.expect(":"))
-    return false;
+    return std::nullopt;
   SourceRange range = cursor.peek().range;
   std::optional<int64_t> size = cursor.expect_integer("a size");
   if (!size)
-    return false;
+    return std::nullopt;
   if (*size < 1 || *size > 4096) {
     cursor.error_at(range, fmt::format("the size {} is not between 1 and 4096", *size));
-    return false;
+    return std::nullopt;
   }
-  factors.push_back({loop->text, *size});
-  return true;
+  return LoopFactor{loop->text, *size, loop->range};
 }
 
-bool parse_loop_name(TokenCursor &cursor, std::vector<std::string> &loops) {
+std::optional<LoopName> parse_loop_name(TokenCursor &cursor) {
   std::optional<Token> loop = cursor.expect(TokenKind::identifier, "the name of a loop");
-  if (loop)
-    loops.push_back(loop->text);
-  return loop.has_value();
+  return loop ? std::optional(LoopName{loop->text, loop->range}) : std::nullopt;
 }
 
-/// One item, or several in brackets.
+/// One item, or several in brackets, each for another loop.
 template <class Item, class ParseItem>
-bool parse_items(TokenCursor &cursor, std::vector<Item> &items, ParseItem parse_item) {
-  if (!cursor.accept("["))
-    return parse_item(cursor, items);
-  do
-    if (!parse_item(cursor, items))
+bool parse_items(TokenCursor &cursor, const Token &entry, std::vector<Item> &items,
+                 ParseItem parse_item) {
+  const bool several = cursor.accept("[");
+  do {
+    std::optional<Item> item = parse_item(cursor);
+    if (!item)
       return false;
-  while (cursor.accept(","));
-  return cursor.expect("]");
+    for (const Item &other : items)
+      if (other.loop == item->loop) {
+        cursor.error_at(item->range,
+                        fmt::format("'{}' names the loop {} twice", entry.text, item->loop));
+        return false;
+      }
+    items.push_back(std::move(*item));
+  } while (several && cursor.accept(","));
+  return !several || cursor.expect("]");
 }
 
-bool parse_entry(TokenCursor &cursor, Schedule &schedule) {
+bool parse_entry(TokenCursor &cursor, Schedule &schedule, std::vector<std::string> &seen) {
   std::optional<Token> key = cursor.expect(
-      TokenKind::identifier, "one of vector, tile, unroll, parallel, block, prefetch");
+      TokenKind::identifier, "one of vector, tile, unroll, parallel, block, stage, prefetch");
   if (!key || !cursor.expect("="))
     return false;
-  if (key->text == "vector")
-    return parse_items(cursor, schedule.vector, parse_factor);
-  if (key->text == "tile")
-    return parse_items(cursor, schedule.tile, parse_factor);
-  if (key->text == "unroll")
-    return parse_items(cursor, schedule.unroll, parse_factor);
+  if (std::find(seen.begin(), seen.end(), key->text) != seen.end()) {
+    cursor.error_at(key->range, fmt::format("'{}' is given twice", key->text));
+    return false;
+  }
+  seen.push_back(key->text);
+  for (const FactorEntry &entry : factor_entries)
+    if (key->text == entry.name)
+      return parse_items(cursor, *key, schedule.*entry.factors, parse_factor);
   if (key->text == "parallel")
-    return parse_items(cursor, schedule.parallel, parse_loop_name);
-  if (key->text == "block")
-    return parse_items(cursor, schedule.block, parse_factor);
+    return parse_items(cursor, *key, schedule.parallel, parse_loop_name);
   if (key->text == "prefetch")
     return (schedule.prefetch = parse_prefetch_distance(cursor).value_or(0)) > 0;
-  cursor.error_at(key->range, fmt::format("a schedule has no '{}': it has vector, tile, "
-                                          "unroll, parallel, block and prefetch",
+  cursor.error_at(key->range, fmt::format("a schedule has no '{}': it has vector, tile, unroll, "
+                                          "parallel, block, stage and prefetch",
                                           key->text));
   return false;
 }
@@ -81,19 +103,40 @@ bool parse_entry(TokenCursor &cursor, Schedule &schedule) {
 
 std::string to_string(const Schedule &schedule) {
   std::vector<std::string> entries;
-  if (!schedule.vector.empty())
-    entries.push_back("vector=" + spell(schedule.vector));
-  if (!schedule.tile.empty())
-    entries.push_back("tile=" + spell(schedule.tile));
-  if (!schedule.unroll.empty())
-    entries.push_back("unroll=" + spell(schedule.unroll));
-  if (!schedule.parallel.empty())
-    entries.push_back("parallel=" + spell(schedule.parallel));
-  if (!schedule.block.empty())
-    entries.push_back("block=" + spell(schedule.block));
+  for (const FactorEntry &entry : factor_entries) {
+    if (entry.factors == &Schedule::block)
+      add_entry(entries, "parallel", schedule.parallel);
+    add_entry(entries, entry.name, schedule.*entry.factors);
+  }
   if (schedule.prefetch > 0)
     entries.push_back(fmt::format("prefetch={}", schedule.prefetch));
   return entries.empty() ? "" : fmt::format("schedule({})", fmt::join(entries, ", "));
+}
+
+bool check_names(const Schedule &schedule, const std::vector<std::string> &loops,
+                 std::string_view kernel, const SourceRange &kernel_range,
+                 Diagnostics &diagnostics) {
+  const size_t errors = diagnostics.error_count();
+  auto check = [&](std::string_view loop, const SourceRange &range) {
+    if (std::find(loops.begin(), loops.end(), loop) == loops.end())
+      diagnostics.error(range.known() ? range : kernel_range,
+                        fmt::format("@{} has no loop '{}': its loops are {}", kernel, loop,
+                                    fmt::join(loops, ", ")));
+  };
+  for (const FactorEntry &entry : factor_entries)
+    for (const LoopFactor &factor : schedule.*entry.factors)
+      check(factor.loop, factor.range);
+  for (const LoopName &name : schedule.parallel)
+    check(name.loop, name.range);
+  if (diagnostics.error_count() != errors)
+    return false;
+  for (const LoopFactor &factor : schedule.block)
+    if (std::find(schedule.parallel.begin(), schedule.parallel.end(), factor.loop) ==
+        schedule.parallel.end())
+      diagnostics.error(
+          factor.range.known() ? factor.range : kernel_range,
+          fmt::format("'block' is for loops that 'parallel' names, and {} is none", factor.loop));
+  return diagnostics.error_count() == errors;
 }
 
 std::optional<int64_t> parse_prefetch_distance(TokenCursor &cursor) {
@@ -114,8 +157,9 @@ std::optional<Schedule> parse_schedule(TokenCursor &cursor) {
     return std::nullopt;
   if (cursor.accept(")"))
     return schedule;
+  std::vector<std::string> seen;
   do
-    if (!parse_entry(cursor, schedule))
+    if (!parse_entry(cursor, schedule, seen))
       return std::nullopt;
   while (cursor.accept(","));
   if (!cursor.expect(")"))

@@ -1,10 +1,11 @@
 // The schedule of a kernel: how its loops are to be cut, as an attribute that stands in both texts.
 //
 //   schedule(vector=oc:16, tile=[oc:32, ow:12], unroll=ic:4, parallel=[n, oh, oc], block=oh:4,
-//   prefetch=4096)
+//            prefetch=4096)
 //
-// choose_schedule writes it (the policy), the loop passes obey it and remove what they have done
-// (the mechanism). Dimensions carry the names of the loops that lowering makes.
+// choose_schedule writes it (the policy), lowering and the loop passes obey it and remove what they
+// have done (the mechanism). Loops carry the names that lowering gives them, which
+// compiler/lowering/loops.h lists.
 #pragma once
 
 #include "ir/text/lexer.h"
@@ -14,20 +15,35 @@
 
 namespace cnnc {
 
+/// A loop by name. Where the name stands in the text is no part of what it says.
+struct LoopName {
+  std::string loop;
+  SourceRange range; // empty where a pass chose the loop
+
+  LoopName(std::string name, SourceRange where = {}) // NOLINT: names are loops
+      : loop(std::move(name)), range(std::move(where)) {}
+  LoopName(const char *name) : loop(name) {} // NOLINT
+  bool operator==(const LoopName &other) const { return loop == other.loop; }
+};
+
 /// A loop by name, and a size: tile size, vector width or unroll count.
 struct LoopFactor {
   std::string loop;
   int64_t size = 1;
-  bool operator==(const LoopFactor &) const = default;
+  SourceRange range = {}; // of the name, as above
+  bool operator==(const LoopFactor &other) const {
+    return loop == other.loop && size == other.size;
+  }
 };
 
 struct Schedule {
-  std::vector<LoopFactor> vector;    // loops whose iterations become vector lanes, one per nest
-  std::vector<LoopFactor> tile;      // the register tile: iterations computed together
-  std::vector<LoopFactor> unroll;    // iterations of a reduction loop written out
-  std::vector<std::string> parallel; // outermost loops whose iterations are shared among threads
-  std::vector<LoopFactor> block;     // of those: so many iterations before the next loop's turn
-  int64_t prefetch = 0;              // bytes ahead of their use where weights are fetched; 0: not
+  std::vector<LoopFactor> vector; // loops whose iterations become vector lanes, one per nest
+  std::vector<LoopFactor> tile;   // the register tile: iterations computed together
+  std::vector<LoopFactor> unroll; // iterations of a reduction loop written out
+  std::vector<LoopName> parallel; // outermost loops whose iterations are shared among threads
+  std::vector<LoopFactor> block;  // of those: so many iterations before the next loop's turn
+  std::vector<LoopFactor> stage;  // what of an op's intermediate results is in memory at a time
+  int64_t prefetch = 0;           // bytes ahead of their use where weights are fetched; 0: not
 
   bool empty() const { return *this == Schedule{}; }
   bool operator==(const Schedule &) const = default;
@@ -38,6 +54,12 @@ std::string to_string(const Schedule &schedule);
 
 /// Reads the parenthesised part after the word `schedule`. Reports and returns empty on error.
 std::optional<Schedule> parse_schedule(TokenCursor &cursor);
+
+/// Reports, at the name or else at the kernel, every loop that the schedule names but that is none
+/// of `loops`, and what `block` says of loops that are not parallel. Returns whether there is none.
+bool check_names(const Schedule &schedule, const std::vector<std::string> &loops,
+                 std::string_view kernel, const SourceRange &kernel_range,
+                 Diagnostics &diagnostics);
 
 /// Reads the number behind `prefetch=`, here and behind a buffer of the loops text.
 std::optional<int64_t> parse_prefetch_distance(TokenCursor &cursor);

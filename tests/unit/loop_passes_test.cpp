@@ -62,24 +62,31 @@ Schedule random_schedule(const Kernel &kernel, Choices &choices) {
   Schedule schedule;
   std::vector<const loop::For *> loops;
   collect_loops(kernel.body, loops);
-  auto named = [](const std::vector<LoopFactor> &factors, const std::string &loop) {
-    return std::any_of(factors.begin(), factors.end(),
-                       [&](const LoopFactor &factor) { return factor.loop == loop; });
+  auto named = [](const auto &items, const std::string &loop) {
+    return std::any_of(items.begin(), items.end(),
+                       [&](const auto &item) { return item.loop == loop; });
+  };
+  auto is_plain = [](const loop::For *loop) {
+    return loop->kind == loop::LoopKind::serial && loop->extent();
   };
   std::vector<const loop::For *> band = loop::perfect_band(
       kernel.body[static_cast<size_t>(choices.between(0, int64_t(kernel.body.size()) - 1))]);
+  const bool lanes = std::any_of(band.begin(), band.end(), [](const loop::For *loop) {
+    return loop->kind == loop::LoopKind::vector;
+  });
   for (const loop::For *loop : band) {
-    if (loop->extent() && choices.between(0, 2) > 0)
+    if (loop->extent() && !lanes && choices.between(0, 2) > 0)
       schedule.tile.push_back({loop->variable, choices.between(1, 9)});
     if (schedule.vector.empty() && named(schedule.tile, loop->variable) && choices.flip())
       schedule.vector.push_back({loop->variable, choices.one_of<int64_t>({2, 4, 8})});
   }
-  for (const loop::For *loop : loops)
-    if (loop->extent() && !named(schedule.tile, loop->variable) &&
-        !named(schedule.unroll, loop->variable) && choices.between(0, 3) == 0)
-      schedule.unroll.push_back({loop->variable, choices.between(1, 5)});
-  for (size_t i = 0; i < band.size() && choices.between(0, 2) > 0; ++i)
+  for (size_t i = 0; i < band.size() && is_plain(band[i]) && choices.between(0, 2) > 0; ++i)
     schedule.parallel.push_back(band[i]->variable);
+  for (const loop::For *loop : loops)
+    if (is_plain(loop) && !named(schedule.tile, loop->variable) &&
+        !named(schedule.unroll, loop->variable) && !named(schedule.parallel, loop->variable) &&
+        choices.between(0, 3) == 0)
+      schedule.unroll.push_back({loop->variable, choices.between(1, 5)});
   return schedule;
 }
 

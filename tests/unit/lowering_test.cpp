@@ -7,6 +7,7 @@
 #include "compiler/reference/evaluate.h"
 #include "ir/graph/parser.h"
 #include "ir/loop/parser.h"
+#include "ir/loop/rewrite.h"
 #include "ir/loop/verifier.h"
 #include "tests/unit/elementwise_cases.h"
 #include "tests/unit/loop_interpreter.h"
@@ -117,6 +118,31 @@ Graph parse_case(const Case &c, Diagnostics &diagnostics) {
   return graph ? std::move(*graph) : Graph();
 }
 
+/// Every loop that a schedule can speak of is in the op's vocabulary.
+void expect_declared(const std::vector<loop::Statement> &body, const Loops &loops) {
+  for (const loop::Statement &statement : body) {
+    const auto *loop = std::get_if<loop::For>(&statement.node);
+    if (!loop)
+      continue;
+    if (loop->kind == loop::LoopKind::serial && loop->extent() && loop->lower[0] == loop::Index(0))
+      EXPECT_TRUE(find_loop(loops, loop->variable)) << loop->variable;
+    expect_declared(loop->body, loops);
+  }
+}
+
+/// Without the nests that write a halo or lanes that have no channel, and nothing but zeros.
+std::vector<loop::Statement> computing_nests(const loop::Kernel &kernel) {
+  std::vector<loop::Statement> nests;
+  for (const loop::Statement &statement : kernel.body) {
+    std::vector<const loop::For *> band = loop::perfect_band(statement);
+    const auto *assign =
+        band.empty() ? nullptr : std::get_if<loop::Assign>(&band.back()->body.front().node);
+    if (!assign || !(assign->value == loop::number(0)))
+      nests.push_back(statement);
+  }
+  return nests;
+}
+
 /// Runs a case on the operands that `make_operand` gives.
 template <class MakeOperand> void run_case(const Case &c, MakeOperand make_operand) {
   Diagnostics diagnostics;
@@ -127,6 +153,7 @@ template <class MakeOperand> void run_case(const Case &c, MakeOperand make_opera
   ASSERT_TRUE(kernel) << diagnostics.to_string();
   SCOPED_TRACE(loop::to_string(*kernel));
   EXPECT_TRUE(loop::verify(*kernel, diagnostics)) << diagnostics.to_string();
+  expect_declared(computing_nests(*kernel), loops_of(graph, graph.nodes.front()));
   std::optional<loop::Kernel> reread = through_text(*kernel, diagnostics);
   ASSERT_TRUE(reread) << diagnostics.to_string();
   EXPECT_EQ(reread->body, kernel->body) << loop::to_string(*reread);
