@@ -16,16 +16,15 @@
 // keep it.
 #include "compiler/analysis/cost.h"
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/layout/halo.h"
 #include "compiler/lowering/loops.h"
 #include "compiler/pass/rewrite.h"
 #include "compiler/schedule/check_schedule.h"
 #include "compiler/schedule/convolution.h"
+#include "compiler/schedule/elementwise.h"
 #include "compiler/schedule/matmul.h"
 #include "compiler/schedule/moves.h"
-#include "compiler/schedule/prefetch_distance.h"
+#include "compiler/schedule/pool.h"
 #include "compiler/schedule/reduction.h"
-#include "compiler/schedule/register_tile.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -38,9 +37,9 @@ namespace {
 /// ones are: their inputs lie in the caches of the threads that wrote them.
 constexpr int64_t parallel_threshold = 25'000;
 
-class Chooser {
+class ScheduleChooser {
 public:
-  Chooser(const Graph &graph, PassContext &context)
+  ScheduleChooser(const Graph &graph, PassContext &context)
       : graph_(graph), lanes_(context.machine.vector_lanes), machine_(context.machine) {}
 
   Schedule choose(const std::vector<NodeId> &members) {
@@ -50,20 +49,28 @@ public:
     match(
         anchor.op,
         [&](const Conv2d &) { schedule = schedule_convolution(graph_, members, machine_); },
-        [&](const Local2d &) { local(schedule); },
-        [&](const Dense &) { dense(schedule, result, graph_.type(anchor.operands[1])); },
-        [&](const Matmul &) { schedule = matmul(anchor); },
-        [&](const MaxPool2d &op) { pool(schedule, op, op.dilation, members); },
-        [&](const AvgPool2d &op) {
-          pool(schedule, op, {1, 1}, members);
+        [&](const Local2d &) { schedule = schedule_local(lanes_); },
+        [&](const Dense &) {
+          schedule = schedule_dense(result, graph_.type(anchor.operands[1]), machine_);
         },
-        [&](const GlobalAvgPool2d &) { global_pool(schedule, result); },
-        [&](const MaxPool2dIndices &) {
-          schedule.parallel = {"n", "c", "oh"};
+        [&](const Matmul &) {
+          schedule = schedule_matmul(graph_.type(anchor.operands[0]),
+                                     graph_.type(anchor.results[0]), machine_);
         },
-        [&](const OfCategory<Category::elementwise> auto &) { elementwise(schedule, result); },
-        [&](const OneOf<Concat, Slice, Pad, Expand> auto &) { elementwise(schedule, result); },
-        [&](const Gather &op) { gather(schedule, anchor, op); },
+        [&](const MaxPool2d &op) { schedule = pool(op, members); },
+        [&](const AvgPool2d &op) { schedule = pool(op, members); },
+        [&](const GlobalAvgPool2d &) { schedule = schedule_global_pool(result, lanes_); },
+        [&](const MaxPool2dIndices &) { schedule = schedule_pool_indices(); },
+        [&](const OfCategory<Category::elementwise> auto &) {
+          schedule = schedule_elementwise(result, lanes_);
+        },
+        [&](const OneOf<Concat, Slice, Pad, Expand> auto &) {
+          schedule = schedule_elementwise(result, lanes_);
+        },
+        [&](const Gather &op) {
+          schedule = schedule_gather(op, graph_.type(anchor.operands[0]),
+                                     graph_.type(anchor.results[0]), lanes_);
+        },
         [&](const Transpose &op) {
           schedule = schedule_transpose(graph_.type(anchor.operands[0]), result, op, lanes_);
         },
@@ -72,12 +79,15 @@ public:
           const int64_t channels = graph_.type(anchor.operands[0]).shape[1];
           schedule = schedule_pixels(result, channels, lanes_);
         },
-        [&](const Resize2d &) { resize(schedule, result); },
-        [&](const Relayout &) { relayout(schedule, anchor); },
+        [&](const Resize2d &) { schedule = schedule_resize(result, lanes_); },
+        [&](const Relayout &) {
+          schedule = schedule_relayout(graph_.type(anchor.operands[0]),
+                                       graph_.type(anchor.results[0]), lanes_);
+        },
         [&](const Lrn &) {
           // Channels are summed over: lanes are other dimensions.
           if (result.rank() > 2 && !blocked(result))
-            elementwise(schedule, result);
+            schedule = schedule_elementwise(result, lanes_);
         },
         [&](const OneOf<LayerNorm, InstanceNorm, GroupNorm, Softmax, LogSoftmax, Hardmax> auto &) {
           reduction(schedule, members);
@@ -151,138 +161,16 @@ private:
     return result;
   }
 
-  void local(Schedule &schedule) {
-    schedule.tile = {{"oc", lanes_}};
-    schedule.vector = {{"oc", lanes_}};
-    schedule.parallel = {"n", "oc", "oh"};
-  }
-
-  /// One image reads every weight once: whole cache lines of several vectors of outputs. Several
-  /// images are the pixels of a register tile, and share the weights while those are in the cache.
-  void dense(Schedule &schedule, const TensorType &type, const TensorType &weights) const {
-    schedule.vector = {{"oc", lanes_}};
-    schedule.unroll = {{"ic", 4}};
-    const int64_t images = type.shape[0];
-    const int64_t bytes = 4 * element_count(weights.shape).value_or(0);
-    if (images <= 1) {
-      schedule.prefetch = prefetch_distance(bytes, 1);
-      schedule.tile = {{"oc", lanes_ * 4}};
-      schedule.parallel = {"n", "oc"};
-      return;
-    }
-    RegisterTile tile = register_tile(std::max<int64_t>(1, type.shape[1] / lanes_), 1, machine_);
-    schedule.tile = {{"n", std::min(images, tile.pixels)}, {"oc", lanes_ * tile.vectors}};
-    schedule.prefetch = prefetch_distance(bytes, (images + tile.pixels - 1) / tile.pixels);
-    schedule.parallel = {"oc", "n"};
-  }
-
-  /// Vectors of channels times a few neighbouring columns, which share what they read. Windows that
-  /// are clipped (all of them where more ops follow in the kernel) have no loops to write out.
-  template <class Pool>
-  void pool(Schedule &schedule, const Pool &op, std::array<int64_t, 2> dilation,
-            const std::vector<NodeId> &members) {
+  template <class Pool> Schedule pool(const Pool &op, const std::vector<NodeId> &members) const {
     const Node &node = graph_.nodes[members.front()];
-    const TensorType &input = graph_.type(node.operands[0]), &type = graph_.type(node.results[0]);
-    schedule.parallel = {"n", "c", "oh"};
-    if (!blocked(type))
-      return;
-    schedule.tile = {{"c", lanes_}};
-    schedule.vector = {{"c", lanes_}};
-    PositionRange inner[2];
-    bool clipped = false;
-    for (size_t i = 0; i < 2; ++i) {
-      inner[i] = inner_positions(op.pad[i], op.stride[i], dilation[i], op.kernel[i],
-                                 input.shape[2 + i], type.shape[2 + i]);
-      clipped = clipped || inner[i].first > 0 || inner[i].end < type.shape[2 + i];
-    }
-    if (inner[1].first >= inner[1].end || (clipped && members.size() > 1))
-      return;
-    int64_t columns =
-        std::min<int64_t>(machine_.many_registers() ? 8 : 4, inner[1].end - inner[1].first);
-    schedule.tile.push_back({"ow", columns});
-    schedule.unroll = {{"kw", std::min<int64_t>(op.kernel[1], 7)}};
-  }
-
-  /// Several vectors of channels at a time: sums of their own, so that no addition waits for the
-  /// one before.
-  void global_pool(Schedule &schedule, const TensorType &type) {
-    schedule.parallel = {"n", "c"};
-    if (!blocked(type))
-      return;
-    int64_t vectors = type.shape[1] / lanes_;
-    schedule.tile = {{"c", lanes_ * (vectors >= 16 ? 4 : vectors >= 8 ? 2 : 1)}};
-    schedule.vector = {{"c", lanes_}};
-  }
-
-  void elementwise(Schedule &schedule, const TensorType &type) {
-    std::vector<std::string> names = {"n", "c", "h", "w"};
-    if (type.rank() != 4) {
-      names.clear();
-      for (size_t i = 0; i < type.rank(); ++i)
-        names.push_back("d" + std::to_string(i));
-      if (type.rank() == 2)
-        names = {"n", "c"};
-    }
-    if (type.rank() == 0)
-      return;
-    if (blocked(type)) {
-      schedule.tile = {{"c", lanes_}, {"w", 4}};
-      schedule.vector = {{"c", lanes_}};
-    } else {
-      schedule.tile = {{names.back(), lanes_ * 4}};
-      schedule.vector = {{names.back(), lanes_}};
-    }
-    schedule.parallel.assign(names.begin(), names.end() - 1);
-  }
-
-  /// Blocked, whole vectors are weighted. Otherwise every lane reads elements of its own, and one
-  /// vector of them is enough code.
-  void resize(Schedule &schedule, const TensorType &type) {
-    elementwise(schedule, type);
-    if (!blocked(type))
-      schedule.tile = {{"w", lanes_}};
-  }
-
-  /// Lanes along the last dimension where they lie side by side in the input, too.
-  void gather(Schedule &schedule, const Node &node, const Gather &op) {
-    const TensorType &input = graph_.type(node.operands[0]);
-    elementwise(schedule, graph_.type(node.results[0]));
-    if (*normalized_axis(op.axis, input.rank()) + 1 == input.rank()) {
-      schedule.tile.clear();
-      schedule.vector.clear();
-    }
+    return schedule_pool(op, graph_.type(node.operands[0]), graph_.type(node.results[0]),
+                         members.size() > 1, machine_);
   }
 
   void reduction(Schedule &schedule, const std::vector<NodeId> &members) const {
     const Node &node = graph_.nodes[members[0]];
     if (members.size() == 1 && !reduced_axes(graph_, node).empty())
       schedule = schedule_reduction(graph_, node, machine_);
-  }
-
-  Schedule matmul(const Node &node) const {
-    return schedule_matmul(graph_.type(node.operands[0]), graph_.type(node.results[0]), machine_);
-  }
-
-  void relayout(Schedule &schedule, const Node &node) {
-    const TensorType &from = graph_.type(node.operands[0]);
-    const TensorType &to = graph_.type(node.results[0]);
-    if (from.layout.blocks == to.layout.blocks)
-      return elementwise(schedule, to);
-    if (to.rank() != 4)
-      return;
-    schedule.parallel = {"n", "c", "h"};
-    if (to.shape[2] * to.shape[3] == 1) { // the same order in both layouts
-      schedule.tile = {{"c", lanes_ * 4}};
-      schedule.vector = {{"c", lanes_}};
-    } else if (blocked(to)) {
-      // Whole vectors are written, so that no cache line is visited twice.
-      schedule.tile = {{"c", lanes_}, {"w", 4}};
-      schedule.vector = {{"c", lanes_}};
-    } else if (blocked(from)) {
-      // A tile reads whole blocks and writes vectors of a row for each of their channels.
-      schedule.tile = {{"c", lanes_}, {"w", lanes_}};
-      schedule.vector = {{"w", lanes_}};
-    }
   }
 
   const Graph &graph_;
@@ -322,7 +210,7 @@ private:
 
 bool choose_schedule(Graph &graph, PassContext &context) {
   std::vector<std::vector<NodeId>> members = kernel_members(graph);
-  Chooser chooser(graph, context);
+  ScheduleChooser chooser(graph, context);
   SlowPaths slow;
   std::vector<KernelId> chosen;
   for (KernelId id = 0; id < graph.kernels.size(); ++id)

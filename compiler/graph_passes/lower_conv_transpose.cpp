@@ -19,6 +19,7 @@
 // are stored. Filters that are computed when the model runs stay as they are.
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/pass/rewrite.h"
+#include "compiler/support/ceil_div.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -29,8 +30,6 @@ namespace {
 
 /// So many depthwise convolutions for one at most.
 constexpr int64_t most_phases = 64;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// One dimension of the convolution.
 struct Axis {

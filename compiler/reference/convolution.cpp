@@ -1,4 +1,5 @@
 #include "compiler/reference/compute.h"
+#include "compiler/support/ceil_div.h"
 
 #include <algorithm>
 
@@ -12,8 +13,6 @@ namespace {
 struct Positions {
   int64_t begin, end;
 };
-
-int64_t ceil_div(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
 
 Positions positions_inside(int64_t offset, int64_t stride, int64_t input, int64_t output) {
   int64_t begin = std::clamp<int64_t>(ceil_div(-offset, stride), 0, output);

@@ -1,4 +1,5 @@
-// Schedules of convolutions: register tiles, unrolling, tasks. A part of choose_schedule.
+// Schedules of convolutions and fully connected layers: register tiles, unrolling, tasks. A part of
+// choose_schedule.
 #pragma once
 
 #include "compiler/pass/pass_context.h"
@@ -11,5 +12,13 @@ namespace cnnc {
 /// in which tiles come, by what stays in the cache.
 Schedule schedule_convolution(const Graph &graph, const std::vector<NodeId> &members,
                               const Machine &machine);
+
+/// Weights are not shared between pixels: a vector of output channels at a time.
+Schedule schedule_local(int64_t lanes);
+
+/// One image reads every weight once: whole cache lines of several vectors of outputs. Several
+/// images are the pixels of a register tile, and share the weights while those are in the cache.
+Schedule schedule_dense(const TensorType &result, const TensorType &weights,
+                        const Machine &machine);
 
 } // namespace cnnc

@@ -1,6 +1,7 @@
 #include "compiler/schedule/moves.h"
 
 #include "compiler/lowering/loops.h"
+#include "compiler/schedule/elementwise.h"
 
 #include <algorithm>
 #include <numeric>
@@ -37,6 +38,38 @@ Schedule schedule_pixels(const TensorType &result, int64_t channels, int64_t lan
   const int64_t size = std::gcd(channels, lanes);
   schedule.tile = {{"c", size}};
   schedule.vector = {{"c", size}};
+  return schedule;
+}
+
+Schedule schedule_gather(const Gather &op, const TensorType &input, const TensorType &result,
+                         int64_t lanes) {
+  Schedule schedule = schedule_elementwise(result, lanes);
+  if (*normalized_axis(op.axis, input.rank()) + 1 == input.rank()) {
+    schedule.tile.clear();
+    schedule.vector.clear();
+  }
+  return schedule;
+}
+
+Schedule schedule_relayout(const TensorType &from, const TensorType &to, int64_t lanes) {
+  if (from.layout.blocks == to.layout.blocks)
+    return schedule_elementwise(to, lanes);
+  Schedule schedule;
+  if (to.rank() != 4)
+    return schedule;
+  schedule.parallel = {"n", "c", "h"};
+  if (to.shape[2] * to.shape[3] == 1) { // the same order in both layouts
+    schedule.tile = {{"c", lanes * 4}};
+    schedule.vector = {{"c", lanes}};
+  } else if (to.layout.block_of(1) == lanes) {
+    // Whole vectors are written, so that no cache line is visited twice.
+    schedule.tile = {{"c", lanes}, {"w", 4}};
+    schedule.vector = {{"c", lanes}};
+  } else if (from.layout.block_of(1) == lanes) {
+    // A tile reads whole blocks and writes vectors of a row for each of their channels.
+    schedule.tile = {{"c", lanes}, {"w", lanes}};
+    schedule.vector = {{"w", lanes}};
+  }
   return schedule;
 }
 

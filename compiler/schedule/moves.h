@@ -1,4 +1,4 @@
-// Schedules of kernels that move channels: transposes, depth_to_space and space_to_depth.
+// How kernels that move elements are tiled: a part of choose_schedule.
 #pragma once
 
 #include "ir/graph/ops/shape.h"
@@ -14,5 +14,12 @@ Schedule schedule_transpose(const TensorType &from, const TensorType &to, const 
 /// Between blocks of pixels and channels: vectors of `channels` that stay together, or parts of
 /// vectors.
 Schedule schedule_pixels(const TensorType &result, int64_t channels, int64_t lanes);
+
+/// Lanes along the last dimension where they lie side by side in the input, too.
+Schedule schedule_gather(const Gather &op, const TensorType &input, const TensorType &result,
+                         int64_t lanes);
+
+/// Tiles that read or write whole blocks of channels.
+Schedule schedule_relayout(const TensorType &from, const TensorType &to, int64_t lanes);
 
 } // namespace cnnc

@@ -1,0 +1,72 @@
+#include "compiler/schedule/pool.h"
+
+#include "compiler/layout/halo.h"
+
+#include <algorithm>
+
+namespace cnnc {
+
+namespace {
+
+struct Windows {
+  std::array<int64_t, 2> kernel, stride, dilation;
+  std::array<int64_t, 4> pad;
+};
+
+/// Windows that are clipped (all of them where more ops follow) have no loops to write out.
+Schedule schedule_windows(const Windows &windows, const TensorType &input, const TensorType &result,
+                          bool fused, const Machine &machine) {
+  const int64_t lanes = machine.vector_lanes;
+  Schedule schedule;
+  schedule.parallel = {"n", "c", "oh"};
+  if (result.layout.block_of(1) != lanes)
+    return schedule;
+  schedule.tile = {{"c", lanes}};
+  schedule.vector = {{"c", lanes}};
+  PositionRange inner[2];
+  bool clipped = false;
+  for (size_t i = 0; i < 2; ++i) {
+    inner[i] = inner_positions(windows.pad[i], windows.stride[i], windows.dilation[i],
+                               windows.kernel[i], input.shape[2 + i], result.shape[2 + i]);
+    clipped = clipped || inner[i].first > 0 || inner[i].end < result.shape[2 + i];
+  }
+  if (inner[1].first >= inner[1].end || (clipped && fused))
+    return schedule;
+  const int64_t columns =
+      std::min<int64_t>(machine.many_registers() ? 8 : 4, inner[1].end - inner[1].first);
+  schedule.tile.push_back({"ow", columns});
+  schedule.unroll = {{"kw", std::min<int64_t>(windows.kernel[1], 7)}};
+  return schedule;
+}
+
+} // namespace
+
+Schedule schedule_pool(const MaxPool2d &op, const TensorType &input, const TensorType &result,
+                       bool fused, const Machine &machine) {
+  return schedule_windows({op.kernel, op.stride, op.dilation, op.pad}, input, result, fused,
+                          machine);
+}
+
+Schedule schedule_pool(const AvgPool2d &op, const TensorType &input, const TensorType &result,
+                       bool fused, const Machine &machine) {
+  return schedule_windows({op.kernel, op.stride, {1, 1}, op.pad}, input, result, fused, machine);
+}
+
+Schedule schedule_pool_indices() {
+  Schedule schedule;
+  schedule.parallel = {"n", "c", "oh"};
+  return schedule;
+}
+
+Schedule schedule_global_pool(const TensorType &result, int64_t lanes) {
+  Schedule schedule;
+  schedule.parallel = {"n", "c"};
+  if (result.layout.block_of(1) != lanes)
+    return schedule;
+  const int64_t vectors = result.shape[1] / lanes;
+  schedule.tile = {{"c", lanes * (vectors >= 16 ? 4 : vectors >= 8 ? 2 : 1)}};
+  schedule.vector = {{"c", lanes}};
+  return schedule;
+}
+
+} // namespace cnnc

@@ -1,0 +1,24 @@
+// How pools are tiled: a part of choose_schedule.
+#pragma once
+
+#include "compiler/pass/pass_context.h"
+#include "ir/graph/ops/pool.h"
+#include "ir/text/schedule.h"
+
+namespace cnnc {
+
+/// Vectors of channels times a few neighbouring columns, which share what they read. `fused`:
+/// whether more ops follow in the kernel.
+Schedule schedule_pool(const MaxPool2d &op, const TensorType &input, const TensorType &result,
+                       bool fused, const Machine &machine);
+Schedule schedule_pool(const AvgPool2d &op, const TensorType &input, const TensorType &result,
+                       bool fused, const Machine &machine);
+
+/// One element at a time, rows shared among threads.
+Schedule schedule_pool_indices();
+
+/// Several vectors of channels at a time: sums of their own, so that no addition waits for the one
+/// before.
+Schedule schedule_global_pool(const TensorType &result, int64_t lanes);
+
+} // namespace cnnc
