@@ -13,6 +13,8 @@ using llvm::Value;
 
 namespace {
 
+/// No call has two arguments that both emit: which comes first would be up to the compiler that
+/// builds us.
 class Pow {
 public:
   Pow(IRBuilderBase &builder, Value *x, Value *y) : builder_(builder), floats_(x->getType()) {
@@ -37,7 +39,8 @@ public:
     Value *nan = llvm::ConstantFP::getNaN(doubles_);
     result = select(builder_.CreateFCmpUNO(x_, y_), nan, result);
     result = with_sign(result, nan);
-    Value *one = builder_.CreateOr(equal(y_, 0), equal(x_, 1));
+    Value *base_is_one = equal(x_, 1), *power_is_zero = equal(y_, 0);
+    Value *one = builder_.CreateOr(power_is_zero, base_is_one);
     return builder_.CreateFPTrunc(select(one, number(1), result), floats_);
   }
 
@@ -71,8 +74,8 @@ private:
     Value *e = builder_.CreateFSub(builder_.CreateBitCast(biased, doubles_), number(0x1.8p52));
     Value *m = builder_.CreateSub(bits, builder_.CreateShl(exponent, integer(52)));
     m = builder_.CreateBitCast(m, doubles_);
-    Value *s =
-        builder_.CreateFDiv(builder_.CreateFSub(m, number(1)), builder_.CreateFAdd(m, number(1)));
+    Value *sum = builder_.CreateFAdd(m, number(1)), *difference = builder_.CreateFSub(m, number(1));
+    Value *s = builder_.CreateFDiv(difference, sum);
     Value *square = builder_.CreateFMul(s, s);
     constexpr double c = 2 / std::numbers::ln2;
     Value *p = polynomial(square, {c / 15, c / 13, c / 11, c / 9, c / 7, c / 5, c / 3, c});
@@ -99,9 +102,10 @@ private:
     Value *whole = builder_.CreateFCmpOEQ(rounded(y_), y_);
     Value *odd = builder_.CreateAnd(whole, builder_.CreateFCmpUNE(rounded(half), half));
     Value *negative = builder_.CreateICmpSLT(builder_.CreateBitCast(x_, integers_), integer(0));
-    Value *result = select(builder_.CreateAnd(negative, odd), builder_.CreateFNeg(power), power);
-    Value *below = builder_.CreateAnd(builder_.CreateFCmpOLT(x_, number(0)),
-                                      builder_.CreateFCmpOGT(x_, number(-infinity)));
+    Value *negated = builder_.CreateFNeg(power);
+    Value *result = select(builder_.CreateAnd(negative, odd), negated, power);
+    Value *finite = builder_.CreateFCmpOGT(x_, number(-infinity));
+    Value *below = builder_.CreateAnd(builder_.CreateFCmpOLT(x_, number(0)), finite);
     return select(builder_.CreateAnd(below, builder_.CreateNot(whole)), nan, result);
   }
 
