@@ -114,7 +114,7 @@ TEST(LoopWalks, SeeWhatStandsAtAnyDepth) {
   for_each_statement(kernel.body, [&](const Statement &statement) {
     if (const auto *loop = std::get_if<For>(&statement.node))
       order += loop->variable + " ";
-    else if (const auto *reg = std::get_if<Register>(&statement.node))
+    else if (std::holds_alternative<Register>(statement.node))
       order += "reg ";
     else
       order += std::get<Assign>(statement.node).target.buffer + " ";

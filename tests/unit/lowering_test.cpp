@@ -124,8 +124,10 @@ void expect_declared(const std::vector<loop::Statement> &body, const Loops &loop
     const auto *loop = std::get_if<loop::For>(&statement.node);
     if (!loop)
       continue;
-    if (loop->kind == loop::LoopKind::serial && loop->extent() && loop->lower[0] == loop::Index(0))
+    if (loop->kind == loop::LoopKind::serial && loop->extent() &&
+        loop->lower[0] == loop::Index(0)) {
       EXPECT_TRUE(find_loop(loops, loop->variable)) << loop->variable;
+    }
     expect_declared(loop->body, loops);
   }
 }
