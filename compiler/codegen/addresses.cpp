@@ -1,5 +1,6 @@
 #include "compiler/codegen/addresses.h"
 
+#include "compiler/codegen/emit_conversion.h"
 #include "ir/loop/scratch.h"
 
 #include <algorithm>
@@ -322,7 +323,7 @@ Value *Addresses::look_up(const Term &term) {
     return builder_.getInt64(0);
   DType dtype = address.buffer->dtype;
   Value *place = context_.offset(stream(*address.buffer, address.terms), address.offset);
-  Value *element = builder_.CreateAlignedLoad(context_.type_of(dtype), place,
+  Value *element = builder_.CreateAlignedLoad(element_type(builder_, dtype), place,
                                               llvm::Align(static_cast<uint64_t>(size_of(dtype))));
   element = builder_.CreateSExt(element, builder_.getInt64Ty());
   if (term.limit == 0)

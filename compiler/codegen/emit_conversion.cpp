@@ -10,10 +10,6 @@ namespace cnnc::codegen {
 using llvm::IRBuilderBase;
 using llvm::Value;
 
-namespace {
-
-bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f64; }
-
 llvm::Type *element_type(IRBuilderBase &builder, DType dtype) {
   switch (dtype) {
   case DType::f32:
@@ -30,6 +26,10 @@ llvm::Type *element_type(IRBuilderBase &builder, DType dtype) {
   }
   return nullptr;
 }
+
+namespace {
+
+bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f64; }
 
 /// The type with as many lanes as the value has.
 llvm::Type *like(Value *value, llvm::Type *element) {

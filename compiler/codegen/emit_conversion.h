@@ -5,10 +5,14 @@
 
 namespace llvm {
 class IRBuilderBase;
+class Type;
 class Value;
 } // namespace llvm
 
 namespace cnnc::codegen {
+
+/// What holds one element of a buffer; a bool is a byte.
+llvm::Type *element_type(llvm::IRBuilderBase &builder, DType dtype);
 
 /// A scalar or vector of elements of `from`, as buffers hold them, as elements of `to`. Floats
 /// become integers by truncation, integers are sign-extended; what is out of range becomes the

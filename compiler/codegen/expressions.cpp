@@ -168,7 +168,7 @@ Value *Expressions::load_memory(const Access &access) {
   if (context_.failed())
     return nullptr;
   int64_t size = size_of(address.buffer->dtype);
-  llvm::Type *element = context_.type_of(address.buffer->dtype);
+  llvm::Type *element = element_type(builder_, address.buffer->dtype);
   llvm::Align align(static_cast<uint64_t>(size));
   bool vector = context_.variables.in_lanes();
   // No common step, or not adjacent: one load per lane.

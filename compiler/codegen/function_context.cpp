@@ -25,23 +25,6 @@ BasicBlock *FunctionContext::new_block(const std::string &name) {
   return BasicBlock::Create(function->getContext(), name, function);
 }
 
-llvm::Type *FunctionContext::type_of(DType dtype) {
-  switch (dtype) {
-  case DType::f32:
-    return builder.getFloatTy();
-  case DType::f64:
-    return builder.getDoubleTy();
-  case DType::i32:
-    return builder.getInt32Ty();
-  case DType::i64:
-    return builder.getInt64Ty();
-  case DType::u8:
-  case DType::boolean:
-    return builder.getInt8Ty();
-  }
-  return nullptr;
-}
-
 llvm::Type *FunctionContext::vector_type(llvm::Type *element, int64_t lanes) {
   return lanes > 0 ? llvm::FixedVectorType::get(element, static_cast<unsigned>(lanes)) : element;
 }

@@ -91,7 +91,6 @@ public:
   bool failed() const { return failed_; }
 
   llvm::BasicBlock *new_block(const std::string &name);
-  llvm::Type *type_of(DType dtype);
   /// The element itself with 0 lanes.
   static llvm::Type *vector_type(llvm::Type *element, int64_t lanes);
   llvm::ConstantInt *i64(int64_t value);

@@ -1,5 +1,6 @@
 #include "compiler/codegen/registers.h"
 
+#include "compiler/codegen/emit_conversion.h"
 #include "ir/loop/rewrite.h"
 
 #include <algorithm>
@@ -39,7 +40,7 @@ int64_t lanes_of(const std::string &name, std::span<const Statement> scope) {
 void Registers::declare(const Register &reg, std::span<const Statement> scope) {
   Array array;
   array.shape = reg.shape;
-  array.type = context_.type_of(reg.dtype);
+  array.type = element_type(builder_, reg.dtype);
   int64_t lanes = reg.shape.empty() ? 0 : lanes_of(reg.name, scope);
   array.lanes = lanes > 1 && lanes == reg.shape.back() ? lanes : 0;
   int64_t count = element_count(reg.shape).value_or(0) / std::max<int64_t>(1, array.lanes);
