@@ -75,8 +75,8 @@ private:
                            graph_.values[scale].name + ".per_input_channel");
     ValueId scaled = add_inferred(graph_, Binary{binary::mul}, {filter, scale},
                                   graph_.values[filter].name + ".scaled");
-    graph_.nodes[id].operands[0] = map;
-    graph_.nodes[id].operands[1] = scaled;
+    graph_.set_operand(id, 0, map);
+    graph_.set_operand(id, 1, scaled);
     graph_.nodes[id].operand_ranges.clear();
   }
 

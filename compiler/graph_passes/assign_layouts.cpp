@@ -97,7 +97,7 @@ private:
         // Factors of a filter are read one by one, wherever they lie.
         if (filter && shape(operand) != shape(node.results[0]))
           continue;
-        node.operands[i] = connect_operand(node, i, blocks);
+        graph_.set_operand(member, i, connect_operand(node, i, blocks));
       }
       for (ValueId result : node.results) {
         inside.insert(result);
@@ -110,7 +110,7 @@ private:
   void assign_view(NodeId id) {
     switch (traits_of(graph_.nodes[id].op).view) {
     case View::whole:
-      graph_.nodes[id].operands[0] = pinned_plain(graph_.nodes[id].operands[0]);
+      graph_.set_operand(id, 0, pinned_plain(graph_.nodes[id].operands[0]));
       break;
     case View::cut:
       return cut(id);
@@ -144,7 +144,7 @@ private:
     if (!is_view(graph_, graph_.nodes[id])) {
       set_layouts(results, {});
       operand = pinned_plain(operand);
-      graph_.nodes[id].operands[0] = operand;
+      graph_.set_operand(id, 0, operand);
     } else if (along_planes(id)) {
       pinned_.insert(operand);
     }
@@ -327,7 +327,7 @@ private:
     if (rename) {
       const Layout &layout = type(value).layout;
       std::string suffix = layout.blocks.empty() ? "inner" : spell_layout(layout, wanted.rank());
-      graph_.values[value].name = graph_.unique_value_name(name + "." + suffix);
+      graph_.rename(value, graph_.unique_value_name(name + "." + suffix));
       renamed_.insert(value);
     }
     ValueId result = add_relayout(value, rename ? name : name + ".copy", wanted);

@@ -47,7 +47,7 @@ bool merge(Graph &graph, const Node &kept, const Node &node) {
   for (size_t i = 0; i < node.results.size(); ++i) {
     ValueId from = node.results[i], to = kept.results[i];
     if (graph.is_output(from))
-      std::swap(graph.values[from].name, graph.values[to].name);
+      graph.swap_names(from, to);
     graph.replace_uses(from, to);
   }
   return true;

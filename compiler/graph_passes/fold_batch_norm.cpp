@@ -167,15 +167,14 @@ private:
                    : has_bias
                        ? binary(op, layer().operands[2], addend, name(suffix))
                        : binary(op, splat(0, bias_shape(), name(".bias")), addend, name(suffix));
-    graph_.nodes[layer_].operands.resize(2);
-    graph_.nodes[layer_].operands.push_back(bias);
+    graph_.set_operands(layer_, {layer().operands[0], layer().operands[1], bias});
   }
 
   /// filter = filter (op) vector, and the bias likewise if there is one.
   void scale(const BinaryRow *op, ValueId vector, std::string_view suffix) {
     ValueId filter =
         binary(op, layer().operands[1], shaped_for_filter(vector), name(".weight.folded"));
-    graph_.nodes[layer_].operands[1] = filter;
+    graph_.set_operand(layer_, 1, filter);
     if (layer().operands.size() > 2)
       shift(op, vector, suffix);
   }
@@ -204,7 +203,7 @@ private:
 
   /// A batch norm on its own: %n = input * factor + (bias - mean * factor).
   void spell_out(NodeId id, double epsilon) {
-    Node &norm = graph_.nodes[id];
+    const Node &norm = graph_.nodes[id];
     std::string base = graph_.values[norm.results[0]].name;
     const TensorType &type = graph_.type(norm.results[0]);
     std::vector<int64_t> shape(type.rank() - 1, 1);
@@ -215,10 +214,7 @@ private:
     factor = reshaped(factor, shape, base + ".factor.per_channel");
     offset = reshaped(offset, shape, base + ".offset.per_channel");
     ValueId scaled = binary(binary::mul, norm.operands[0], factor, base + ".scaled");
-    norm.op = Binary{binary::add};
-    norm.operands = {scaled, offset};
-    norm.operand_ranges.clear();
-    norm.attribute_ranges.clear();
+    graph_.redefine(id, Binary{binary::add}, {scaled, offset});
   }
 
   Graph &graph_;

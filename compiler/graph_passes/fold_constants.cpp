@@ -53,14 +53,6 @@ private:
     return splat && splat->value == element;
   }
 
-  void become(NodeId id, Op op) {
-    Node &node = graph_.nodes[id];
-    node.op = std::move(op);
-    node.operands.clear();
-    node.operand_ranges.clear();
-    node.attribute_ranges.clear();
-  }
-
   /// x + 0, x - 0, x * 1, x / 1 where nothing is broadcast to a larger shape.
   bool drop_neutral(const Node &node) {
     const Binary *binary = std::get_if<Binary>(&node.op);
@@ -92,7 +84,7 @@ private:
     const Pad *pad = std::get_if<Pad>(&node.op);
     if (pad && pad->mode == PadMode::constant && pad->value != element)
       return false;
-    become(id, Splat{element});
+    graph_.redefine(id, Splat{element}, {});
     return true;
   }
 
@@ -112,7 +104,7 @@ private:
     std::optional<Tensor> element = evaluate_one(node.op, operands, {});
     if (!element)
       return false;
-    become(id, Splat{element->floats()[0]});
+    graph_.redefine(id, Splat{element->floats()[0]}, {});
     return true;
   }
 
@@ -139,9 +131,9 @@ private:
       return std::bit_cast<uint32_t>(element) == std::bit_cast<uint32_t>(elements[0]);
     });
     if (alike)
-      become(id, Splat{elements[0]});
+      graph_.redefine(id, Splat{elements[0]}, {});
     else
-      become(id, Literal{std::vector<double>(elements.begin(), elements.end())});
+      graph_.redefine(id, Literal{std::vector<double>(elements.begin(), elements.end())}, {});
     return true;
   }
 

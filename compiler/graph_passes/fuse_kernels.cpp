@@ -34,8 +34,7 @@ bool is_elementwise(const Op &op) { return category_of(op) == Category::elementw
 
 /// For each node the op through which everything passes on its way to the outputs of the model;
 /// no_id where there is none.
-std::vector<NodeId> immediate_post_dominators(const Graph &graph,
-                                              const std::vector<std::vector<NodeId>> &users) {
+std::vector<NodeId> immediate_post_dominators(const Graph &graph) {
   // Dominators of the reversed graph, entered by a virtual exit.
   using Reversed = boost::adjacency_list<boost::vecS, boost::vecS, boost::bidirectionalS>;
   size_t exit = graph.nodes.size();
@@ -43,8 +42,8 @@ std::vector<NodeId> immediate_post_dominators(const Graph &graph,
   for (NodeId id = 0; id < exit; ++id) {
     bool leaves = true; // nothing reads it
     for (ValueId result : graph.nodes[id].results) {
-      leaves = leaves && users[result].empty();
-      for (NodeId user : users[result])
+      leaves = leaves && graph.value(result).users.empty();
+      for (NodeId user : graph.value(result).users)
         add_edge(user, id, reversed);
     }
     for (ValueId result : graph.nodes[id].results)
@@ -67,8 +66,7 @@ std::vector<NodeId> immediate_post_dominators(const Graph &graph,
 class Fusion {
 public:
   Fusion(Graph &graph, int64_t lanes)
-      : graph_(graph), lanes_(lanes), users_(graph.users()),
-        post_dominator_(immediate_post_dominators(graph, users_)) {}
+      : graph_(graph), lanes_(lanes), post_dominator_(immediate_post_dominators(graph)) {}
 
   void run() {
     // The last convolution first: of two that an add joins, it takes the add, and the other is
@@ -93,6 +91,7 @@ private:
   const Op &op(NodeId id) const { return graph_.nodes[id].op; }
   ValueId result(NodeId id) const { return graph_.nodes[id].results[0]; }
   const TensorType &type(NodeId id) const { return graph_.type(result(id)); }
+  const std::vector<NodeId> &users(NodeId id) const { return graph_.value(result(id)).users; }
 
   /// Does work and is in no kernel yet.
   bool is_free(NodeId id) const {
@@ -149,7 +148,7 @@ private:
     while (!open.empty()) {
       NodeId id = open.back();
       open.pop_back();
-      for (NodeId user : users_[result(id)])
+      for (NodeId user : users(id))
         if (std::find(seen.begin(), seen.end(), user) == seen.end()) {
           if (!can_join(user, tail))
             return std::nullopt;
@@ -167,9 +166,9 @@ private:
   }
 
   std::optional<NodeId> only_user(NodeId id) const {
-    if (graph_.is_output(result(id)) || users_[result(id)].size() != 1)
+    if (graph_.is_output(result(id)) || users(id).size() != 1)
       return std::nullopt;
-    return users_[result(id)].front();
+    return users(id).front();
   }
 
   /// A pool of 2x2 windows that cut the plane into equal parts, so that a tile of a convolution
@@ -231,9 +230,8 @@ private:
   }
 
   bool is_read_outside(NodeId id, KernelId kernel) const {
-    const std::vector<NodeId> &users = users_[result(id)];
     return graph_.is_output(result(id)) ||
-           std::any_of(users.begin(), users.end(),
+           std::any_of(users(id).begin(), users(id).end(),
                        [&](NodeId user) { return graph_.nodes[user].kernel != kernel; });
   }
 
@@ -261,7 +259,6 @@ private:
 
   Graph &graph_;
   int64_t lanes_;
-  std::vector<std::vector<NodeId>> users_;
   std::vector<NodeId> post_dominator_;
   std::vector<NodeId> starts_; // of the groups: a kernel is named after what this op computes
 };

@@ -83,14 +83,14 @@ public:
     const bool cropped =
         axes_[0].crop_before + axes_[0].crop_after + axes_[1].crop_before + axes_[1].crop_after > 0;
     if (phases_ == 1 && !cropped)
-      return become(convolution(), operands(filter, bias));
+      return graph_.redefine(id_, convolution(), operands(filter, bias));
     ValueId phases =
         depthwise_ ? joined_phases(filter, bias)
                    : add_inferred(graph_, convolution(), operands(filter, bias), name_ + ".phases");
     DepthToSpace shuffle{{axes_[0].stride, axes_[1].stride}, order_, {}};
     shuffle.crop = {axes_[0].crop_before, axes_[1].crop_before, axes_[0].crop_after,
                     axes_[1].crop_after};
-    become(shuffle, {phases});
+    graph_.redefine(id_, shuffle, {phases});
   }
 
 private:
@@ -174,14 +174,6 @@ private:
                        graph_.unique_value_name(fmt::format("{}.phase{}", name_, phase))));
     }
     return add_inferred(graph_, Concat{1}, parts, graph_.unique_value_name(name_ + ".phases"));
-  }
-
-  void become(Op op, std::vector<ValueId> operands) {
-    Node &node = graph_.nodes[id_];
-    node.op = std::move(op);
-    node.operands = std::move(operands);
-    node.operand_ranges.clear();
-    node.attribute_ranges.clear();
   }
 
   Graph &graph_;

@@ -146,7 +146,7 @@ private:
     packed.layout = layout;
     for (const auto &[from, to] : packed_)
       if (from == operand && type(to) == packed) {
-        graph_.nodes[id].operands[index] = to;
+        graph_.set_operand(id, index, to);
         return;
       }
     std::string name = graph_.values[operand].name + ".";
@@ -158,7 +158,7 @@ private:
     if (!graph_.is_constant(operand))
       graph_.enclose(graph_.value(result).producer);
     packed_.emplace_back(operand, result);
-    graph_.nodes[id].operands[index] = result;
+    graph_.set_operand(id, index, result);
   }
 
   Graph &graph_;

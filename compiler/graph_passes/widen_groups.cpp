@@ -146,7 +146,7 @@ bool widen_groups(Graph &graph, PassContext &context) {
     }
     const std::string name = graph.value(graph.nodes[id].results[0]).name;
     ValueId widened = widen_filter(graph, filter, groups, joined, name);
-    graph.nodes[id].operands[1] = widened;
+    graph.set_operand(id, 1, widened);
     std::get<Conv2d>(graph.nodes[id].op).groups = groups / joined;
   }
   graph.sort();

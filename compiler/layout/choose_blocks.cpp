@@ -171,7 +171,7 @@ void pad_dilated_pools(Graph &graph) {
     padded.shape[3] += halo[1] + halo[3];
     ValueId result = graph.add_node(pad, {input}, graph.values[input].name + ".pad", padded);
     graph.enclose(graph.value(result).producer);
-    graph.nodes[id].operands[0] = result;
+    graph.set_operand(id, 0, result);
   }
   graph.sort();
 }

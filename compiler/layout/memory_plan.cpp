@@ -39,15 +39,15 @@ Execution order_of_execution(const Graph &graph) {
       step_of[id] = step;
 
   // A value inside of a kernel needs no memory unless somebody outside reads it, or nobody at all.
-  std::vector<std::vector<NodeId>> users = graph.users();
   result.crosses.resize(graph.values.size(), false);
   result.lifetimes.resize(graph.values.size());
   for (NodeId id = 0; id < graph.nodes.size(); ++id)
     for (ValueId value : graph.nodes[id].results) {
       if (step_of[id] == no_step || graph.is_constant(value))
         continue;
-      bool crosses = users[value].empty() || graph.is_output(value) ||
-                     std::any_of(users[value].begin(), users[value].end(),
+      const std::vector<NodeId> &users = graph.value(value).users;
+      bool crosses = users.empty() || graph.is_output(value) ||
+                     std::any_of(users.begin(), users.end(),
                                  [&](NodeId user) { return step_of[user] != step_of[id]; });
       result.crosses[value] = crosses;
       Lifetime &lifetime = result.lifetimes[result.places[value].root];

@@ -9,25 +9,16 @@ bool replace_value(Graph &graph, ValueId from, ValueId to) {
   if (graph.is_output(from)) {
     if (graph.is_input(to) || graph.is_output(to))
       return false;
-    std::swap(graph.values[from].name, graph.values[to].name);
+    graph.swap_names(from, to);
   }
   graph.replace_uses(from, to);
-  graph.nodes[graph.values[from].producer].operands.clear();
+  graph.set_operands(graph.values[from].producer, {});
   return true;
 }
 
 std::optional<NodeId> single_user(const Graph &graph, ValueId value) {
-  std::optional<NodeId> user;
-  NodeId id = 0;
-  for (const Node &node : graph.nodes) {
-    if (std::find(node.operands.begin(), node.operands.end(), value) != node.operands.end()) {
-      if (user)
-        return std::nullopt;
-      user = id;
-    }
-    ++id;
-  }
-  return graph.is_output(value) ? std::nullopt : user;
+  const std::vector<NodeId> &users = graph.value(value).users;
+  return users.size() == 1 && !graph.is_output(value) ? std::optional(users.front()) : std::nullopt;
 }
 
 std::optional<NodeId> reader_of_filter(const Graph &graph, ValueId value) {
@@ -59,16 +50,11 @@ InferredTypes try_infer(const Graph &graph, const Op &op, const std::vector<Valu
 }
 
 bool become(Graph &graph, NodeId id, Op op, std::vector<ValueId> operands) {
-  Node &node = graph.nodes[id];
-  const TensorType &type = graph.type(node.results[0]);
+  const TensorType &type = graph.type(graph.nodes[id].results[0]);
   InferredTypes types = try_infer(graph, op, operands, {type});
   if (!types || types->size() != 1 || !same_logical_type(types->front(), type))
     return false;
-  node.op = std::move(op);
-  node.operands = std::move(operands);
-  node.operand_ranges.clear();
-  node.attribute_ranges.clear();
-  graph.update_constant(id);
+  graph.redefine(id, std::move(op), std::move(operands));
   return true;
 }
 

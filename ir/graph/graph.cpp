@@ -2,25 +2,22 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <functional>
 #include <numeric>
+#include <utility>
 
 namespace cnnc {
 
 std::optional<ValueId> Graph::find_value(std::string_view value_name) const {
-  for (ValueId id = 0; id < values.size(); ++id)
-    if (values[id].name == value_name)
-      return id;
-  return std::nullopt;
+  auto found = ids_.find(std::string(value_name));
+  return found == ids_.end() ? std::nullopt : std::optional(found->second);
 }
 
 namespace {
 
-/// `base`, or base.1, base.2 ... when one of the list has that name.
-template <class Named> std::string unique_name(const Named &list, std::string_view base) {
-  auto taken = [&](const std::string &candidate) {
-    return std::any_of(list.begin(), list.end(),
-                       [&](const auto &other) { return other.name == candidate; });
-  };
+/// `base`, or base.1, base.2 ... when that is taken.
+std::string unique_name(std::string_view base,
+                        const std::function<bool(const std::string &)> &taken) {
   std::string result(base);
   for (int i = 1; taken(result); ++i)
     result = fmt::format("{}.{}", base, i);
@@ -30,12 +27,26 @@ template <class Named> std::string unique_name(const Named &list, std::string_vi
 } // namespace
 
 std::string Graph::unique_value_name(std::string_view base) const {
-  return unique_name(values, base);
+  return unique_name(base, [&](const std::string &taken) { return ids_.contains(taken); });
 }
 
 ValueId Graph::add_value(std::string value_name, std::optional<TensorType> type) {
+  auto id = static_cast<ValueId>(values.size());
+  ids_.emplace(value_name, id);
   values.push_back({std::move(value_name), std::move(type)});
-  return static_cast<ValueId>(values.size() - 1);
+  return id;
+}
+
+void Graph::rename(ValueId id, std::string value_name) {
+  ids_.erase(values[id].name);
+  ids_[value_name] = id;
+  values[id].name = std::move(value_name);
+}
+
+void Graph::swap_names(ValueId a, ValueId b) {
+  std::swap(values[a].name, values[b].name);
+  ids_[values[a].name] = a;
+  ids_[values[b].name] = b;
 }
 
 ValueId Graph::add_node(Op op, std::vector<ValueId> operands, std::string result_name,
@@ -52,12 +63,18 @@ NodeId Graph::append(Node node) {
     values[result].producer = id;
     values[result].constant = constant;
   }
+  for (ValueId operand : node.operands)
+    add_user(operand, id);
   nodes.push_back(std::move(node));
   return id;
 }
 
 KernelId Graph::add_kernel(std::string_view base) {
-  kernels.push_back({unique_name(kernels, base), {}, {}});
+  auto taken = [&](const std::string &kernel_name) {
+    return std::any_of(kernels.begin(), kernels.end(),
+                       [&](const KernelGroup &other) { return other.name == kernel_name; });
+  };
+  kernels.push_back({unique_name(base, taken), {}, {}});
   return static_cast<KernelId>(kernels.size() - 1);
 }
 
@@ -66,21 +83,67 @@ void Graph::enclose(NodeId id) {
   update_constant(id);
 }
 
+void Graph::add_user(ValueId value, NodeId user) {
+  std::vector<NodeId> &users = values[value].users;
+  auto place = std::lower_bound(users.begin(), users.end(), user);
+  if (place == users.end() || *place != user)
+    users.insert(place, user);
+}
+
+void Graph::remove_user(ValueId value, NodeId user) {
+  std::vector<NodeId> &users = values[value].users;
+  auto place = std::lower_bound(users.begin(), users.end(), user);
+  if (place != users.end() && *place == user)
+    users.erase(place);
+}
+
+void Graph::find_users() {
+  for (Value &value : values)
+    value.users.clear();
+  for (NodeId id = 0; id < nodes.size(); ++id)
+    for (ValueId operand : nodes[id].operands)
+      add_user(operand, id);
+}
+
+void Graph::set_operands(NodeId id, std::vector<ValueId> operands) {
+  for (ValueId operand : nodes[id].operands)
+    remove_user(operand, id);
+  for (ValueId operand : operands)
+    add_user(operand, id);
+  nodes[id].operands = std::move(operands);
+  update_constant(id);
+}
+
+void Graph::set_operand(NodeId id, size_t index, ValueId operand) {
+  std::vector<ValueId> &operands = nodes[id].operands;
+  ValueId before = std::exchange(operands[index], operand);
+  if (std::find(operands.begin(), operands.end(), before) == operands.end())
+    remove_user(before, id);
+  add_user(operand, id);
+  update_constant(id);
+}
+
+void Graph::redefine(NodeId id, Op op, std::vector<ValueId> operands) {
+  Node &node = nodes[id];
+  node.op = std::move(op);
+  node.operand_ranges.clear();
+  node.attribute_ranges.clear();
+  set_operands(id, std::move(operands));
+}
+
 void Graph::replace_uses(ValueId from, ValueId to) {
-  std::vector<NodeId> changed;
-  NodeId id = 0;
-  for (Node &node : nodes) {
-    auto use = std::find(node.operands.begin(), node.operands.end(), from);
-    if (use != node.operands.end()) {
-      std::replace(use, node.operands.end(), from, to);
-      changed.push_back(id);
-    }
-    ++id;
+  std::replace(outputs.begin(), outputs.end(), from, to);
+  if (from == to)
+    return;
+  std::vector<NodeId> users = std::move(values[from].users);
+  values[from].users.clear();
+  for (NodeId user : users) {
+    std::replace(nodes[user].operands.begin(), nodes[user].operands.end(), from, to);
+    add_user(to, user);
   }
   if (values[from].constant != values[to].constant)
-    for (NodeId user : changed)
+    for (NodeId user : users)
       update_constant(user);
-  std::replace(outputs.begin(), outputs.end(), from, to);
 }
 
 void Graph::update_constant(NodeId changed) {
@@ -91,13 +154,10 @@ void Graph::update_constant(NodeId changed) {
     bool constant = computes_constant(*this, node);
     if (node.results.empty() || values[node.results[0]].constant == constant)
       continue;
-    for (ValueId result : node.results)
+    for (ValueId result : node.results) {
       values[result].constant = constant;
-    for (NodeId user = 0; user < nodes.size(); ++user)
-      if (std::find_first_of(nodes[user].operands.begin(), nodes[user].operands.end(),
-                             node.results.begin(),
-                             node.results.end()) != nodes[user].operands.end())
-        open.push_back(user);
+      open.insert(open.end(), values[result].users.begin(), values[result].users.end());
+    }
   }
 }
 
@@ -107,15 +167,6 @@ bool computes_constant(const Graph &graph, const Node &node) {
   return !node.operands.empty() && node.kernel == no_id && !std::holds_alternative<Call>(node.op) &&
          std::all_of(node.operands.begin(), node.operands.end(),
                      [&](ValueId operand) { return graph.values[operand].constant; });
-}
-
-std::vector<std::vector<NodeId>> Graph::users() const {
-  std::vector<std::vector<NodeId>> result(values.size());
-  for (NodeId id = 0; id < nodes.size(); ++id)
-    for (ValueId operand : nodes[id].operands)
-      if (result[operand].empty() || result[operand].back() != id)
-        result[operand].push_back(id);
-  return result;
 }
 
 bool Graph::is_output(ValueId id) const {
@@ -248,6 +299,7 @@ bool Graph::sort(NodeId *cycle) {
     }
   }
   nodes = std::move(sorted);
+  find_users();
   return true;
 }
 
@@ -319,6 +371,10 @@ void Graph::erase_nodes(const std::vector<bool> &dead) {
   values = std::move(kept_values);
   nodes = std::move(kept_nodes);
   kernels = std::move(kept_kernels);
+  find_users();
+  ids_.clear();
+  for (ValueId id = 0; id < values.size(); ++id)
+    ids_.emplace(values[id].name, id);
 }
 
 void Graph::erase_dead_nodes() {
@@ -346,7 +402,6 @@ std::vector<std::vector<NodeId>> kernel_members(const Graph &graph) {
 
 std::vector<KernelInterface> kernel_interfaces(const Graph &graph) {
   std::vector<KernelInterface> result(graph.kernels.size());
-  std::vector<std::vector<NodeId>> users = graph.users();
   for (const Node &node : graph.nodes) {
     if (node.kernel == no_id)
       continue;
@@ -356,10 +411,12 @@ std::vector<KernelInterface> kernel_interfaces(const Graph &graph) {
       if (!inside(graph.values[operand].producer) &&
           std::find(inputs.begin(), inputs.end(), operand) == inputs.end())
         inputs.push_back(operand);
-    for (ValueId value : node.results)
-      if (users[value].empty() || graph.is_output(value) ||
-          !std::all_of(users[value].begin(), users[value].end(), inside))
+    for (ValueId value : node.results) {
+      const std::vector<NodeId> &users = graph.value(value).users;
+      if (users.empty() || graph.is_output(value) ||
+          !std::all_of(users.begin(), users.end(), inside))
         outputs.push_back(value);
+    }
   }
   return result;
 }

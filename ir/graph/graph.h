@@ -6,6 +6,7 @@
 #include "ir/text/schedule.h"
 
 #include <deque>
+#include <unordered_map>
 
 namespace cnnc {
 
@@ -15,9 +16,10 @@ using KernelId = uint32_t;
 inline constexpr uint32_t no_id = ~uint32_t(0);
 
 struct Value {
-  std::string name;
+  std::string name;               // changed by Graph::rename() alone
   std::optional<TensorType> type; // empty until infer_shapes, unless the text states it
   NodeId producer = no_id;        // no_id: an input of the model
+  std::vector<NodeId> users;      // that read it, in their order, each once; kept by Graph
   bool constant = false; // computed from constants alone, outside of kernels: at compile time
   std::optional<int64_t> offset; // byte offset in the workspace, by plan_memory
   SourceRange range;             // where the text defines it
@@ -25,7 +27,7 @@ struct Value {
 
 struct Node {
   Op op;
-  std::vector<ValueId> operands;
+  std::vector<ValueId> operands; // changed by Graph alone, which keeps the users of values
   std::vector<ValueId> results;
   KernelId kernel = no_id;
 
@@ -65,6 +67,8 @@ public:
   std::string unique_value_name(std::string_view base) const;
 
   ValueId add_value(std::string value_name, std::optional<TensorType> type);
+  void rename(ValueId id, std::string value_name);
+  void swap_names(ValueId a, ValueId b);
   /// Appends a node. Its results, which are values already, learn their producer and whether they
   /// are constant. Call sort() before anybody relies on the order.
   NodeId append(Node node);
@@ -76,14 +80,14 @@ public:
   /// Puts a node into a new kernel of its own, named after the first result.
   void enclose(NodeId node);
 
+  /// Changes what a node reads. Whether its results are constant follows, as do those of its users.
+  void set_operands(NodeId node, std::vector<ValueId> operands);
+  void set_operand(NodeId node, size_t index, ValueId operand);
+  /// Makes another op of a node, which keeps its results. It has no place in the text any more.
+  void redefine(NodeId node, Op op, std::vector<ValueId> operands);
   /// Makes every use of `from`, as operand or output of the model, a use of `to`.
   void replace_uses(ValueId from, ValueId to);
-  /// To be called after a change of a node's op or operands that may make its results constant, or
-  /// no longer constant. Those of its users follow.
-  void update_constant(NodeId node);
 
-  /// Nodes that read each value, and whether it is an output of the model.
-  std::vector<std::vector<NodeId>> users() const;
   bool is_output(ValueId id) const;
   bool is_input(ValueId id) const { return values[id].producer == no_id; }
   bool is_constant(ValueId id) const { return values[id].constant; }
@@ -98,6 +102,16 @@ public:
   void erase_nodes(const std::vector<bool> &dead);
   /// erase_nodes() of those whose results never reach an output of the model.
   void erase_dead_nodes();
+
+private:
+  void add_user(ValueId value, NodeId user);
+  void remove_user(ValueId value, NodeId user);
+  /// After nodes have moved.
+  void find_users();
+  /// After a node's op or operands have changed.
+  void update_constant(NodeId node);
+
+  std::unordered_map<std::string, ValueId> ids_; // by name
 };
 
 /// Whether the node's results are constant, by those of its operands.

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unordered_map>
+#include <unordered_set>
 
 namespace cnnc {
 
@@ -71,28 +71,24 @@ private:
   }
 
   std::optional<ValueId> define(const Token &name) {
-    auto [entry, inserted] =
-        values_.try_emplace(name.text, static_cast<ValueId>(graph_.values.size()));
-    if (!inserted) {
+    if (std::optional<ValueId> first = graph_.find_value(name.text)) {
       cursor_.error_at(name.range, fmt::format("%{} is defined twice", spell_name(name.text)));
-      cursor_.diagnostics().note(graph_.values[entry->second].range,
-                                 "the first definition is here");
+      cursor_.diagnostics().note(graph_.values[*first].range, "the first definition is here");
       return std::nullopt;
     }
-    graph_.values.push_back({name.text});
-    graph_.values.back().range = name.range;
-    return entry->second;
+    ValueId id = graph_.add_value(name.text, std::nullopt);
+    graph_.values[id].range = name.range;
+    return id;
   }
 
   std::optional<ValueId> use(const Token &name) {
-    auto found = values_.find(name.text);
-    if (found != values_.end())
-      return found->second;
+    if (std::optional<ValueId> id = graph_.find_value(name.text))
+      return id;
     if (poisoned_.contains(name.text))
       return std::nullopt; // its definition was wrong: one error is enough
     std::vector<std::string_view> known;
-    for (const auto &[value, id] : values_)
-      known.push_back(value);
+    for (const Value &value : graph_.values)
+      known.push_back(value.name);
     std::sort(known.begin(), known.end());
     std::string_view guess = closest(name.text, known);
     cursor_.error_at(
@@ -117,7 +113,7 @@ private:
     bool parsed = definition(names);
     if (!parsed)
       for (const Token &name : names)
-        poisoned_.try_emplace(name.text);
+        poisoned_.insert(name.text);
     return parsed;
   }
 
@@ -461,8 +457,7 @@ private:
   TokenCursor &cursor_;
   size_t errors_before_; // an error in an earlier model of the text is none of this one
   Graph graph_;
-  std::unordered_map<std::string, ValueId> values_;
-  std::unordered_map<std::string, bool> poisoned_;
+  std::unordered_set<std::string> poisoned_;
   KernelId open_kernel_ = no_id;
   std::vector<std::pair<std::vector<Token>, std::vector<Token>>> declared_interfaces_;
   SourceRange statement_begin_;

@@ -22,6 +22,7 @@ public:
     check_definitions();
     check_names();
     check_operands();
+    check_users();
     check_kernels();
     check_layouts();
     if (ok_ && !after_pass_.empty())
@@ -86,12 +87,15 @@ private:
   }
 
   void check_names() {
-    std::unordered_set<std::string_view> values(graph_.values.size()), kernels;
-    for (const Value &value : graph_.values)
-      if (value.name.empty() || !values.insert(value.name).second)
-        report(value.range, value.name.empty()
-                                ? "a value has no name"
-                                : fmt::format("two values have the name %{}", value.name));
+    for (ValueId id = 0; id < graph_.values.size(); ++id) {
+      const Value &value = graph_.values[id];
+      if (value.name.empty())
+        report(value.range, "a value has no name");
+      else if (std::optional<ValueId> known = graph_.find_value(value.name); known != id)
+        report(value.range, known ? fmt::format("two values have the name {}", name(id))
+                                  : fmt::format("the graph does not know the name {}", name(id)));
+    }
+    std::unordered_set<std::string_view> kernels;
     for (const KernelGroup &kernel : graph_.kernels)
       if (kernel.name.empty() || !kernels.insert(kernel.name).second)
         report(kernel.range, kernel.name.empty()
@@ -111,6 +115,26 @@ private:
                  fmt::format("{} reads {} before its definition", name(node), name(operand)));
       }
     }
+  }
+
+  /// Every operand knows its reader, and values have no other readers.
+  void check_users() {
+    std::vector<size_t> seen(graph_.values.size(), 0); // of the users of each value
+    for (NodeId id = 0; id < graph_.nodes.size(); ++id)
+      for (ValueId operand : graph_.nodes[id].operands) {
+        const std::vector<NodeId> &users = graph_.values[operand].users;
+        size_t &next = seen[operand];
+        if (next > 0 && users[next - 1] == id)
+          continue; // the same operand twice
+        if (next == users.size() || users[next] != id)
+          return report(graph_.nodes[id].range, fmt::format("{} does not know that {} reads it",
+                                                            name(operand), name(graph_.nodes[id])));
+        ++next;
+      }
+    for (ValueId id = 0; id < graph_.values.size(); ++id)
+      if (const Value &value = graph_.values[id]; seen[id] != value.users.size())
+        report(value.range, fmt::format("{} has {} readers, but knows {}", name(id), seen[id],
+                                        value.users.size()));
   }
 
   void check_constant(const Node &node) {
@@ -166,6 +190,8 @@ private:
       if (!value.type)
         continue;
       const TensorType &type = *value.type;
+      if (type.layout.plain())
+        continue;
       std::vector<bool> blocked(type.rank(), false);
       for (const Block &block : type.layout.blocks) {
         size_t axis = static_cast<size_t>(block.axis);

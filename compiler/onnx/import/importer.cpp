@@ -203,7 +203,7 @@ void Importer::read_outputs(const onnx::GraphProto &graph) {
       continue;
     // A value that a node has under another name (Identity) is called like the output.
     if (!graph_.is_input(id) && !graph_.is_output(id))
-      graph_.value(id).name = names_.of(output.name());
+      graph_.rename(id, names_.of(output.name()));
     graph_.outputs.push_back(id);
     graph_.output_ranges.push_back(range);
     check_output(output, graph_.type(id), *this);

@@ -294,7 +294,7 @@ bool OnnxNode::result(ValueId id, size_t output) {
   // What this node has made, and has not called like an output of its own yet.
   bool is_new = id >= first_new_value_ && named_.insert(id).second;
   if (is_new)
-    graph.value(id).name = importer_.names().of(output_name(output));
+    graph.rename(id, importer_.names().of(output_name(output)));
   importer_.define(output_name(output), {.type = graph.type(id), .id = id});
   return true;
 }
