@@ -17,10 +17,31 @@ extern "C" {
 
 typedef enum cnnc_status {
   CNNC_OK = 0,
-  CNNC_INVALID_ARGUMENT = 1, /* a null tensor, a misaligned workspace, a batch below 1 */
+  CNNC_INVALID_ARGUMENT = 1, /* a null tensor, or a misaligned workspace */
   CNNC_OUT_OF_MEMORY = 2,    /* no workspace was given and none could be allocated */
-  CNNC_UNSUPPORTED_CPU = 3   /* the model was compiled for features that this CPU lacks */
+  CNNC_UNSUPPORTED_CPU = 3,  /* the model was compiled for features that this CPU lacks */
+  CNNC_INVALID_BATCH = 4,    /* a batch below 1 or too large for the address space */
+  CNNC_FIXED_BATCH = 5       /* a batch was asked for, but the shapes of the model say its size */
 } cnnc_status;
+
+/* What a status means, as part of a sentence. */
+static inline const char *cnnc_status_text(cnnc_status status) {
+  switch (status) {
+  case CNNC_OK:
+    return "fine";
+  case CNNC_INVALID_ARGUMENT:
+    return "an input or output is null, or the workspace is not aligned";
+  case CNNC_OUT_OF_MEMORY:
+    return "no memory for the workspace";
+  case CNNC_UNSUPPORTED_CPU:
+    return "this CPU lacks features that the model was compiled for";
+  case CNNC_INVALID_BATCH:
+    return "the batch is below 1 or too large";
+  case CNNC_FIXED_BATCH:
+    return "the model's shapes fix its batch: leave the batch of the context at 0 or 1";
+  }
+  return "an unknown status";
+}
 
 typedef enum cnnc_dtype {
   CNNC_F32 = 0,
@@ -49,7 +70,7 @@ typedef void (*cnnc_parallel_body)(void *data, int64_t begin, int64_t end, uint3
 /* Per-call settings. Zero-initialise, then set what you need; NULL means all defaults. */
 typedef struct cnnc_context {
   uint32_t threads; /* 0 or 1: the calling thread alone; N: up to N threads of the model's pool */
-  int64_t batch;    /* number of images when the batch is symbolic; 0 means 1 */
+  int64_t batch;    /* number of images when the batch is symbolic (f32[n, ..]); 0 means 1 */
   /* The caller's own threads, used instead of the pool when set: split [0, count) as you like, call
      `body(data, begin, end, worker)` for each part, with worker < threads, return when all are
      done. */

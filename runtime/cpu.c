@@ -5,7 +5,7 @@
 
 #include CNNC_CPU_SOURCE /* detect_features */
 
-CNNC_MERGE uint32_t cnnc_cpu_features(void) {
+uint32_t cnnc_cpu_features(void) {
   static _Atomic uint64_t cache; /* the bits, above them a 1 once they are known */
   uint64_t known = atomic_load_explicit(&cache, memory_order_relaxed);
   if (!known) {

@@ -1,5 +1,5 @@
-/* What the files of the runtime share. Every function is hidden, and weak, so that two models
-   linked statically into one program share one copy of it instead of clashing. */
+/* What the files of the runtime share. Every function is hidden, and the linker makes it local:
+   each model has a runtime of its own. */
 #ifndef CNNC_INTERNAL_H
 #define CNNC_INTERNAL_H
 
@@ -11,9 +11,6 @@
 
 #include <stdbool.h>
 #include <time.h>
-
-/* Stands before definitions only: a weak reference would not pull its object out of an archive. */
-#define CNNC_MERGE __attribute__((weak))
 
 struct cnnc_team;
 

@@ -27,16 +27,20 @@ static bool batch_fits(const cnnc_tensor_v1 *tensors, uint32_t count, uint64_t b
   return true;
 }
 
-/* The number of times that the steps run, 0 when the caller asked for an impossible one. */
-static uint64_t image_count(const cnnc_program *program, const cnnc_context *context) {
-  int64_t batch = context && context->batch != 0 ? context->batch : 1;
-  if (batch < 1 || (!program->symbolic_batch && batch > 1))
-    return 0;
+/* The number of times that the steps run. */
+static cnnc_status count_images(const cnnc_program *program, const cnnc_context *context,
+                                uint64_t *images) {
+  const int64_t batch = context && context->batch != 0 ? context->batch : 1;
   const cnnc_model_v1 *model = program->model;
-  if (!batch_fits(model->inputs, model->input_count, (uint64_t)batch) ||
-      !batch_fits(model->outputs, model->output_count, (uint64_t)batch))
-    return 0;
-  return (uint64_t)batch;
+  *images = (uint64_t)batch;
+  if (batch < 1)
+    return CNNC_INVALID_BATCH;
+  if (!program->symbolic_batch)
+    return batch > 1 ? CNNC_FIXED_BATCH : CNNC_OK;
+  return batch_fits(model->inputs, model->input_count, *images) &&
+                 batch_fits(model->outputs, model->output_count, *images)
+             ? CNNC_OK
+             : CNNC_INVALID_BATCH;
 }
 
 /* Large workspaces lie on huge pages if the system has them. NULL: out of memory. */
@@ -111,9 +115,8 @@ static void run_steps(struct run *run, uint64_t image) {
   }
 }
 
-CNNC_MERGE cnnc_status cnnc_program_run(const cnnc_program *program, const void *const *inputs,
-                                        void *const *outputs, void *workspace,
-                                        const cnnc_context *context) {
+cnnc_status cnnc_program_run(const cnnc_program *program, const void *const *inputs,
+                             void *const *outputs, void *workspace, const cnnc_context *context) {
   const cnnc_model_v1 *model = program->model;
   if (program->required_cpu & ~cnnc_cpu_features())
     return CNNC_UNSUPPORTED_CPU;
@@ -122,9 +125,10 @@ CNNC_MERGE cnnc_status cnnc_program_run(const cnnc_program *program, const void 
     return CNNC_INVALID_ARGUMENT;
   if (workspace && (uintptr_t)workspace % model->workspace_alignment != 0)
     return CNNC_INVALID_ARGUMENT;
-  const uint64_t images = image_count(program, context);
-  if (images == 0)
-    return CNNC_INVALID_ARGUMENT;
+  uint64_t images;
+  const cnnc_status counted = count_images(program, context, &images);
+  if (counted != CNNC_OK)
+    return counted;
 
   void *allocated = NULL;
   if (!workspace && model->workspace_size != 0) {

@@ -332,7 +332,7 @@ static void join_team(cnnc_task *task) {
   add_workers(team, wanted_threads(task) - 1);
 }
 
-CNNC_MERGE void cnnc_task_begin(cnnc_task *task, const cnnc_context *context) {
+void cnnc_task_begin(cnnc_task *task, const cnnc_context *context) {
   task->context = context;
   task->team = NULL;
   task->team_wanted = true;
@@ -342,7 +342,7 @@ CNNC_MERGE void cnnc_task_begin(cnnc_task *task, const cnnc_context *context) {
   cnnc_set_float_state(task->model_float);
 }
 
-CNNC_MERGE void cnnc_task_end(cnnc_task *task) {
+void cnnc_task_end(cnnc_task *task) {
   cnnc_set_float_state(task->caller_float);
   if (task->team)
     atomic_store_explicit(&task->team->holder, 0, memory_order_release);
@@ -386,8 +386,7 @@ static bool run_on_pool(cnnc_task *task, uint32_t threads, cnnc_parallel_body bo
   return true;
 }
 
-CNNC_MERGE void cnnc_parallel_for(cnnc_task *task, cnnc_parallel_body body, void *data,
-                                  int64_t count) {
+void cnnc_parallel_for(cnnc_task *task, cnnc_parallel_body body, void *data, int64_t count) {
   if (count <= 0)
     return;
   const uint32_t threads = wanted_threads(task);

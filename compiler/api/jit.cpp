@@ -60,19 +60,16 @@ Result<void> Program::run(std::span<const void *const> inputs, std::span<void *c
                                 "given",
                                 model.name, model.input_count, model.output_count, inputs.size(),
                                 outputs.size()));
-  switch (model.run(inputs.data(), outputs.data(), workspace, context)) {
-  case CNNC_OK:
+  cnnc_status status = model.run(inputs.data(), outputs.data(), workspace, context);
+  if (status == CNNC_OK)
     return {};
-  case CNNC_INVALID_ARGUMENT:
-    return error_of("an input or output is null, the workspace is not aligned, or the batch is "
-                    "below 1");
-  case CNNC_OUT_OF_MEMORY:
-    return error_of(fmt::format("no memory for a workspace of {} bytes",
-                                cnnc_workspace_size(&model, context ? context->threads : 1)));
-  case CNNC_UNSUPPORTED_CPU:
-    return Error{fmt::format("error: this CPU lacks features of {}\n", model.target_features)};
-  }
-  return error_of("the model returned an unknown status");
+  std::string text = cnnc_status_text(status);
+  if (status == CNNC_OUT_OF_MEMORY)
+    text +=
+        fmt::format(" of {} bytes", cnnc_workspace_size(&model, context ? context->threads : 1));
+  if (status == CNNC_UNSUPPORTED_CPU)
+    text += fmt::format(": {}", model.target_features);
+  return error_of(std::move(text));
 }
 
 } // namespace cnnc

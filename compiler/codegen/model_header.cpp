@@ -213,8 +213,12 @@ std::string write_wrapper(const std::string &name, const ModelDescription &descr
   text += fmt::format(
       "     workspace: {0}_WORKSPACE_SIZE bytes, {0}_WORKSPACE_PER_THREAD more for every "
       "further thread,\n     aligned to {0}_WORKSPACE_ALIGNMENT, or NULL\n     context: settings "
-      "of the call, or NULL */\n",
+      "of the call, or NULL\n",
       upper);
+  if (description.symbolic_batch)
+    text += "       for a batch of 4: cnnc_context context = {0}; context.batch = 4;\n";
+  text += "   Returns CNNC_OK, CNNC_INVALID_ARGUMENT, CNNC_OUT_OF_MEMORY, CNNC_UNSUPPORTED_CPU,\n"
+          "   CNNC_INVALID_BATCH or CNNC_FIXED_BATCH; cnnc_status_text() says what they mean. */\n";
   parameters.push_back("void *workspace");
   parameters.push_back("const cnnc_context *context");
   text += fmt::format("static inline cnnc_status {}_run({}) {{\n", name,

@@ -94,13 +94,22 @@ TEST(Run, RejectsBadBatches) {
   for (int64_t batch :
        {int64_t{-1}, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()}) {
     context.batch = batch;
-    EXPECT_EQ(symbolic.run(x, y, nullptr, &context), CNNC_INVALID_ARGUMENT) << batch;
-    EXPECT_EQ(fixed.run(x, y, nullptr, &context), CNNC_INVALID_ARGUMENT) << batch;
+    EXPECT_EQ(symbolic.run(x, y, nullptr, &context), CNNC_INVALID_BATCH) << batch;
+    EXPECT_EQ(fixed.run(x, y, nullptr, &context), batch < 1 ? CNNC_INVALID_BATCH : CNNC_FIXED_BATCH)
+        << batch;
   }
   context.batch = 2;
-  EXPECT_EQ(fixed.run(x, y, nullptr, &context), CNNC_INVALID_ARGUMENT);
+  EXPECT_EQ(fixed.run(x, y, nullptr, &context), CNNC_FIXED_BATCH);
   context.batch = 1;
   EXPECT_EQ(fixed.run(x, y, nullptr, &context), CNNC_OK);
+}
+
+TEST(Run, EveryStatusHasItsText) {
+  std::set<std::string> texts;
+  for (int status = CNNC_OK; status <= CNNC_FIXED_BATCH; ++status)
+    texts.insert(cnnc_status_text(static_cast<cnnc_status>(status)));
+  EXPECT_EQ(texts.size(), 6u);
+  EXPECT_FALSE(texts.contains("an unknown status"));
 }
 
 TEST(Run, RejectsMissingTensorsAndMisalignedWorkspaces) {
