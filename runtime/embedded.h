@@ -13,8 +13,9 @@ extern "C" {
 extern const unsigned char cnnc_embedded_runtime_x86_64_begin[];
 extern const unsigned char cnnc_embedded_runtime_x86_64_end[];
 
-/* The text of cnnc_runtime.h, which the compiler writes beside a model. */
+/* The texts of cnnc_runtime.h and cnnc_model.hpp, which the compiler writes beside a model. */
 extern const unsigned char cnnc_embedded_header_begin[], cnnc_embedded_header_end[];
+extern const unsigned char cnnc_embedded_cpp_header_begin[], cnnc_embedded_cpp_header_end[];
 
 #ifdef __cplusplus
 }

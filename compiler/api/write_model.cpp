@@ -61,16 +61,18 @@ bool write_weights_object(Session &session, const WeightsSource &source,
   return write_weights(source, write, diagnostics) && writer->finish(diagnostics);
 }
 
-/// The model's header, and the one that it includes.
+/// The model's header, the one that it includes, and the one that C++ programs may include.
 bool write_headers(const codegen::ModelDescription &model, const std::filesystem::path &header,
                    Diagnostics &diagnostics) {
-  std::string_view runtime(
-      reinterpret_cast<const char *>(cnnc_embedded_header_begin),
-      static_cast<size_t>(cnnc_embedded_header_end - cnnc_embedded_header_begin));
-  std::filesystem::path runtime_header = header;
-  runtime_header.replace_filename("cnnc_runtime.h");
+  auto write_beside = [&](const char *name, const unsigned char *begin, const unsigned char *end) {
+    std::string_view text(reinterpret_cast<const char *>(begin), static_cast<size_t>(end - begin));
+    return write_file_atomically(std::filesystem::path(header).replace_filename(name), text,
+                                 diagnostics);
+  };
   return write_file_atomically(header, codegen::write_header(model), diagnostics) &&
-         write_file_atomically(runtime_header, runtime, diagnostics);
+         write_beside("cnnc_runtime.h", cnnc_embedded_header_begin, cnnc_embedded_header_end) &&
+         write_beside("cnnc_model.hpp", cnnc_embedded_cpp_header_begin,
+                      cnnc_embedded_cpp_header_end);
 }
 
 std::optional<Artifact> write(Session &session, const std::filesystem::path &file, Linker link) {
