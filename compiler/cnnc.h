@@ -10,10 +10,11 @@
 
 #include <cnnc_runtime.h>
 
-#include <cassert>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -32,7 +33,15 @@ struct Error {
   std::string text;
 };
 
-/// A value, or the error that kept it from being made.
+/// Where a failed Result is used as if it had a value: prints the error and ends the program.
+[[noreturn]] inline void stop_at_unchecked(const Error &error) {
+  std::fprintf(stderr, "%scnnc: error: this result was used, but it is an error\n",
+               error.text.c_str());
+  std::abort();
+}
+
+/// A value, or the error that kept it from being made. Using the value of an error prints the error
+/// and ends the program.
 template <class T> class [[nodiscard]] Result {
 public:
   Result(T value) : content_(std::in_place_index<0>, std::move(value)) {}     // NOLINT
@@ -50,12 +59,10 @@ public:
   }
 
 private:
-  T *checked() {
-    assert(content_.index() == 0 && "the result is an error");
-    return std::get_if<0>(&content_);
-  }
+  T *checked() { return const_cast<T *>(std::as_const(*this).checked()); }
   const T *checked() const {
-    assert(content_.index() == 0 && "the result is an error");
+    if (const Error *error = std::get_if<1>(&content_))
+      stop_at_unchecked(*error);
     return std::get_if<0>(&content_);
   }
   std::variant<T, Error> content_;
@@ -100,6 +107,10 @@ inline constexpr std::string_view llvm_step = "emit_llvm";
 struct Options {
   /// Which model, when the text holds several. Empty: the only one.
   std::string model;
+  /// The name that the model has from here on, a C identifier: the prefix of its symbols and of the
+  /// macros of its header. Empty: its own, other characters than those of C as '_'. Two models of one
+  /// name, or one model for two CPUs, need different ones in one program.
+  std::string name;
   /// The .safetensors file with the weights. Empty: what the model says, or the file beside it with
   /// the same name.
   std::filesystem::path weights;
@@ -173,11 +184,14 @@ Result<std::string> emit(const Model &model, Stage stage, const Options &options
 /// What was written. Sizes in bytes.
 struct Artifact {
   std::filesystem::path file;
-  std::filesystem::path header; // NAME.h beside it; cnnc_runtime.h, which it includes, is there too
+  /// NAME.h beside it. cnnc_runtime.h, which it includes, is there, too, and cnnc_model.hpp for C++.
+  std::filesystem::path header;
   uint64_t file_size = 0;
   uint64_t code_size = 0;
   uint64_t weights_size = 0;
   uint64_t workspace_size = 0;
+  /// The files that were read: the model, its weights, the external data of an ONNX file.
+  std::vector<std::filesystem::path> sources;
 };
 
 /// Write a library that needs nothing but libc, an object or an archive to link statically. An

@@ -12,7 +12,7 @@ Session::Session(const Model &model, const Options &options)
 Result<Session> Session::open(const Model &model, const Options &options, const Opening &opening) {
   Session session(model, options);
   if (!session.resolve_target() || !session.select_model(opening.needs_model) ||
-      !session.run(opening))
+      !session.rename_model() || !session.run(opening))
     return session.error();
   return session;
 }
@@ -75,6 +75,25 @@ bool Session::select_model(bool needed) {
     models.push_back(std::move(model));
   }
   erase_unused_kernels(module_);
+  return true;
+}
+
+bool Session::rename_model() {
+  const std::string &name = options_.name;
+  if (name.empty())
+    return true;
+  if (codegen::c_identifier(name) != name) {
+    diagnostics_.error(fmt::format("the name '{}' is no identifier of C: letters, digits and _, "
+                                   "beginning with a letter",
+                                   name));
+    return false;
+  }
+  if (module_.models.size() != 1) {
+    diagnostics_.error(fmt::format("the name {} is for one model, but this text holds {}", name,
+                                   module_.models.size()));
+    return false;
+  }
+  model().name = name;
   return true;
 }
 

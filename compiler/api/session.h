@@ -41,7 +41,7 @@ public:
                               const Opening &opening = {});
 
   Module &module() { return module_; }
-  /// The one that has been chosen.
+  /// The one that has been chosen, under the name that the options give it.
   Graph &model() { return module_.models.front(); }
   const codegen::Target &target() const { return target_; }
   const Options &options() const { return options_; }
@@ -51,6 +51,8 @@ public:
 
   /// open_constants() of the chosen model.
   std::optional<Constants> open_constants();
+  /// The file of the model, if there is one.
+  const std::filesystem::path &file() const { return model_.content().file; }
   /// compile_program() of the text after all passes.
   std::optional<CompiledProgram> compile();
   /// Whether compile() may change the text.
@@ -74,6 +76,7 @@ private:
   Session(const Model &model, const Options &options);
   bool resolve_target();
   bool select_model(bool needed);
+  bool rename_model();
   bool check_print_after();
   bool run(const Opening &opening);
   void remember_untiled(const Pass &pass);

@@ -101,6 +101,9 @@ std::optional<Artifact> write(Session &session, const std::filesystem::path &fil
   artifact.code_size = program->code_size;
   artifact.weights_size = model.weights_size;
   artifact.workspace_size = model.workspace_size;
+  artifact.sources = constants->files();
+  if (!session.file().empty() && session.file() != "-")
+    artifact.sources.insert(artifact.sources.begin(), session.file());
   return artifact;
 }
 

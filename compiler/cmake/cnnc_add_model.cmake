@@ -1,23 +1,27 @@
-# cnnc_add_model(<target> <model> [WEIGHTS <file>] [SHAPES <shape>...] [CPU <name>] [FEATURES <list>] [MODEL <name>])
+# cnnc_add_model(<target> <model> [NAME <name>] [MODEL <name>] [WEIGHTS <file>] [SHAPES <shape>...]
+#                [CPU <name>] [FEATURES <list>] [FP strict|default] [OPTIONS <option>...])
 #
-# A static library with the compiled model; targets that link it can include <target>.h. The model is a text (.ir) or
-# an ONNX file (.onnx), whose inputs of unknown size get theirs by SHAPES, as in `SHAPES image=1x3x640x640`. It is
-# compiled again when the model, its weights (of a text, by default model.safetensors beside it) or the compiler change.
+# A static library with the compiled model; targets that link it can include <target>.h, which declares <name>_model and
+# <name>_run. The name is that of the target unless NAME says another one, so that one program can hold one model for
+# several CPUs, or several models of one name. The model is a text (.ir) or an ONNX file (.onnx), whose inputs of unknown
+# size get theirs by SHAPES, as in `SHAPES image=1x3x640x640`; MODEL chooses one of a text with several. OPTIONS are
+# further ones of the command. It is compiled again when a file that it was made of (the model, its weights, the external
+# data of an ONNX file) or the compiler changes.
 function(cnnc_add_model target model)
-  cmake_parse_arguments(PARSE_ARGV 2 arg "" "WEIGHTS;CPU;FEATURES;MODEL" "SHAPES")
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "NAME;MODEL;WEIGHTS;CPU;FEATURES;FP" "SHAPES;OPTIONS")
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "cnnc_add_model(${target}): unknown arguments ${arg_UNPARSED_ARGUMENTS}")
   endif()
   get_filename_component(model_file "${model}" ABSOLUTE)
-  get_filename_component(model_folder "${model_file}" DIRECTORY)
   get_filename_component(model_name "${model_file}" NAME_WLE)
-  set(weights_file "${model_folder}/${model_name}.safetensors")
-  set(options)
-  if(arg_WEIGHTS)
-    get_filename_component(weights_file "${arg_WEIGHTS}" ABSOLUTE)
-    list(APPEND options "--weights=${weights_file}")
+  if(NOT arg_NAME)
+    string(MAKE_C_IDENTIFIER "${target}" arg_NAME)
   endif()
-  foreach(option CPU FEATURES MODEL)
+  if(arg_WEIGHTS)
+    get_filename_component(arg_WEIGHTS "${arg_WEIGHTS}" ABSOLUTE)
+  endif()
+  set(options)
+  foreach(option NAME MODEL WEIGHTS CPU FEATURES FP)
     if(arg_${option})
       string(TOLOWER ${option} name)
       list(APPEND options "--${name}=${arg_${option}}")
@@ -26,17 +30,15 @@ function(cnnc_add_model target model)
   foreach(shape IN LISTS arg_SHAPES)
     list(APPEND options "--shape=${shape}")
   endforeach()
-  if(NOT arg_WEIGHTS AND (model_file MATCHES "\\.onnx$" OR NOT EXISTS "${weights_file}"))
-    set(weights_file)
-  endif()
 
   set(folder "${CMAKE_CURRENT_BINARY_DIR}/${target}.cnnc")
   file(MAKE_DIRECTORY "${folder}")
   set(object "${folder}/${target}.o")
   add_custom_command(
     OUTPUT "${object}" "${folder}/${target}.h"
-    COMMAND cnnc::cnnc "${model_file}" -o "${object}" ${options}
-    DEPENDS "${model_file}" ${weights_file} cnnc::cnnc
+    COMMAND cnnc::cnnc "${model_file}" -o "${object}" -MD ${options} ${arg_OPTIONS}
+    DEPENDS "${model_file}" cnnc::cnnc
+    DEPFILE "${folder}/${target}.d"
     COMMENT "Compiling the model ${model_name}"
     VERBATIM)
   set_source_files_properties("${object}" PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)

@@ -1,13 +1,15 @@
-# cmake --install: the command, the libraries, the two public headers, and find_package(cnnc).
+# cmake --install: the command, the libraries, the public headers, and find_package(cnnc).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-install(TARGETS cnnc cnnc_compiler cnnc_codegen cnnc_ir cnnc_runtime cnnc_runtime_embedded
-        EXPORT cnnc)
+# Who only compiles models needs the command and the headers of models, and no library of ours.
+install(TARGETS cnnc EXPORT cnnc_model)
+install(TARGETS cnnc_compiler cnnc_codegen cnnc_ir cnnc_runtime cnnc_runtime_embedded EXPORT cnnc)
 install(FILES compiler/cnnc.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/cnnc)
-install(FILES runtime/cnnc_runtime.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES runtime/cnnc_runtime.h runtime/cnnc_model.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/cnnc)
+install(EXPORT cnnc_model NAMESPACE cnnc:: FILE cnncModelTargets.cmake DESTINATION ${package_folder})
 install(EXPORT cnnc NAMESPACE cnnc:: FILE cnncTargets.cmake DESTINATION ${package_folder})
 configure_package_config_file(compiler/cmake/cnncConfig.cmake.in ${PROJECT_BINARY_DIR}/cnncConfig.cmake
   INSTALL_DESTINATION ${package_folder})

@@ -104,7 +104,7 @@ std::optional<Constants> Constants::open(const Graph &graph,
   }
   auto file = std::make_shared<const SafetensorsFile>(std::move(*opened));
   auto tensors = std::make_shared<NamedTensors>();
-  *tensors = {weights_file.string(), file->tensors(), file};
+  *tensors = {weights_file.string(), file->tensors(), file, {weights_file}};
   return from_tensors(graph, std::move(tensors), diagnostics);
 }
 
@@ -115,6 +115,10 @@ std::optional<Constants> Constants::from_tensors(const Graph &graph,
   constants.tensors_ = std::move(tensors);
   return constants.check_all(graph, diagnostics) ? std::optional(std::move(constants))
                                                  : std::nullopt;
+}
+
+std::vector<std::filesystem::path> Constants::files() const {
+  return tensors_ ? tensors_->files : std::vector<std::filesystem::path>();
 }
 
 bool Constants::check_all(const Graph &graph, Diagnostics &diagnostics) const {

@@ -20,9 +20,10 @@ std::filesystem::path resolve_weights_path(const Graph &graph,
 
 /// What the weights of a model are taken from: a .safetensors file, or an imported model.
 struct NamedTensors {
-  std::string file;                       // its name in messages
-  std::vector<SafetensorsTensor> tensors; // sorted by name
-  std::shared_ptr<const void> owner;      // of their elements
+  std::string file;                         // its name in messages
+  std::vector<SafetensorsTensor> tensors;   // sorted by name
+  std::shared_ptr<const void> owner;        // of their elements
+  std::vector<std::filesystem::path> files; // that they lie in, beside the one of the model
 };
 
 /// Evaluates constants one at a time; nothing is kept between calls, so that a large model never
@@ -47,6 +48,9 @@ public:
   /// value() for one who copies bytes and looks at no element: a weight of the right type, under
   /// whatever shape, comes as a view although it may not be aligned for its type.
   std::optional<Tensor> bytes_of(const Graph &graph, ValueId id, Diagnostics &diagnostics) const;
+
+  /// The files that they are read from, beside the one of the model.
+  std::vector<std::filesystem::path> files() const;
 
   /// value() for interpret(). Both must outlive it.
   ValueProvider provider(const Graph &graph) const;

@@ -1,8 +1,12 @@
 #include "compiler/driver/command_line.h"
 
+#include "ir/text/diagnostics.h"
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fmt/format.h>
 #include <iostream>
+#include <map>
 
 namespace cnnc::driver {
 
@@ -29,6 +33,7 @@ Examples:
   cnnc lenet.ir --check                  only say what is wrong with it
   cnnc lenet.ir --run digit.npy          compile here, run, print the outputs
   cnnc lenet.ir --run -o out.npy         on random inputs, outputs to a file
+  cnnc lenet.ir --time-run               how long one image takes on this machine
   cnnc lenet.ir --verify                 every kernel against the reference interpreter
   cnnc lenet.ir --compare digit.npy expected.npy         its output against another program's
   cnnc lenet.ir --emit=graph             the graph as it is after its passes
@@ -52,14 +57,18 @@ const std::vector<std::pair<std::string, Stage>> &stages() {
 /// What CLI11 fills in, before it is clear what it means together.
 struct Flags {
   std::string emit, passes, onnx_weights;
+  bool write_dependencies = false;
   bool check = false, summary = false, verify = false, list_ops = false, list_passes = false;
-  const CLI::Option *run = nullptr, *compare = nullptr, *passes_given = nullptr;
-  std::vector<std::string> compared;
+  bool run = false, time_run = false, compare = false;
+  std::vector<std::string> files; // the model, and tensors
+  const CLI::Option *passes_given = nullptr;
 };
 
 void add_output_options(CLI::App &app, CommandLine &line, Flags &flags) {
-  app.add_option("model", line.input, "The text or the ONNX file; - for standard input")
-      ->type_name("model.ir|model.onnx");
+  app.add_option("model", flags.files,
+                 "The model, a text or an ONNX file, or - for standard input; behind it the .npy "
+                 "files of --run, --time-run, --verify and --compare")
+      ->type_name("FILE");
   app.add_option("-o,--output", line.output,
                  "model.so, model.o or model.a (with a header model.h beside it), model.ir for an "
                  "ONNX file as text (with model.safetensors beside it), the file for --emit or the "
@@ -74,6 +83,12 @@ void add_output_options(CLI::App &app, CommandLine &line, Flags &flags) {
                  "default: inside up to 2 GB")
       ->type_name("inside|beside")
       ->check(CLI::IsMember({"inside", "beside"}));
+  app.add_flag(
+      "--write-dependencies", flags.write_dependencies,
+      "Write the files that were read (model, weights, external data) to OUTPUT.d, for make "
+      "and ninja; -MD for short");
+  app.add_option("--dependency-file", line.depfile, "The file instead of OUTPUT.d; -MF for short")
+      ->type_name("FILE");
   app.add_flag("--check", flags.check, "Only report what is wrong with the model");
   app.add_flag("--summary", flags.summary, "Print a table of the layers");
   app.add_flag("--list-ops", flags.list_ops, "List the ops of the language");
@@ -84,6 +99,12 @@ void add_output_options(CLI::App &app, CommandLine &line, Flags &flags) {
 void add_compile_options(CLI::App &app, CommandLine &line, Flags &flags) {
   const char *group = "Compiling";
   app.add_option("--model", line.options.model, "Which model, when the text holds several")
+      ->type_name("NAME")
+      ->group(group);
+  app.add_option(
+         "--name", line.options.name,
+         "The model's name from here on: the prefix of the symbols and macros in its header. "
+         "Two models of one name, or one for two CPUs, need two in one program")
       ->type_name("NAME")
       ->group(group);
   app.add_option("--shape", line.load.shapes,
@@ -97,7 +118,8 @@ void add_compile_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->type_name("FILE")
       ->group(group);
   app.add_option("--cpu", line.options.cpu,
-                 "The CPU to compile for: native (the default), x86-64-v3, skylake-avx512 ...")
+                 "The CPU to compile for: native (the default: this one, so that others may lack "
+                 "what the code needs), x86-64-v3 (AVX2), x86-64-v4 (AVX-512), znver4 ...")
       ->type_name("NAME")
       ->group(group);
   app.add_option("--features", line.options.features, "Changes to what that CPU has: +avx2,-fma")
@@ -130,25 +152,21 @@ void add_compile_options(CLI::App &app, CommandLine &line, Flags &flags) {
 
 void add_run_options(CLI::App &app, CommandLine &line, Flags &flags) {
   const char *group = "Running";
-  flags.run = app.add_option("--run", line.tensors,
-                             "Run the model here: one .npy file per input, or random inputs "
-                             "without any")
-                  ->type_name("[input.npy ...]")
-                  ->expected(0, 4096)
-                  ->group(group);
+  app.add_flag("--run", flags.run,
+               "Run the model here on one .npy file per input, or on random inputs without any")
+      ->group(group);
+  app.add_flag("--time-run", flags.time_run,
+               "Run the model here for a second, and print the median and the least time")
+      ->group(group);
   app.add_flag(
          "--verify", flags.verify,
          "Compare the output of every kernel with the reference interpreter; takes the inputs "
          "of --run, or random ones")
       ->group(group);
-  flags.compare =
-      app.add_option(
-             "--compare", flags.compared,
-             "Run the model on the .npy files of its inputs, and compare what it gives with "
-             "those of its outputs from elsewhere")
-          ->type_name("input.npy ... output.npy ...")
-          ->expected(1, 4096)
-          ->group(group);
+  app.add_flag("--compare", flags.compare,
+               "Run the model on the .npy files of its inputs, and compare what it gives with "
+               "those of its outputs from elsewhere, which follow")
+      ->group(group);
   app.add_option("--outputs", line.output_folder, "Write every output to FOLDER/name.npy")
       ->type_name("FOLDER")
       ->group(group);
@@ -193,15 +211,15 @@ std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
     if (wanted)
       asked.emplace_back(name, action);
   };
-  bool run = flags.run->count() > 0;
   ask(flags.list_ops, "--list-ops", Action::list_ops);
   ask(flags.list_passes, "--list-passes", Action::list_passes);
   ask(flags.check, "--check", Action::check);
   ask(flags.summary, "--summary", Action::summary);
   ask(!flags.emit.empty(), "--emit", Action::emit);
   ask(flags.verify, "--verify", Action::verify);
-  ask(run && !flags.verify, "--run", Action::run);
-  ask(flags.compare->count() > 0, "--compare", Action::compare);
+  ask(flags.run && !flags.verify, "--run", Action::run);
+  ask(flags.time_run, "--time-run", Action::time_run);
+  ask(flags.compare, "--compare", Action::compare);
   if (asked.size() > 1)
     return mistake(fmt::format("{} and {} exclude each other", asked[0].first, asked[1].first));
   if (!asked.empty())
@@ -231,11 +249,89 @@ std::optional<int> check_output(const CommandLine &line) {
                 line.action == Action::list_passes;
   if (!writes && !line.output.empty())
     return mistake("-o has no meaning here");
-  if (line.action != Action::run && !line.output_folder.empty())
-    return mistake("--outputs has no meaning without --run");
+  if (!line.depfile.empty() && (line.action != Action::compile || extension == ".ir"))
+    return mistake("--write-dependencies goes with -o model.so, model.o or model.a");
   if (!line.output.empty() && !line.output_folder.empty())
     return mistake("-o and --outputs exclude each other");
   return std::nullopt;
+}
+
+/// Which of the files is the model. Only some actions take tensors.
+std::optional<int> take_files(CommandLine &line, const Flags &flags, bool lists) {
+  if (flags.files.empty() && !lists)
+    return mistake("no model given; a text file, an ONNX file, or - for standard input");
+  bool takes_tensors = line.action == Action::run || line.action == Action::time_run ||
+                       line.action == Action::verify || line.action == Action::compare;
+  size_t models = lists ? 0 : 1;
+  if (!takes_tensors && flags.files.size() > models)
+    return mistake(fmt::format("'{}' is too much: {}", flags.files[models],
+                               lists ? "a list needs no model" : "one model at a time"));
+  if (models > 0)
+    line.input = flags.files.front();
+  if (takes_tensors)
+    line.tensors.assign(flags.files.begin() + 1, flags.files.end());
+  if (line.action == Action::compare && line.tensors.empty())
+    return mistake("--compare takes the .npy files of the inputs and outputs behind the model");
+  return std::nullopt;
+}
+
+/// Options that only some actions heed, and these.
+struct Effect {
+  const char *option;
+  std::vector<Action> actions;
+  const char *goes_with;
+};
+
+const std::vector<Effect> &effects() {
+  static const std::vector<Action> runs = {Action::run, Action::time_run, Action::verify,
+                                           Action::compare};
+  static const std::vector<Effect> table = {
+      {"--outputs", {Action::run}, "--run"},
+      {"--threads",
+       {Action::run, Action::time_run, Action::compare},
+       "--run, --time-run and --compare"},
+      {"--batch", {Action::run, Action::time_run}, "--run and --time-run"},
+      {"--seed", runs, "--run, --time-run, --verify and --compare"},
+      {"--tolerance", {Action::verify, Action::compare}, "--verify and --compare"},
+      {"--markdown", {Action::list_ops, Action::list_passes}, "--list-ops and --list-passes"},
+  };
+  return table;
+}
+
+/// An option without effect is a misunderstanding.
+std::optional<int> check_effects(const CommandLine &line, const CLI::App &app) {
+  for (const Effect &effect : effects())
+    if (app.get_option(effect.option)->count() > 0 &&
+        std::ranges::find(effect.actions, line.action) == effect.actions.end())
+      return mistake(fmt::format("{} goes with {}", effect.option, effect.goes_with));
+  return std::nullopt;
+}
+
+/// What a file name promises, where that is clear.
+const std::map<std::string, std::vector<Stage>> &extensions() {
+  static const std::map<std::string, std::vector<Stage>> table = {
+      {".so", {}},
+      {".a", {}},
+      {".npy", {}},
+      {".o", {Stage::object}},
+      {".onnx", {Stage::onnx}},
+      {".h", {Stage::header}},
+      {".ll", {Stage::llvm}},
+      {".s", {Stage::assembly}},
+      {".dot", {Stage::dot}},
+      {".ir", {Stage::graph, Stage::loops}}};
+  return table;
+}
+
+std::optional<int> check_stage(const CommandLine &line, const std::string &stage) {
+  std::string extension = std::filesystem::path(line.output).extension().string();
+  auto promised = extensions().find(extension);
+  if (promised == extensions().end() ||
+      std::ranges::find(promised->second, line.stage) != promised->second.end())
+    return std::nullopt;
+  return mistake(
+      fmt::format("--emit={} does not make what the name '{}' says{}", stage, line.output,
+                  promised->second.empty() ? ": leave --emit out, or change the name" : ""));
 }
 
 std::optional<int> interpret_onnx(CommandLine &line, const Flags &flags) {
@@ -250,24 +346,18 @@ std::optional<int> interpret_onnx(CommandLine &line, const Flags &flags) {
   return std::nullopt;
 }
 
-std::optional<int> interpret(CommandLine &line, const Flags &flags) {
+std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::App &app) {
   if (std::optional<int> code = choose_action(line, flags))
     return code;
-  if (line.action == Action::compare) {
-    line.tensors = flags.compared;
-    if (line.input.empty()) { // --compare model.onnx input.npy output.npy
-      line.input = line.tensors.front();
-      line.tensors.erase(line.tensors.begin());
-    }
-  }
   bool lists = line.action == Action::list_ops || line.action == Action::list_passes;
-  if (line.input.empty() && !lists)
-    return mistake("no model given; a text file, an ONNX file, or - for standard input");
-  if (line.markdown && !lists)
-    return mistake("--markdown goes with --list-ops or --list-passes");
+  if (std::optional<int> code = take_files(line, flags, lists))
+    return code;
+  if (std::optional<int> code = check_effects(line, app))
+    return code;
+  if (flags.write_dependencies && line.depfile.empty())
+    line.depfile = std::filesystem::path(line.output).replace_extension(".d").string();
   if (std::optional<int> code = check_output(line))
     return code;
-  std::erase(line.tensors, ""); // what CLI11 makes of --run without files
   if (flags.passes_given->count() > 0)
     line.options.passes = flags.passes == "none" ? std::vector<std::string>() : split(flags.passes);
   if (std::optional<int> code = interpret_onnx(line, flags))
@@ -277,10 +367,41 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags) {
   for (const auto &[name, stage] : stages())
     if (name == flags.emit) {
       line.stage = stage;
-      return std::nullopt;
+      return check_stage(line, name);
     }
   return mistake(fmt::format(
       "there is no stage '{}': graph, loops, llvm, asm, obj, header, dot or onnx", flags.emit));
+}
+
+} // namespace
+
+namespace {
+
+/// The short options of C compilers have two letters, which CLI11 does not know.
+std::vector<std::string> arguments_of(int argc, char **argv) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  std::replace(arguments.begin(), arguments.end(), std::string("-MD"),
+               std::string("--write-dependencies"));
+  std::replace(arguments.begin(), arguments.end(), std::string("-MF"),
+               std::string("--dependency-file"));
+  std::reverse(arguments.begin(), arguments.end()); // as CLI11 wants them
+  return arguments;
+}
+
+/// What an option that does not exist could have been.
+std::string suggestion(const CLI::App &app) {
+  std::vector<std::string> names;
+  for (const CLI::Option *option : app.get_options())
+    for (const std::string &name : option->get_lnames())
+      names.push_back("--" + name);
+  std::string text;
+  for (const std::string &extra : app.remaining()) {
+    std::string word = extra.substr(0, extra.find('='));
+    std::string_view guess = closest(word, {names.begin(), names.end()});
+    if (word.starts_with("-") && !guess.empty())
+      text += fmt::format("did you mean {}?\n", guess);
+  }
+  return text;
 }
 
 } // namespace
@@ -300,14 +421,15 @@ std::variant<CommandLine, int> parse_command_line(int argc, char **argv) {
     return exit_wrong_command_line;
   }
   try {
-    app.parse(argc, argv);
+    app.parse(arguments_of(argc, argv));
   } catch (const CLI::Success &help) {
     return app.exit(help);
   } catch (const CLI::ParseError &error) {
-    std::cerr << "cnnc: error: " << error.what() << "\n`cnnc --help` lists the options\n";
+    std::cerr << "cnnc: error: " << error.what() << "\n"
+              << suggestion(app) << "`cnnc --help` lists the options\n";
     return exit_wrong_command_line;
   }
-  if (std::optional<int> code = interpret(line, flags))
+  if (std::optional<int> code = interpret(line, flags, app))
     return *code;
   return line;
 }

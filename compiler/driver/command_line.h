@@ -16,6 +16,7 @@ enum class Action {
   check,
   summary,
   run,
+  time_run,
   verify,
   compare,
   list_ops,
@@ -26,13 +27,14 @@ struct CommandLine {
   Action action = Action::compile;
   std::string input; // "-" is standard input
   std::string output;
+  std::string depfile;        // of Action::compile: the files that were read, for make and ninja
   Stage stage = Stage::loops; // of Action::emit
   LoadOptions load;
   Options options;
   bool markdown = false;
   bool time = false;
 
-  // Of Action::run, Action::verify and Action::compare.
+  // Of the actions that run the model.
   std::vector<std::string> tensors; // .npy files; empty: random inputs (compare: inputs, outputs)
   std::string output_folder;
   uint32_t threads = 1;

@@ -67,6 +67,7 @@ Result<void> print_origin(const CommandLine &line, const Model &model, const Inp
   auto same_inputs = [&](const cnnc_model_v1 &) -> Result<std::vector<Bytes>> {
     return inputs.tensors;
   };
+  std::cerr << "looking for the first kernel that differs, as --verify does\n";
   Result<Verification> verification =
       cnnc::verify(model, same_inputs, verify_tolerance, line.options);
   if (!verification)

@@ -1,6 +1,7 @@
 // cnnc: options -> calls of cnnc.h.
 #include "compiler/driver/compare.h"
 #include "compiler/driver/tensors.h"
+#include "compiler/driver/time_run.h"
 #include "ir/text/files.h"
 
 #include <fmt/format.h>
@@ -63,6 +64,27 @@ std::string spell_size(uint64_t bytes) {
   return size < 10 ? fmt::format("{:.1f} {}", size, unit) : fmt::format("{:.0f} {}", size, unit);
 }
 
+/// A path in a rule of make or ninja.
+std::string spell_path(const std::filesystem::path &path) {
+  std::string result;
+  for (char c : path.string()) {
+    if (c == ' ' || c == '#' || c == '\\')
+      result += '\\';
+    if (c == '$')
+      result += '$';
+    result += c;
+  }
+  return result;
+}
+
+/// `model.so: model.ir model.safetensors`: what to watch for changes.
+std::string spell_rule(const Artifact &artifact) {
+  std::string rule = spell_path(artifact.file) + ":";
+  for (const std::filesystem::path &source : artifact.sources)
+    rule += " \\\n  " + spell_path(source);
+  return rule + "\n";
+}
+
 int compile(const CommandLine &line, const Model &model) {
   std::filesystem::path file = line.output;
   if (file.extension() == ".ir") {
@@ -79,7 +101,7 @@ int compile(const CommandLine &line, const Model &model) {
                            spell_size(artifact->file_size), spell_size(artifact->code_size),
                            spell_size(artifact->weights_size), spell_size(artifact->workspace_size),
                            artifact->header.string());
-  return exit_fine;
+  return line.depfile.empty() ? exit_fine : write_text(spell_rule(*artifact), line.depfile);
 }
 
 int run(const CommandLine &line, const Model &model) {
@@ -165,6 +187,10 @@ int perform(const CommandLine &line, const Model &model) {
     return summarize(line, model);
   case Action::run:
     return run(line, model);
+  case Action::time_run: {
+    Result<std::string> text = time_run(line, model);
+    return text ? write_text(*text, "") : fail(text.error());
+  }
   case Action::verify:
     return verify(line, model);
   case Action::compare: {

@@ -209,24 +209,32 @@ Result<std::vector<Bytes>> read_outputs(std::span<const std::string> files,
   return outputs;
 }
 
+PreparedCall::PreparedCall(const Program &program, const Inputs &inputs, uint32_t threads)
+    : program_(program) {
+  const cnnc_model_v1 &table = program.table();
+  for (const Bytes &tensor : inputs.tensors)
+    input_pointers_.push_back(tensor.data());
+  for (uint32_t i = 0; i < table.output_count; ++i)
+    outputs_.emplace_back(tensor_size(table.outputs[i], inputs.batch));
+  for (Bytes &tensor : outputs_)
+    output_pointers_.push_back(tensor.data());
+  std::align_val_t alignment{table.workspace_alignment};
+  workspace_ = {::operator new(cnnc_workspace_size(&table, threads), alignment, std::nothrow),
+                Free{alignment}};
+  context_.threads = threads;
+  context_.batch = inputs.batch;
+}
+
+Result<void> PreparedCall::run() {
+  return program_.run(input_pointers_, output_pointers_, &context_, workspace_.get());
+}
+
 Result<std::vector<Bytes>> run_once(const Program &program, const Inputs &inputs,
                                     uint32_t threads) {
-  const cnnc_model_v1 &table = program.table();
-  std::vector<const void *> input_pointers;
-  for (const Bytes &tensor : inputs.tensors)
-    input_pointers.push_back(tensor.data());
-  std::vector<Bytes> outputs;
-  std::vector<void *> output_pointers;
-  for (uint32_t i = 0; i < table.output_count; ++i)
-    outputs.emplace_back(tensor_size(table.outputs[i], inputs.batch));
-  for (Bytes &tensor : outputs)
-    output_pointers.push_back(tensor.data());
-  cnnc_context context = {};
-  context.threads = threads;
-  context.batch = inputs.batch;
-  if (Result<void> ran = program.run(input_pointers, output_pointers, &context); !ran)
+  PreparedCall call(program, inputs, threads);
+  if (Result<void> ran = call.run(); !ran)
     return Error{std::string(ran.error())};
-  return outputs;
+  return std::move(call.outputs());
 }
 
 Result<void> show_outputs(const CommandLine &line, const cnnc_model_v1 &model,

@@ -3,6 +3,9 @@
 
 #include "compiler/driver/command_line.h"
 
+#include <memory>
+#include <new>
+
 namespace cnnc::driver {
 
 using Bytes = std::vector<std::byte>;
@@ -19,6 +22,28 @@ Result<Inputs> read_inputs(std::span<const std::string> files, const cnnc_model_
 /// From one .npy file per output, whose shapes have to be those of outputs for that batch.
 Result<std::vector<Bytes>> read_outputs(std::span<const std::string> files,
                                         const cnnc_model_v1 &model, int64_t batch);
+
+/// A call whose memory is there before it is run: outputs and workspace. The program and the inputs
+/// must outlive it.
+class PreparedCall {
+public:
+  PreparedCall(const Program &program, const Inputs &inputs, uint32_t threads);
+  Result<void> run();
+  std::vector<Bytes> &outputs() { return outputs_; }
+
+private:
+  struct Free {
+    std::align_val_t alignment;
+    void operator()(void *memory) const { ::operator delete(memory, alignment); }
+  };
+
+  const Program &program_;
+  std::vector<Bytes> outputs_;
+  std::vector<const void *> input_pointers_;
+  std::vector<void *> output_pointers_;
+  std::unique_ptr<void, Free> workspace_; // null when there is no memory: the call says so
+  cnnc_context context_ = {};
+};
 
 /// Runs a compiled model and returns its outputs.
 Result<std::vector<Bytes>> run_once(const Program &program, const Inputs &inputs, uint32_t threads);

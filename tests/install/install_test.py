@@ -32,4 +32,20 @@ digits = run(user / "build/jit_example/run_model", source / "examples/lenet/lene
 assert len(digits) == 10 and abs(sum(map(float, digits)) - 1) < 1e-4, digits
 again = run("cmake", "--build", user / "build")
 assert "no work to do" in again, again
+
+# Models alone. They are compiled again when their weights change, and only then.
+models = user / "models_only"
+for kind in ("ir", "safetensors"):
+    shutil.copy(source / f"examples/lenet/lenet.{kind}", models / f"digits.{kind}")
+run("cmake", "-S", models, "-B", models / "build", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}")
+run("cmake", "--build", models / "build")
+before = run(models / "build/use_twice")
+assert "no work to do" in run("cmake", "--build", models / "build")
+weights = models / "digits.safetensors"
+changed = bytearray(weights.read_bytes())
+changed[-64:] = bytes(64)
+weights.write_bytes(changed)
+again = run("cmake", "--build", models / "build")
+assert "Compiling the model digits" in again and "small" not in again, again
+assert run(models / "build/use_twice") != before
 print("the installed package works")

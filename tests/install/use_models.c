@@ -17,7 +17,7 @@ int main(void) {
   if (small_run(image, small, NULL, NULL) != CNNC_OK ||
       small_run(image, again, NULL, &context) != CNNC_OK ||
       same_run(image, same, NULL, NULL) != CNNC_OK ||
-      lenet_run(digit, probabilities, NULL, NULL) != CNNC_OK)
+      digits_run(digit, probabilities, NULL, NULL) != CNNC_OK)
     return 1;
   if (memcmp(small, again, sizeof small) != 0 || memcmp(small, same, sizeof small) != 0)
     return 2;

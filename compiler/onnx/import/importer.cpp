@@ -220,9 +220,10 @@ std::shared_ptr<const NamedTensors> Importer::take_tensors(const Graph &graph) {
     TensorReader reader;
     std::deque<std::vector<std::byte>> made;
   };
+  std::vector<std::filesystem::path> files = reader_.files();
   auto owner = std::make_shared<Owner>(Owner{std::move(reader_), std::move(made_)});
   auto tensors = std::make_shared<NamedTensors>();
-  *tensors = {file_, std::move(used), std::move(owner)};
+  *tensors = {file_, std::move(used), std::move(owner), std::move(files)};
   return tensors;
 }
 

@@ -216,6 +216,13 @@ Elements TensorReader::external(const TensorProto &tensor, uint64_t length, std:
   return file->bytes().subspan(offset, length);
 }
 
+std::vector<std::filesystem::path> TensorReader::files() const {
+  std::vector<std::filesystem::path> result;
+  for (const auto &[path, file] : beside_)
+    result.push_back(path);
+  return result;
+}
+
 /// Only files in the model's folder or below, whatever links say.
 const MappedFile *TensorReader::map_beside(const std::string &location, std::string &problem) {
   std::filesystem::path path(location);

@@ -30,6 +30,8 @@ public:
                                         const SourceRange &range, Diagnostics &diagnostics);
 
   const OnnxMessages &messages() const { return messages_; }
+  /// The files with external data that were opened.
+  std::vector<std::filesystem::path> files() const;
 
 private:
   std::optional<std::span<const std::byte>> find_elements(const onnx::TensorProto &tensor,
