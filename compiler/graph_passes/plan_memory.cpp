@@ -165,13 +165,6 @@ bool plan_memory(Graph &graph, PassContext &context) {
         graph.values[id].offset = *offset + place.offset;
     }
   }
-  int64_t sum = 0;
-  for (ValueId id = 0; id < graph.values.size(); ++id)
-    if (execution.lifetimes[id].planned)
-      sum = checked_add(sum, rounded_size(graph.type(id)).value_or(0)).value_or(sum);
-  if (context.remark)
-    context.remark(
-        fmt::format("workspace: {} bytes (sum of all values: {})", workspace_size(graph), sum));
   return true;
 }
 
