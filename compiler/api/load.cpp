@@ -26,6 +26,8 @@ void check_incomplete(Module &incomplete, Diagnostics &diagnostics) {
 
 Result<Model> parse_source(std::string text, std::string name, std::filesystem::path file) {
   Diagnostics diagnostics;
+  if (text.starts_with("\xEF\xBB\xBF")) // the byte order mark that Windows editors write
+    text.erase(0, 3);
   auto source = std::make_shared<const Source>(Source{std::move(name), std::move(text)});
   Module incomplete;
   std::optional<Module> module = parse_module(source, diagnostics, &incomplete);

@@ -246,6 +246,23 @@ std::string shape_text(std::span<const int64_t> shape) {
   return text + ")";
 }
 
+/// Elements of an array in Fortran order, whose first subscript changes fastest, in C order.
+std::vector<std::byte> row_major(std::span<const std::byte> elements,
+                                 std::span<const int64_t> shape, size_t size) {
+  std::vector<std::byte> result(elements.size());
+  std::vector<int64_t> subscripts(shape.size(), 0);
+  for (size_t from = 0; from < elements.size(); from += size) {
+    size_t to = 0;
+    for (size_t axis = 0; axis < shape.size(); ++axis)
+      to = to * static_cast<size_t>(shape[axis]) + static_cast<size_t>(subscripts[axis]);
+    std::copy_n(elements.begin() + static_cast<ptrdiff_t>(from), size,
+                result.begin() + static_cast<ptrdiff_t>(to * size));
+    for (size_t axis = 0; axis < shape.size() && ++subscripts[axis] == shape[axis]; ++axis)
+      subscripts[axis] = 0;
+  }
+  return result;
+}
+
 std::optional<NpyArray> parse(std::string_view bytes, std::string &problem) {
   std::string_view data;
   std::optional<std::string_view> text = find_header(bytes, data, problem);
@@ -258,10 +275,6 @@ std::optional<NpyArray> parse(std::string_view bytes, std::string &problem) {
     return std::nullopt;
   }
   const Dtype *dtype = find_dtype(header->descr, problem);
-  if (dtype && header->fortran_order) {
-    problem = "the array is in Fortran order: save numpy.ascontiguousarray(array) instead";
-    return std::nullopt;
-  }
   if (!dtype)
     return std::nullopt;
   std::optional<uint64_t> expected = byte_count(header->shape, dtype->size);
@@ -274,8 +287,9 @@ std::optional<NpyArray> parse(std::string_view bytes, std::string &problem) {
     return std::nullopt;
   }
   NpyArray array{.dtype = std::string(dtype->ours), .shape = std::move(header->shape), .data = {}};
-  auto first = reinterpret_cast<const std::byte *>(data.data());
-  array.data.assign(first, first + data.size());
+  std::span elements(reinterpret_cast<const std::byte *>(data.data()), data.size());
+  array.data = header->fortran_order ? row_major(elements, array.shape, dtype->size)
+                                     : std::vector(elements.begin(), elements.end());
   return array;
 }
 

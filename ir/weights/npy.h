@@ -22,8 +22,8 @@ struct NpyArray {
   std::vector<std::byte> data; // row-major, little endian
 };
 
-/// Versions 1 to 3 of the format, little endian and C order; anything else is an error that says
-/// what to do about it, as are missing bytes and bytes after the array. `name` is what errors begin
+/// Versions 1 to 3 of the format, little endian; an array in Fortran order is brought into C order.
+/// Anything else is an error that says what to do about it, as are missing bytes and bytes after the array. `name` is what errors begin
 /// with.
 std::optional<NpyArray> parse_npy(std::span<const std::byte> bytes, const std::string &name,
                                   Diagnostics &diagnostics);
