@@ -4,9 +4,9 @@
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD:-$root/build}
+. "$root/tests/bench/build.sh"
 {
-  [ -f "$build/build.ninja" ] || cmake -S "$root" -B "$build" -G Ninja
-  ninja --quiet -C "$build" fusion_benchmark
+  build_benchmarks fusion_benchmark
 } >&2
 if [ $# -eq 0 ]; then
   "$build/tests/bench/fusion_benchmark" "$root/examples/lenet/lenet.ir" 1000

@@ -4,8 +4,8 @@
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD:-$root/build}
+. "$root/tests/bench/build.sh"
 {
-  [ -f "$build/build.ninja" ] || cmake -S "$root" -B "$build" -G Ninja
-  ninja --quiet -C "$build" tests/bench/layers_benchmark
+  build_benchmarks layers_benchmark
 } >&2
 exec "$build/tests/bench/layers_benchmark" "$@"

@@ -12,11 +12,11 @@
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD:-$root/build}
+. "$root/tests/bench/build.sh"
 onnxruntime_version=1.30.0
 onnxruntime=${XDG_CACHE_HOME:-$HOME/.cache}/cnnc/onnxruntime-node-$onnxruntime_version
 {
-  [ -f "$build/build.ninja" ] || cmake -S "$root" -B "$build" -G Ninja
-  ninja --quiet -C "$build" cnnc jit_server library_server
+  build_benchmarks cnnc jit_server library_server
   if ! [ -f "$onnxruntime/installed" ]; then
     command -v npm >/dev/null || { echo "run.sh: error: ONNX Runtime comes from npm, which is not installed"; exit 1; }
     mkdir -p "$onnxruntime"
