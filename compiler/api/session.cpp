@@ -99,8 +99,9 @@ bool Session::rename_model() {
 
 /// Loops follow from shapes: nothing is known before infer_shapes.
 void Session::remember_unscheduled() {
-  if (!std::ranges::all_of(model().values,
-                           [](const Value &value) { return value.type.has_value(); }))
+  if (model().kernels.empty() || !std::ranges::all_of(model().values, [](const Value &value) {
+        return value.type.has_value();
+      }))
     return;
   const std::vector<std::vector<NodeId>> members = kernel_members(model());
   for (KernelId id = 0; id < model().kernels.size(); ++id) {

@@ -37,6 +37,13 @@ ValueId Graph::add_value(std::string value_name, std::optional<TensorType> type)
   return id;
 }
 
+bool Graph::knows_all_names() const {
+  return ids_.size() == values.size() &&
+         std::all_of(ids_.begin(), ids_.end(), [&](const auto &entry) {
+           return entry.second < values.size() && values[entry.second].name == entry.first;
+         });
+}
+
 void Graph::rename(ValueId id, std::string value_name) {
   ids_.erase(values[id].name);
   ids_[value_name] = id;
@@ -372,9 +379,10 @@ void Graph::erase_nodes(const std::vector<bool> &dead) {
   nodes = std::move(kept_nodes);
   kernels = std::move(kept_kernels);
   find_users();
-  ids_.clear();
-  for (ValueId id = 0; id < values.size(); ++id)
-    ids_.emplace(values[id].name, id);
+  for (auto entry = ids_.begin(); entry != ids_.end();) {
+    entry->second = new_value[entry->second];
+    entry = entry->second == no_id ? ids_.erase(entry) : std::next(entry);
+  }
 }
 
 void Graph::erase_dead_nodes() {

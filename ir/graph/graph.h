@@ -63,6 +63,8 @@ public:
   const TensorType &type(ValueId id) const { return *values[id].type; }
 
   std::optional<ValueId> find_value(std::string_view value_name) const;
+  /// Whether find_value() finds every value, which no two of one name allow.
+  bool knows_all_names() const;
   /// `base`, or base.1, base.2 ... when taken.
   std::string unique_value_name(std::string_view base) const;
 

@@ -87,20 +87,28 @@ private:
   }
 
   void check_names() {
-    for (ValueId id = 0; id < graph_.values.size(); ++id) {
-      const Value &value = graph_.values[id];
+    for (const Value &value : graph_.values)
       if (value.name.empty())
         report(value.range, "a value has no name");
-      else if (std::optional<ValueId> known = graph_.find_value(value.name); known != id)
-        report(value.range, known ? fmt::format("two values have the name {}", name(id))
-                                  : fmt::format("the graph does not know the name {}", name(id)));
-    }
+    if (ok_ && !graph_.knows_all_names())
+      report_name();
     std::unordered_set<std::string_view> kernels;
     for (const KernelGroup &kernel : graph_.kernels)
       if (kernel.name.empty() || !kernels.insert(kernel.name).second)
         report(kernel.range, kernel.name.empty()
                                  ? "a kernel has no name"
                                  : fmt::format("two kernels have the name @{}", kernel.name));
+  }
+
+  void report_name() {
+    for (ValueId id = 0; id < graph_.values.size(); ++id) {
+      std::optional<ValueId> known = graph_.find_value(graph_.values[id].name);
+      if (known != id)
+        return report(graph_.values[id].range,
+                      known ? fmt::format("two values have the name {}", name(id))
+                            : fmt::format("the graph does not know the name {}", name(id)));
+    }
+    report(graph_.range, "the graph knows names that no value has");
   }
 
   void check_operands() {

@@ -100,7 +100,8 @@ std::vector<int64_t> physical_shape(const TensorType &type) {
 }
 
 std::optional<int64_t> byte_size(const TensorType &type) {
-  std::optional<int64_t> count = element_count(physical_shape(type));
+  std::optional<int64_t> count =
+      element_count(type.layout.plain() ? type.shape : physical_shape(type));
   int64_t bytes = 0;
   if (!count || __builtin_mul_overflow(*count, size_of(type.dtype), &bytes))
     return std::nullopt;

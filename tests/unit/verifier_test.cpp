@@ -68,6 +68,14 @@ const Breakage breakages[] = {
      "%c has 1 readers, but knows 2"},
     {"unknown_name", [](Graph &g) { g.values[r].name = "other"; },
      "the graph does not know the name %other"},
+    {"former_name",
+     [](Graph &g) {
+       g.values.pop_back();
+       g.nodes[split].results.pop_back();
+       std::get<Split>(g.nodes[split].op).sizes = {4};
+       g.outputs.pop_back();
+     },
+     "the graph knows names that no value has"},
     {"constant", [](Graph &g) { g.values[r].constant = true; },
      "%r does not know whether it is constant"},
     {"produced_input", [](Graph &g) { g.inputs.push_back(w); },
