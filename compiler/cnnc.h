@@ -115,6 +115,8 @@ struct Options {
   /// the same name.
   std::filesystem::path weights;
   /// The CPU to compile for: empty or "native", or a name of LLVM ("x86-64-v3", "skylake-avx512").
+  /// What is written may be for several, "x86-64-v3,x86-64-v4": weights and code are in it once for
+  /// each, and NAME_model() returns the best that runs on the machine.
   std::string cpu;
   /// Changes to what that CPU has: "+avx2,-fma".
   std::string features;

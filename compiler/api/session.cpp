@@ -18,6 +18,10 @@ Result<Session> Session::open(const Model &model, const Options &options, const 
 }
 
 bool Session::resolve_target() {
+  if (options_.cpu.find(',') != std::string::npos) {
+    diagnostics_.error("one CPU at a time: only libraries, objects and archives are for several");
+    return false;
+  }
   std::optional<codegen::Target> target =
       codegen::resolve_target(options_.cpu, options_.features, diagnostics_);
   if (target)

@@ -1,12 +1,15 @@
 // Libraries, objects and archives: the build, its weights on disk, and LLD.
 #include "compiler/api/session.h"
 #include "compiler/codegen/link.h"
+#include "compiler/codegen/model_dispatch.h"
 #include "compiler/codegen/weights_object.h"
 #include "compiler/program/write_weights.h"
 #include "ir/text/files.h"
 #include "runtime/embedded.h"
 
+#include <deque>
 #include <fmt/format.h>
+#include <sstream>
 #include <unistd.h>
 
 namespace cnnc {
@@ -75,7 +78,16 @@ bool write_headers(const codegen::ModelDescription &model, const std::filesystem
                       cnnc_embedded_cpp_header_end);
 }
 
-std::optional<Artifact> write(Session &session, const std::filesystem::path &file, Linker link) {
+/// A model compiled for one CPU, as an object that lacks nothing but libc.
+struct Variant {
+  codegen::ModelDescription description;
+  uint64_t code_size = 0;
+  std::vector<std::filesystem::path> sources;
+};
+
+/// Compiles the model of a session and links it to `file`, its table under `symbol`.
+std::optional<Variant> write_variant(Session &session, const std::filesystem::path &file,
+                                     Linker link, const std::string &symbol = "") {
   Diagnostics &diagnostics = session.diagnostics();
   std::optional<Constants> constants = session.open_constants();
   std::optional<CompiledProgram> program = constants ? session.compile() : std::nullopt;
@@ -88,31 +100,118 @@ std::optional<Artifact> write(Session &session, const std::filesystem::path &fil
         return write_weights_object(session, source, weights.path());
       }))
     return std::nullopt;
-  codegen::LinkInputs inputs{session.target(), program->objects, weights.path(),
-                             codegen::model_symbol(model)};
+  codegen::LinkInputs inputs{
+      session.target(), program->objects, {weights.path()}, codegen::model_symbol(model), symbol};
   if (!session.timed("link", [&] { return link(inputs, file, diagnostics); }))
     return std::nullopt;
-  std::filesystem::path header = std::filesystem::path(file).replace_extension(".h");
-  if (!write_headers(model, header, diagnostics))
+  Variant variant{model, program->code_size, constants->files()};
+  if (!session.file().empty() && session.file() != "-")
+    variant.sources.insert(variant.sources.begin(), session.file());
+  return variant;
+}
+
+std::optional<Artifact> describe(const Variant &variant, const std::filesystem::path &file,
+                                 Diagnostics &diagnostics) {
+  Artifact artifact{file, std::filesystem::path(file).replace_extension(".h")};
+  if (!write_headers(variant.description, artifact.header, diagnostics))
     return std::nullopt;
-  Artifact artifact{file, header};
   std::error_code ignored;
   artifact.file_size = std::filesystem::file_size(file, ignored);
-  artifact.code_size = program->code_size;
-  artifact.weights_size = model.weights_size;
-  artifact.workspace_size = model.workspace_size;
-  artifact.sources = constants->files();
-  if (!session.file().empty() && session.file() != "-")
-    artifact.sources.insert(artifact.sources.begin(), session.file());
+  artifact.code_size = variant.code_size;
+  artifact.weights_size = variant.description.weights_size;
+  artifact.workspace_size = variant.description.workspace_size;
+  artifact.sources = variant.sources;
   return artifact;
+}
+
+/// The model once for each of several CPUs, and the function that chooses between them.
+class SeveralCpus {
+public:
+  SeveralCpus(const Model &model, const Options &options, const std::filesystem::path &file)
+      : model_(model), options_(options), file_(file) {}
+
+  Result<Artifact> write(const std::vector<std::string> &cpus, Linker link) {
+    for (const std::string &cpu : cpus)
+      if (Result<void> added = add(cpu); !added)
+        return Error{std::string(added.error())};
+    Diagnostics diagnostics;
+    std::optional<Artifact> artifact = write_all(link, diagnostics);
+    if (!artifact)
+      return Error{diagnostics.to_string()};
+    return std::move(*artifact);
+  }
+
+private:
+  Result<void> add(const std::string &cpu) {
+    options_.cpu = cpu;
+    Result<Session> session = Session::open(model_, options_);
+    if (!session)
+      return Error{std::string(session.error())};
+    TemporaryFile &object = objects_.emplace_back(file_, session->diagnostics());
+    std::string symbol = codegen::variant_symbol(session->model().name, variants_.size());
+    std::optional<Variant> variant;
+    if (!object.path().empty())
+      variant = write_variant(*session, object.path(), codegen::link_relocatable, symbol);
+    if (!variant)
+      return session->error();
+    session->report_warnings();
+    code_size_ += variant->code_size;
+    sources_ = std::move(variant->sources);
+    variants_.push_back(std::move(variant->description));
+    return {};
+  }
+
+  std::optional<Artifact> write_all(Linker link, Diagnostics &diagnostics) {
+    Variant whole{codegen::merge_variants(variants_), code_size_, sources_};
+    if (whole.description.weights_size > codegen::largest_weights) {
+      diagnostics.error(fmt::format("the weights for {} CPUs are {} bytes together, more than {}",
+                                    variants_.size(), whole.description.weights_size,
+                                    codegen::largest_weights));
+      return std::nullopt;
+    }
+    std::optional<codegen::ObjectCode> dispatch =
+        codegen::compile_model_dispatch(variants_, diagnostics);
+    if (!dispatch)
+      return std::nullopt;
+    codegen::LinkInputs inputs{variants_.front().target,
+                               std::span(&*dispatch, 1),
+                               {},
+                               codegen::model_symbol(whole.description),
+                               ""};
+    for (const TemporaryFile &object : objects_)
+      inputs.files.push_back(object.path());
+    if (!link(inputs, file_, diagnostics))
+      return std::nullopt;
+    return describe(whole, file_, diagnostics);
+  }
+
+  const Model &model_;
+  Options options_;
+  const std::filesystem::path &file_;
+  std::deque<TemporaryFile> objects_;
+  std::vector<codegen::ModelDescription> variants_;
+  uint64_t code_size_ = 0;
+  std::vector<std::filesystem::path> sources_;
+};
+
+std::vector<std::string> split(const std::string &list) {
+  std::vector<std::string> words;
+  std::istringstream stream(list);
+  for (std::string word; std::getline(stream, word, ',');)
+    words.push_back(word);
+  return words;
 }
 
 Result<Artifact> write(const Model &model, const std::filesystem::path &file,
                        const Options &options, Linker link) {
+  if (std::vector<std::string> cpus = split(options.cpu); cpus.size() > 1)
+    return SeveralCpus(model, options, file).write(cpus, link);
   Result<Session> session = Session::open(model, options);
   if (!session)
     return Error{std::string(session.error())};
-  std::optional<Artifact> artifact = write(*session, file, link);
+  std::optional<Variant> variant = write_variant(*session, file, link);
+  std::optional<Artifact> artifact =
+      variant ? describe(*variant, file, session->diagnostics()) : std::nullopt;
   if (!artifact)
     return session->error();
   session->report_warnings();

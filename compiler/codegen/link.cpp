@@ -186,7 +186,8 @@ bool add_inputs(const LinkInputs &inputs, const ScratchFolder &scratch,
   if (!write_file(path, runtime.data(), runtime.size(), diagnostics))
     return false;
   arguments.push_back(path.string());
-  arguments.push_back(fs::absolute(inputs.weights).string());
+  for (const fs::path &file : inputs.files)
+    arguments.push_back(fs::absolute(file).string());
   return true;
 }
 
@@ -208,16 +209,16 @@ bool check_complete(llvm::MemoryBufferRef object, const Target &target, Diagnost
   return complete;
 }
 
-/// Copies an object and makes its hidden symbols local.
-bool localize_hidden(const fs::path &object, const Target &target, const fs::path &output,
-                     Diagnostics &diagnostics) {
+/// Copies an object and makes all its symbols but the exported one local.
+bool localize(const fs::path &object, const LinkInputs &inputs, const fs::path &output,
+              Diagnostics &diagnostics) {
   auto buffer = llvm::MemoryBuffer::getFile(object.string(), false, false);
   if (!buffer) {
     diagnostics.error(
         fmt::format("cannot read '{}': {}", object.string(), buffer.getError().message()));
     return false;
   }
-  if (!check_complete((*buffer)->getMemBufferRef(), target, diagnostics))
+  if (!check_complete((*buffer)->getMemBufferRef(), inputs.target, diagnostics))
     return false;
   auto file = llvm::object::ObjectFile::createELFObjectFile((*buffer)->getMemBufferRef());
   std::error_code error;
@@ -228,10 +229,15 @@ bool localize_hidden(const fs::path &object, const Target &target, const fs::pat
     return false;
   }
   llvm::objcopy::CommonConfig common;
+  llvm::Error failure = common.SymbolsToKeepGlobal.addMatcher(llvm::objcopy::NameOrPattern::create(
+      inputs.exported_symbol, llvm::objcopy::MatchStyle::Literal,
+      [](llvm::Error error) { return error; }));
+  if (!inputs.exported_as.empty())
+    common.SymbolsToRename[inputs.exported_symbol] = inputs.exported_as;
   llvm::objcopy::ELFConfig elf;
-  elf.LocalizeHidden = true;
-  llvm::Error failure = llvm::objcopy::elf::executeObjcopyOnBinary(
-      common, elf, llvm::cast<llvm::object::ELFObjectFileBase>(**file), stream);
+  if (!failure)
+    failure = llvm::objcopy::elf::executeObjcopyOnBinary(
+        common, elf, llvm::cast<llvm::object::ELFObjectFileBase>(**file), stream);
   stream.close();
   std::string problem = failure              ? text_of(std::move(failure))
                         : stream.has_error() ? stream.error().message()
@@ -248,8 +254,7 @@ bool link_relocatable_in(const LinkInputs &inputs, const ScratchFolder &scratch,
   std::vector<std::string> arguments = {"-m", inputs.target.family->linker_emulation, "-r", "-o",
                                         merged.string()};
   return add_inputs(inputs, scratch, arguments, diagnostics) &&
-         run_linker(arguments, diagnostics) &&
-         localize_hidden(merged, inputs.target, result, diagnostics);
+         run_linker(arguments, diagnostics) && localize(merged, inputs, result, diagnostics);
 }
 
 } // namespace

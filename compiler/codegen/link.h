@@ -14,8 +14,11 @@ namespace cnnc::codegen {
 struct LinkInputs {
   Target target;
   std::span<const ObjectCode> objects; ///< kernels and the model table
-  std::filesystem::path weights;       ///< the file of a WeightsObjectWriter
-  std::string exported_symbol;         ///< the only symbol others can see: model_symbol()
+  /// Objects that are files: that of a WeightsObjectWriter, or variants of the model for several
+  /// CPUs as link_relocatable() made them.
+  std::vector<std::filesystem::path> files;
+  std::string exported_symbol; ///< the only symbol others can see: model_symbol()
+  std::string exported_as;     ///< by link_relocatable, under another name; empty: its own
 };
 
 /// Writes a shared library that needs nothing but libc. Its soname is its file name.

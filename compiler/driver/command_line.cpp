@@ -117,9 +117,11 @@ void add_compile_options(CLI::App &app, CommandLine &line, Flags &flags) {
                  "The weights; default: what the model says, or model.safetensors beside it")
       ->type_name("FILE")
       ->group(group);
-  app.add_option("--cpu", line.options.cpu,
-                 "The CPU to compile for: native (the default: this one, so that others may lack "
-                 "what the code needs), x86-64-v3 (AVX2), x86-64-v4 (AVX-512), znver4 ...")
+  app.add_option(
+         "--cpu", line.options.cpu,
+         "The CPU to compile for: native (the default: this one, so that others may lack "
+         "what the code needs), x86-64-v3 (AVX2), x86-64-v4 (AVX-512), znver4 ...; several, as in "
+         "x86-64-v3,x86-64-v4, in one file that chooses where it is loaded")
       ->type_name("NAME")
       ->group(group);
   app.add_option("--features", line.options.features, "Changes to what that CPU has: +avx2,-fma")

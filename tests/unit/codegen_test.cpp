@@ -154,8 +154,8 @@ protected:
     ModelDescription model = two_step_model(name);
     std::vector<ObjectCode> objects = compile_model(model, scale_ir);
     fs::path weights = write_weights(Weights(factor), name + "_weights.o");
-    return link_shared_library({native_target(), objects, weights, model_symbol(model)}, output,
-                               diagnostics);
+    return link_shared_library({native_target(), objects, {weights}, model_symbol(model), ""},
+                               output, diagnostics);
   }
 
   void write_text(const std::string &name, const std::string &text) {
@@ -278,7 +278,7 @@ TEST_F(CodegenTest, TwoModelsLinkIntoOneProgram) {
     ModelDescription model = two_step_model(name);
     std::vector<ObjectCode> objects = compile_model(model, scale_ir);
     fs::path weights = write_weights(Weights(name == "alpha" ? 2.0f : 3.0f), name + "_w.o");
-    LinkInputs inputs = {model.target, objects, weights, model_symbol(model)};
+    LinkInputs inputs = {model.target, objects, {weights}, model_symbol(model), ""};
     ASSERT_TRUE(link_relocatable(inputs, folder / (name + ".o"), diagnostics) &&
                 write_archive(inputs, folder / ("lib" + name + ".a"), diagnostics))
         << diagnostics.to_string();
@@ -335,7 +335,8 @@ TEST_F(CodegenTest, SymbolsOutsideOfLibcAreErrors) {
   ModelDescription model = two_step_model("tiny");
   std::vector<ObjectCode> objects = compile_model(model, ir);
   Weights weights(1.0f);
-  LinkInputs inputs = {model.target, objects, write_weights(weights, "w.o"), model_symbol(model)};
+  LinkInputs inputs = {
+      model.target, objects, {write_weights(weights, "w.o")}, model_symbol(model), ""};
   EXPECT_FALSE(link_shared_library(inputs, folder / "tiny.so", diagnostics));
   EXPECT_FALSE(link_relocatable(inputs, folder / "tiny.o", diagnostics));
   EXPECT_FALSE(JitModel::create(objects, "tiny_model", weights.data.get(), diagnostics));
@@ -347,7 +348,7 @@ TEST_F(CodegenTest, SymbolsOutsideOfLibcAreErrors) {
   // The linker still works after an error.
   Diagnostics clean;
   objects = compile_model(model, scale_ir);
-  EXPECT_TRUE(link_shared_library({native_target(), objects, folder / "w.o", "tiny_model"},
+  EXPECT_TRUE(link_shared_library({native_target(), objects, {folder / "w.o"}, "tiny_model", ""},
                                   folder / "t.so", clean))
       << clean.to_string();
 }
@@ -366,8 +367,8 @@ TEST_F(CodegenTest, KernelsMayHaveAnyName) {
     ASSERT_TRUE(jit) << diagnostics.to_string();
     expect_scaled(jit->model(), 2.0f, 1);
     fs::path file = write_weights(weights, "w.o");
-    EXPECT_TRUE(link_shared_library({native_target(), objects, file, "tiny_model"}, folder / "t.so",
-                                    diagnostics))
+    EXPECT_TRUE(link_shared_library({native_target(), objects, {file}, "tiny_model", ""},
+                                    folder / "t.so", diagnostics))
         << diagnostics.to_string();
   }
 }
@@ -381,7 +382,7 @@ TEST_F(CodegenTest, ThreadsCompileAndLinkAtTheSameTime) {
       threads.emplace_back([&, i] {
         Diagnostics own;
         std::vector<ObjectCode> objects = compile_model(two_step_model("tiny"), scale_ir);
-        link_shared_library({native_target(), objects, weights, "tiny_model"},
+        link_shared_library({native_target(), objects, {weights}, "tiny_model", ""},
                             folder / (std::to_string(i) + ".so"), own);
         errors[i] = own.to_string();
       });
