@@ -42,6 +42,21 @@ private:
   std::vector<std::pair<std::string, double>> rows_;
 };
 
+/// A line on standard error every few seconds, for those who wait.
+class Progress {
+public:
+  void operator()(std::string_view step, size_t done, size_t total) {
+    auto now = std::chrono::steady_clock::now();
+    if (now - printed_ < std::chrono::seconds(2) || done == total)
+      return;
+    printed_ = now;
+    std::cerr << fmt::format("{}: {} of {} kernels\n", step, done, total);
+  }
+
+private:
+  std::chrono::steady_clock::time_point printed_ = std::chrono::steady_clock::now();
+};
+
 int emit_stage(const CommandLine &line, const Model &model) {
   if (line.stage == Stage::onnx) {
     Result<void> written = write_onnx(model, line.output.empty() ? "-" : line.output, line.options);
@@ -140,7 +155,8 @@ int verify(const CommandLine &line, const Model &model) {
   if (!result)
     return fail(result.error());
   print_values("kernel", result->values);
-  print_values("output, against the model as written", result->outputs);
+  if (!result->outputs.empty())
+    print_values("output, against the model as written", result->outputs);
   if (result->passed())
     return exit_fine;
   for (const VerifiedValue &value : result->values)
@@ -220,6 +236,7 @@ int main(int argc, char **argv) {
       times.add(step, time);
     };
   line.options.remark = [](const std::string &text) { std::cerr << text << "\n"; };
+  line.options.progress = Progress();
   line.options.after_pass = [](std::string_view pass, const std::string &text) {
     const char *comment = pass == llvm_step ? ";" : "//";
     std::cout << comment << " after " << pass << "\n" << text << "\n" << std::flush;

@@ -4,9 +4,9 @@
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/loop_passes/loop_passes.h"
 #include "compiler/lowering/lower_loops.h"
+#include "compiler/reference/run_loops.h"
 #include "ir/loop/rewrite.h"
 #include "ir/loop/verifier.h"
-#include "tests/unit/loop_interpreter.h"
 #include "tests/unit/lowering_cases.h"
 
 #include <cmath>

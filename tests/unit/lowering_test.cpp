@@ -5,12 +5,12 @@
 #include "compiler/layout/tensor_layout.h"
 #include "compiler/lowering/lowering.h"
 #include "compiler/reference/evaluate.h"
+#include "compiler/reference/run_loops.h"
 #include "ir/graph/parser.h"
 #include "ir/loop/parser.h"
 #include "ir/loop/rewrite.h"
 #include "ir/loop/verifier.h"
 #include "tests/unit/elementwise_cases.h"
-#include "tests/unit/loop_interpreter.h"
 
 #include <cmath>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "tests/unit/loop_interpreter.h"
+#include "compiler/reference/run_loops.h"
 
 #include <algorithm>
 #include <cmath>

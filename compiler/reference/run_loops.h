@@ -1,6 +1,6 @@
-// Runs kernels of the loops text in the tests, statement by statement, as ir/loop/loop.h defines
-// them. The oracle for lowering and for the loop passes: whatever a pass does, the kernel computes
-// the same.
+// Runs kernels of the loops text, statement by statement, as ir/loop/loop.h defines them: the
+// reference for code generation (`--verify` of a loops text), and in tests the oracle for lowering
+// and for the loop passes, since whatever a pass does, the kernel computes the same.
 #pragma once
 
 #include "ir/loop/loop.h"

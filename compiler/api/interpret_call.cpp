@@ -1,0 +1,86 @@
+#include "compiler/api/interpret_call.h"
+
+#include "compiler/layout/tensor_layout.h"
+#include "compiler/reference/run_loops.h"
+
+#include <cstring>
+
+namespace cnnc {
+
+namespace {
+
+/// Calls function(element type) for the C++ type of a dtype.
+template <class Function> void with_element(DType dtype, Function function) {
+  switch (dtype) {
+  case DType::f32:
+    return function(float());
+  case DType::f64:
+    return function(double());
+  case DType::i32:
+    return function(int32_t());
+  case DType::i64:
+    return function(int64_t());
+  case DType::u8:
+  case DType::boolean:
+    return function(uint8_t());
+  }
+}
+
+std::vector<float> as_floats(const std::vector<std::byte> &memory, DType dtype) {
+  std::vector<float> floats;
+  with_element(dtype, [&](auto element) {
+    floats.resize(memory.size() / sizeof element);
+    for (size_t i = 0; i < floats.size(); ++i) {
+      std::memcpy(&element, memory.data() + i * sizeof element, sizeof element);
+      floats[i] = static_cast<float>(element);
+    }
+  });
+  return floats;
+}
+
+std::vector<std::byte> as_bytes(const std::vector<float> &floats, DType dtype) {
+  std::vector<std::byte> memory;
+  with_element(dtype, [&](auto element) {
+    memory.resize(floats.size() * sizeof element);
+    for (size_t i = 0; i < floats.size(); ++i) {
+      element = static_cast<decltype(element)>(floats[i]);
+      std::memcpy(memory.data() + i * sizeof element, &element, sizeof element);
+    }
+  });
+  return memory;
+}
+
+TensorType one_image(TensorType type) {
+  if (type.has_symbolic_batch())
+    type.shape[0] = 1;
+  return type;
+}
+
+} // namespace
+
+std::optional<std::vector<Tensor>> interpret_call(const Graph &graph, const Node &call,
+                                                  const loop::Kernel &kernel,
+                                                  const std::vector<Tensor> &operands,
+                                                  Diagnostics &diagnostics) {
+  loop::Buffers buffers;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    TensorType type = one_image(graph.type(call.operands[i]));
+    std::vector<std::byte> memory(static_cast<size_t>(byte_size(type).value_or(0)));
+    write_physical(operands[i], type, memory);
+    buffers[kernel.inputs[i].name] = as_floats(memory, type.dtype);
+  }
+  std::string error;
+  if (!run_loops(kernel, buffers, error)) {
+    diagnostics.error(call.range, error);
+    return std::nullopt;
+  }
+  std::vector<Tensor> results;
+  for (size_t i = 0; i < call.results.size(); ++i) {
+    TensorType type = one_image(graph.type(call.results[i]));
+    results.push_back(
+        read_physical(as_bytes(buffers.at(kernel.outputs[i].name), type.dtype), type));
+  }
+  return results;
+}
+
+} // namespace cnnc
