@@ -180,22 +180,24 @@ private:
     return true;
   }
 
-  /// Whether all accesses of the nest to a buffer have the same subscripts, and each tiled loop's
-  /// variable stands alone in one of them, or alone in its quotient and remainder.
+  /// Whether each tiled loop's variable stands alone in a subscript, or alone in the quotient and
+  /// the remainder, that all accesses of the nest to a buffer have in common.
   bool is_apart(const Statement &nest, const std::string &buffer) const {
-    std::optional<std::vector<Index>> subscripts;
-    bool same = true;
+    std::optional<std::vector<Index>> shared;
     loop::for_each_access({&nest, 1}, [&](const loop::Access &access) {
       if (access.buffer != buffer)
         return;
-      same = same && subscripts.value_or(access.subscripts) == access.subscripts;
-      subscripts = access.subscripts;
+      if (!shared)
+        shared = access.subscripts;
+      for (size_t i = 0; i < shared->size(); ++i)
+        if (!((*shared)[i] == access.subscripts[i]))
+          (*shared)[i] = Index(0);
     });
     auto holds = [&](const Index &index) {
-      return std::find(subscripts->begin(), subscripts->end(), index) != subscripts->end();
+      return std::find(shared->begin(), shared->end(), index) != shared->end();
     };
     auto tells_apart = [&](const std::string &variable) {
-      return std::any_of(subscripts->begin(), subscripts->end(), [&](const Index &index) {
+      return std::any_of(shared->begin(), shared->end(), [&](const Index &index) {
         Index value = Index::variable(variable);
         if (index - index.constant == value)
           return true;
@@ -205,7 +207,7 @@ private:
       });
     };
     std::vector<const For *> band = loop::perfect_band(nest);
-    return same && subscripts && std::all_of(band.begin(), band.end(), [&](const For *loop) {
+    return shared && std::all_of(band.begin(), band.end(), [&](const For *loop) {
              return !tile_of(loop->variable) || tells_apart(loop->variable);
            });
   }

@@ -25,11 +25,11 @@ Statement combined(const Access &into, const Access &a, const Access &b, Functio
 } // namespace
 
 std::optional<LineLanes> take_lanes(Lowering &lowering, const std::string &loop) {
-  std::optional<LoopFactor> vector = lowering.take(&Schedule::vector, loop);
-  if (!vector)
+  const std::optional<LoopFactor> vector = lowering.take(&Schedule::vector, loop);
+  const std::optional<LoopFactor> unroll = lowering.take(&Schedule::unroll, loop);
+  if (!vector && !unroll)
     return std::nullopt;
-  std::optional<LoopFactor> unroll = lowering.take(&Schedule::unroll, loop);
-  return LineLanes{vector->size, unroll ? unroll->size : 1};
+  return LineLanes{vector ? vector->size : 1, unroll ? unroll->size : 1};
 }
 
 Line::Line(std::string name, int64_t extent, std::optional<LineLanes> wanted)
@@ -39,11 +39,15 @@ Line::Line(std::string name, int64_t extent, std::optional<LineLanes> wanted)
   lanes_ = power_of_two_below(std::min(wanted->lanes, extent));
   rows_ = power_of_two_below(std::min(wanted->vectors, extent / lanes_));
   if (lanes_ == 1)
-    lanes_ = rows_ = 0;
+    lanes_ = 0;
+  if (lanes_ == 0 && rows_ == 1)
+    rows_ = 0;
 }
 
 Access Line::Step::partial(const std::string &name) const {
-  return lane ? Access{name + ".v", {row, Index::variable(*lane)}} : Access{name, {}};
+  if (!row)
+    return {name, {}};
+  return {name + ".v", lane ? std::vector<Index>{*row, Index::variable(*lane)} : std::vector{*row}};
 }
 
 Statement Line::Step::make_register(const std::string &name) const {
@@ -54,49 +58,73 @@ Access Line::Step::element(const std::string &name) const {
   return lane ? Access{name, {Index::variable(*lane)}} : Access{name, {}};
 }
 
-Statement Line::in_lanes(std::vector<Statement> body) const {
-  return loop::make_for(name_ + ".v", lanes_, std::move(body), LoopKind::vector);
+std::vector<Statement> Line::in_lanes(std::vector<Statement> body) const {
+  if (lanes_ == 0)
+    return body;
+  return one(loop::make_for(name_ + ".v", lanes_, std::move(body), LoopKind::vector));
 }
 
 Statement Line::unrolled(int64_t count, std::vector<Statement> body) const {
   return loop::make_for(name_ + ".u", count, std::move(body), LoopKind::unroll);
 }
 
+/// The part of a register in a row, of the lane at hand.
+Access Line::part(const std::string &name, const Index &row) const {
+  if (lanes_ == 0)
+    return {name + ".v", {row}};
+  return {name + ".v", {row, Index::variable(name_ + ".v")}};
+}
+
 std::vector<Statement> Line::define(const std::string &name, double value) const {
   std::vector<Statement> result = {loop::make_register(name),
                                    loop::make_assign({name, {}}, loop::number(value))};
-  if (lanes_ == 0)
+  if (rows_ == 0)
     return result;
-  Access part{name + ".v", {Index::variable(name_ + ".u"), Index::variable(name_ + ".v")}};
-  result.push_back(loop::make_register(part.buffer, {rows_, lanes_}));
-  result.push_back(
-      unrolled(rows_, one(in_lanes(one(loop::make_assign(part, loop::number(value)))))));
+  const Access first = part(name, Index::variable(name_ + ".u"));
+  result.push_back(loop::make_register(first.buffer, lanes_ == 0
+                                                         ? std::vector<int64_t>{rows_}
+                                                         : std::vector<int64_t>{rows_, lanes_}));
+  result.push_back(unrolled(rows_, in_lanes(one(loop::make_assign(first, loop::number(value))))));
+  return result;
+}
+
+Line::Pieces Line::pieces(const std::function<std::vector<Statement>(const Step &)> &body) const {
+  if (rows_ == 0)
+    return {extent_, body({Index::variable(name_), {}, 0, {}}), {}};
+  const int64_t size = std::max<int64_t>(1, lanes_);
+  const Index row = Index::variable(name_ + ".u");
+  // The rows from `first` on, `count` of them.
+  auto rows = [&](const Index &first, int64_t count) {
+    Step step{first + row * size, {}, lanes_, row};
+    if (lanes_ > 0) {
+      step.lane = name_ + ".v";
+      step.position = step.position + Index::variable(*step.lane);
+    }
+    std::vector<Statement> registers, assignments;
+    for (Statement &statement : body(step)) {
+      bool declares = std::holds_alternative<loop::Register>(statement.node);
+      (declares ? registers : assignments).push_back(std::move(statement));
+    }
+    append(registers, in_lanes(std::move(assignments)));
+    return unrolled(count, std::move(registers));
+  };
+  const int64_t vectors = extent_ / size, times = vectors / rows_, whole = times * rows_;
+  Pieces result{times, one(rows(Index::variable(name_) * (rows_ * size), rows_)), {}};
+  if (vectors > whole)
+    result.rest.push_back(rows(whole * size, vectors - whole));
+  if (extent_ > vectors * size)
+    result.rest.push_back(
+        loop::make_for(name_, extent_ - vectors * size,
+                       body({Index::variable(name_) + vectors * size, {}, 0, {}})));
   return result;
 }
 
 std::vector<Statement>
 Line::loops(const std::function<std::vector<Statement>(const Step &)> &body) const {
-  if (lanes_ == 0)
-    return one(loop::make_for(name_, extent_, body({Index::variable(name_), {}, 0, {}})));
-  const Index row = Index::variable(name_ + ".u"), lane = Index::variable(name_ + ".v");
-  // The rows from `first` on, `count` of them.
-  auto rows = [&](const Index &first, int64_t count) {
-    std::vector<Statement> registers, assignments;
-    for (Statement &statement : body({first + row * lanes_ + lane, name_ + ".v", lanes_, row})) {
-      bool declares = std::holds_alternative<loop::Register>(statement.node);
-      (declares ? registers : assignments).push_back(std::move(statement));
-    }
-    registers.push_back(in_lanes(std::move(assignments)));
-    return unrolled(count, std::move(registers));
-  };
-  const int64_t vectors = extent_ / lanes_, times = vectors / rows_, whole = times * rows_;
-  std::vector<Statement> result = one(
-      loop::make_for(name_, times, one(rows(Index::variable(name_) * (rows_ * lanes_), rows_))));
-  if (vectors > whole)
-    result.push_back(rows(whole * lanes_, vectors - whole));
-  if (extent_ > vectors * lanes_)
-    result.push_back(loop::make_for(name_, extent_ - vectors * lanes_,
-                                    body({Index::variable(name_) + vectors * lanes_, {}, 0, {}})));
+  Pieces all = pieces(body);
+  std::vector<Statement> result =
+      one(loop::make_for(name_, all.iterations, std::move(all.iteration)));
+  append(result, std::move(all.rest));
   return result;
 }
 
@@ -106,31 +134,46 @@ std::vector<Statement> Line::combine(const std::string &name, Function function)
   });
 }
 
+std::vector<Statement> Line::combine_rows(
+    const std::function<std::vector<Statement>(const Index &into, const Index &other)> &body)
+    const {
+  const Index row = Index::variable(name_ + ".u");
+  std::vector<Statement> result;
+  for (int64_t rows = rows_ / 2; rows > 0; rows /= 2)
+    result.push_back(unrolled(rows, in_lanes(body(row, row + rows))));
+  return result;
+}
+
 std::vector<Statement>
 Line::combine(const std::vector<std::string> &names,
               const std::function<std::vector<Statement>(const Part &, const Part &, const Part &)>
                   &body) const {
-  if (lanes_ == 0)
+  if (rows_ == 0)
     return {};
-  const Index row = Index::variable(name_ + ".u"), lane = Index::variable(name_ + ".v");
-  auto part = [](const Index &first, const Index &second) -> Part {
-    return [=](const std::string &name) { return Access{name + ".v", {first, second}}; };
+  auto in_row = [this](const Index &row) -> Part {
+    return [=, this](const std::string &name) { return part(name, row); };
+  };
+  const Part whole = [](const std::string &name) { return Access{name, {}}; };
+  std::vector<Statement> result = combine_rows([&](const Index &into, const Index &other) {
+    return body(in_row(into), in_row(into), in_row(other));
+  });
+  if (lanes_ == 0) {
+    append(result, body(whole, whole, in_row(0)));
+    return result;
+  }
+  auto lane = [](const Index &place) -> Part {
+    return [=](const std::string &name) { return Access{name + ".v", {0, place}}; };
   };
   auto half = [](const Index &place) -> Part {
     return [=](const std::string &name) { return Access{name + ".half", {place}}; };
   };
-  std::vector<Statement> result;
-  for (int64_t rows = rows_ / 2; rows > 0; rows /= 2)
-    result.push_back(unrolled(
-        rows, one(in_lanes(body(part(row, lane), part(row, lane), part(row + rows, lane))))));
+  const Index place = Index::variable(name_ + ".u");
   for (const std::string &name : names)
     result.push_back(loop::make_register(name + ".half", {lanes_ / 2}));
-  result.push_back(unrolled(lanes_ / 2, body(half(row), part(0, row), part(0, row + lanes_ / 2))));
+  result.push_back(unrolled(lanes_ / 2, body(half(place), lane(place), lane(place + lanes_ / 2))));
   for (int64_t lanes = lanes_ / 4; lanes > 0; lanes /= 2)
-    result.push_back(unrolled(lanes, body(half(row), half(row), half(row + lanes))));
-  const Part whole = [](const std::string &name) { return Access{name, {}}; };
-  for (Statement &statement : body(whole, whole, half(0)))
-    result.push_back(std::move(statement));
+    result.push_back(unrolled(lanes, body(half(place), half(place), half(place + lanes))));
+  append(result, body(whole, whole, half(0)));
   return result;
 }
 

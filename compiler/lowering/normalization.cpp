@@ -57,17 +57,15 @@ void append_sum_of_exponentials(
         step.partial("m"), call(Function::max, {load(step.partial("m")), std::move(x)}))};
   }));
   append(body, line.combine("m", Function::max));
-  append(body, line.define("sum", 0));
-  append(body, line.loops([&](const Line::Step &step) {
+  append(body, line.sum({"sum"}, {}, [&](const Line::Step &step, const Line::Part &sum) {
     Expression x = lowering.read(0, moved(names, axis, step.position));
     std::vector<Statement> statements = {
         step.make_register("e"),
         loop::make_assign(step.element("e"), call(Function::exp, {std::move(x) - scalar("m")})),
-        loop::make_assign(step.partial("sum"), load(step.element("e")), true)};
+        loop::make_assign(sum("sum"), load(step.element("e")), true)};
     append(statements, keep(step, load(step.element("e"))));
     return statements;
   }));
-  append(body, line.combine("sum", Function::add));
 }
 
 /// The body of softmax: a line along the axis.
@@ -160,8 +158,6 @@ template <class Body> bool lower_lines(int64_t along, Lowering &lowering, Body b
   return true;
 }
 
-using Nest = std::vector<std::pair<std::string, int64_t>>;
-
 /// What is brought to mean 0 and variance 1: all elements of the loops `reduced`, for each
 /// iteration of the loops `kept`.
 struct Standardized {
@@ -172,7 +168,9 @@ struct Standardized {
   std::function<Expression(Expression difference, const Subscripts &place)> finish;
 };
 
-/// Three passes: the sum, the sum of squared differences from the mean, the result.
+/// Three passes: the sum, the sums of the differences from the mean and of their squares, the
+/// result. A mean far from 0 is rounded at its own size, which shows where the deviation is small:
+/// the differences tell how far it is off, "beside".
 void append_standardized(Lowering &lowering, const Standardized &op) {
   std::vector<std::string> names;
   double size = 1;
@@ -190,34 +188,33 @@ void append_standardized(Lowering &lowering, const Standardized &op) {
       subscript = loop::substitute(subscript, names[inner], step.position);
     return place;
   };
-  auto pass = [&](const std::function<std::vector<Statement>(const Line::Step &)> &body) {
-    return loop::nest(around, line.loops(body));
-  };
   auto difference = [&](const Line::Step &step) {
     return lowering.read(0, at(step)) - scalar("mean");
   };
-  std::vector<Statement> body = line.define("sum", 0);
-  append(body, pass([&](const Line::Step &step) {
-           return std::vector<Statement>{
-               loop::make_assign(step.partial("sum"), lowering.read(0, at(step)), true)};
-         }));
-  append(body, line.combine("sum", Function::add));
-  define(body, "mean", scalar("sum") * number(1 / size));
-  append(body, line.define("squares", 0));
-  append(body, pass([&](const Line::Step &step) {
-           return std::vector<Statement>{
-               step.make_register("e"), loop::make_assign(step.element("e"), difference(step)),
-               loop::make_assign(step.partial("squares"),
-                                 load(step.element("e")) * load(step.element("e")), true)};
-         }));
-  append(body, line.combine("squares", Function::add));
+  std::vector<Statement> body =
+      line.sum({"sum"}, around, [&](const Line::Step &step, const Line::Part &sum) {
+        return one(loop::make_assign(sum("sum"), lowering.read(0, at(step)), true));
+      });
+  define(body, "mean", scalar("sum") / number(size));
+  append(body, line.sum({"differences", "squares"}, around,
+                        [&](const Line::Step &step, const Line::Part &sum) {
+                          const Expression e = load(step.element("e"));
+                          return std::vector<Statement>{
+                              step.make_register("e"),
+                              loop::make_assign(step.element("e"), difference(step)),
+                              loop::make_assign(sum("differences"), e, true),
+                              loop::make_assign(sum("squares"), e * e, true)};
+                        }));
+  define(body, "beside", scalar("differences") / number(size));
+  define(body, "variance",
+         (scalar("squares") - scalar("differences") * scalar("beside")) / number(size));
   define(body, "factor",
-         number(1) / call(Function::sqrt, {call(Function::fma, {scalar("squares"), number(1 / size),
-                                                                number(op.epsilon)})}));
-  append(body, pass([&](const Line::Step &step) {
-           return std::vector<Statement>{
-               lowering.write(at(step), op.finish(difference(step), at(step)))};
-         }));
+         number(1) / call(Function::sqrt, {call(Function::max, {number(0), scalar("variance")}) +
+                                           number(op.epsilon)}));
+  append(body, loop::nest(around, line.loops([&](const Line::Step &step) {
+           return one(
+               lowering.write(at(step), op.finish(difference(step) - scalar("beside"), at(step))));
+         })));
   lowering.append(loop::nest(op.kept, std::move(body)));
 }
 

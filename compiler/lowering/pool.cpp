@@ -18,6 +18,7 @@
 // over a NaN in the input (ir/README.md, "Element types"); to keep it would take three.
 #include "compiler/layout/halo.h"
 #include "compiler/lowering/extents.h"
+#include "compiler/lowering/line.h"
 
 #include <cmath>
 
@@ -139,28 +140,41 @@ void append_pool(Lowering &lowering, const PoolWindow &window, std::vector<State
                {extents[0], extents[1], window[0].count, window[1].count}, std::move(body));
 }
 
+/// Of a window in one register. A larger one is added up row by row (line.h).
+constexpr double most_terms = 64;
+
 void append_mean(const AvgPool2d &pool, Lowering &lowering, const PoolWindow &window) {
   bool varies = pool.count_padding ? window[0].overhangs() || window[1].overhangs()
                                    : window[0].clipped || window[1].clipped;
-  std::vector<Statement> body, inner;
-  body.push_back(loop::make_register("sum"));
-  body.push_back(set("sum", loop::number(0)));
-  inner.push_back(add("sum", element(lowering, window)));
-  if (varies) {
-    body.push_back(loop::make_register("count"));
-    body.push_back(set("count", loop::number(0)));
-  }
+  const double size = static_cast<double>(pool.kernel[0]) * static_cast<double>(pool.kernel[1]);
+  const bool by_rows = size > most_terms;
+  std::vector<Statement> body, inner, row;
+  define(body, "sum", loop::number(0));
+  if (varies)
+    define(body, "count", loop::number(0));
+  inner.push_back(add(by_rows ? "row" : "sum", element(lowering, window)));
   if (varies && !pool.count_padding)
     inner.push_back(add("count", loop::number(1)));
-  body.push_back(window_loops(window[0].taps(), window[1].taps(), std::move(inner)));
+  if (by_rows) {
+    define(body, "lost", loop::number(0));
+    define(row, "row", loop::number(0));
+    loop::For columns = window[1].taps(), rows = window[0].taps();
+    columns.body = std::move(inner);
+    row.push_back({std::move(columns), {}});
+    row.push_back(loop::make_register("next"));
+    append(row, add_compensated({"sum", {}}, {"lost", {}}, {"row", {}}, {"next", {}}));
+    rows.body = std::move(row);
+    body.push_back({std::move(rows), {}});
+  } else {
+    body.push_back(window_loops(window[0].taps(), window[1].taps(), std::move(inner)));
+  }
   if (varies && pool.count_padding) {
     std::vector<Statement> counting;
     counting.push_back(add("count", loop::number(1)));
     body.push_back(
         window_loops(window[0].padded_taps(), window[1].padded_taps(), std::move(counting)));
   }
-  loop::Expression sum = loop::load("sum", {});
-  double size = static_cast<double>(pool.kernel[0]) * static_cast<double>(pool.kernel[1]);
+  loop::Expression sum = scalar("sum");
   append_pool(lowering, window, std::move(body),
               varies ? sum / loop::load("count", {}) : sum * loop::number(1 / size));
 }
@@ -202,16 +216,14 @@ bool lower(const AvgPool2d &pool, Lowering &lowering) {
 
 bool lower(const GlobalAvgPool2d &, Lowering &lowering) {
   const std::vector<int64_t> &input = lowering.operand(0).shape;
-  std::vector<Statement> inner;
-  inner.push_back(add("sum", lowering.read(0, variables({"n", "c", "h", "w"}))));
-  std::vector<Statement> body;
-  body.push_back(loop::make_register("sum"));
-  body.push_back(set("sum", loop::number(0)));
-  for (Statement &statement : loop::nest({{"h", input[2]}, {"w", input[3]}}, std::move(inner)))
-    body.push_back(std::move(statement));
-  double size = static_cast<double>(input[2]) * static_cast<double>(input[3]);
-  body.push_back(lowering.write({Index::variable("n"), Index::variable("c"), 0, 0},
-                                loop::load("sum", {}) * loop::number(1 / size)));
+  const Line line("w", input[3], take_lanes(lowering, "w"));
+  std::vector<Statement> body =
+      line.sum({"sum"}, {{"h", input[2]}}, [&](const Line::Step &step, const Line::Part &sum) {
+        return one(loop::make_assign(
+            sum("sum"), lowering.read(0, {var("n"), var("c"), var("h"), step.position}), true));
+      });
+  const double size = static_cast<double>(input[2]) * static_cast<double>(input[3]);
+  body.push_back(lowering.write({var("n"), var("c"), 0, 0}, scalar("sum") / loop::number(size)));
   std::vector<int64_t> extents = loop_extents(lowering.result());
   limit_extent(extents[1], lowering.operand(0), 1);
   append_loops(lowering, {"n", "c"}, {extents[0], extents[1]}, std::move(body));

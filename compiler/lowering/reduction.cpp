@@ -29,17 +29,30 @@ struct Combination {
 
 Combination combination(ReduceKind kind) {
   switch (kind) {
-  case ReduceKind::mean:
-  case ReduceKind::sum:
-    return {0, Function::add};
   case ReduceKind::max:
     return {-INFINITY, Function::max};
   case ReduceKind::min:
     return {INFINITY, Function::min};
   case ReduceKind::prod:
     return {1, Function::mul};
+  case ReduceKind::mean:
+  case ReduceKind::sum:
+    break;
   }
   return {0, Function::add};
+}
+
+/// The elements of a line and the loops around it combined in "sum".
+std::vector<Statement> combined(const Line &line, const Combination &combine, const Nest &around,
+                                const std::function<Expression(const Line::Step &)> &element) {
+  std::vector<Statement> body = line.define("sum", combine.start);
+  append(body, loop::nest(around, line.loops([&](const Line::Step &step) {
+           const loop::Access part = step.partial("sum");
+           // In this order max and min pass over NaN.
+           return one(loop::make_assign(part, call(combine.function, {element(step), load(part)})));
+         })));
+  append(body, line.combine("sum", combine.function));
+  return body;
 }
 
 /// The dimensions of an input, split into those that are reduced and those that stay.
@@ -81,28 +94,26 @@ bool lower_reduction(ReduceKind kind, const std::vector<int64_t> &axes, bool kee
   const TensorType &input = lowering.operand(0);
   const Dimensions dims = dimensions_of(lowering, axes, keep_dims);
   const size_t axis = innermost(dims.reduced, dims.names, lowering.schedule());
-  std::vector<std::pair<std::string, int64_t>> reduced_loops;
+  Nest reduced_loops;
   for (size_t i = 0; i < input.rank(); ++i)
     if (dims.reduced[i] && i != axis)
       reduced_loops.emplace_back(dims.names[i], input.shape[i]);
   const Line line(dims.names[axis], input.shape[axis], take_lanes(lowering, dims.names[axis]));
-  const Combination combine = combination(kind);
-  std::vector<Statement> body = line.define("sum", combine.start);
-  append(body, loop::nest(reduced_loops, line.loops([&](const Line::Step &step) {
-           Subscripts element = variables(dims.names);
-           element[axis] = step.position;
-           Expression x = lowering.read(0, element);
-           const loop::Access part = step.partial("sum");
-           if (combine.function == Function::add)
-             return std::vector<Statement>{loop::make_assign(part, std::move(x), true)};
-           // In this order max and min pass over NaN.
-           return std::vector<Statement>{
-               loop::make_assign(part, call(combine.function, {std::move(x), load(part)}))};
-         })));
-  append(body, line.combine("sum", combine.function));
+  auto element = [&](const Line::Step &step) {
+    Subscripts place = variables(dims.names);
+    place[axis] = step.position;
+    return lowering.read(0, place);
+  };
+  std::vector<Statement> body;
+  if (kind == ReduceKind::mean || kind == ReduceKind::sum)
+    body = line.sum({"sum"}, reduced_loops, [&](const Line::Step &step, const Line::Part &sum) {
+      return one(loop::make_assign(sum("sum"), element(step), true));
+    });
+  else
+    body = combined(line, combination(kind), reduced_loops, element);
   Expression result = scalar("sum");
   if (kind == ReduceKind::mean)
-    result = std::move(result) * loop::number(1 / dims.size);
+    result = std::move(result) / loop::number(dims.size);
   body.push_back(lowering.write(dims.place, std::move(result)));
   lowering.append(loop::nest(dims.kept_loops, std::move(body)));
   append_zero_lanes(lowering, dims.extents);

@@ -61,10 +61,12 @@ Schedule schedule_pool_indices() {
 Schedule schedule_global_pool(const TensorType &result, int64_t lanes) {
   Schedule schedule;
   schedule.parallel = {"n", "c"};
-  if (result.layout.block_of(1) != lanes)
+  schedule.unroll = {{"w", 4}};
+  if (result.layout.block_of(1) != lanes) {
+    schedule.vector = {{"w", lanes}};
     return schedule;
-  const int64_t vectors = result.shape[1] / lanes;
-  schedule.tile = {{"c", lanes * (vectors >= 16 ? 4 : vectors >= 8 ? 2 : 1)}};
+  }
+  schedule.tile = {{"c", lanes}};
   schedule.vector = {{"c", lanes}};
   return schedule;
 }

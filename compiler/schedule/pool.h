@@ -17,8 +17,8 @@ Schedule schedule_pool(const AvgPool2d &op, const TensorType &input, const Tenso
 /// One element at a time, rows shared among threads.
 Schedule schedule_pool_indices();
 
-/// Several vectors of channels at a time: sums of their own, so that no addition waits for the one
-/// before.
+/// Vectors of channels, or of pixels where channels are not in blocks. Four pixels or vectors at a
+/// time have sums of their own, so that no addition waits for the one before.
 Schedule schedule_global_pool(const TensorType &result, int64_t lanes);
 
 } // namespace cnnc

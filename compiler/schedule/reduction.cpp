@@ -32,6 +32,14 @@ int64_t vectors_of_tile(bool exponentials, const Machine &machine) {
   return exponentials && !machine.fused_multiply_add ? 1 : 2;
 }
 
+/// Whether the op adds up the dimensions that it reduces, and nothing else.
+bool sums(const Node &node) {
+  return std::holds_alternative<ReduceSum>(node.op) ||
+         std::holds_alternative<ReduceMean>(node.op) ||
+         std::holds_alternative<InstanceNorm>(node.op) ||
+         std::holds_alternative<GroupNorm>(node.op) || std::holds_alternative<LayerNorm>(node.op);
+}
+
 } // namespace
 
 std::vector<int64_t> reduced_axes(const Graph &graph, const Node &node) {
@@ -84,6 +92,14 @@ Schedule schedule_reduction(const Graph &graph, const Node &node, const Machine 
     schedule.unroll = {{names[*inner], vectors}};
   else
     schedule.tile = {{names[*inner], input.layout.blocks.empty() ? lanes * vectors : lanes}};
+  // A single vector in a tile: sums of several positions, so that no addition waits for the one
+  // before.
+  if (!reduced[*inner] && !input.layout.blocks.empty() && sums(node))
+    for (size_t i = input.rank(); i-- > 0;)
+      if (reduced[i]) {
+        schedule.unroll = {{names[i], vectors}};
+        break;
+      }
   return schedule;
 }
 
