@@ -6,7 +6,7 @@
 //   }
 // becomes
 //   kernel @c(%x.blocked, %w) -> (%c.blocked)
-//       schedule(vector=oc:16, tile=[oc:64, ow:6], unroll=ic:4, parallel=[n, oc, oh]) {
+//       schedule(vector=oc:16, tile=[oc:64, ow:6], unroll=ic:4, parallel=[n, oc, oh], partial=ic:32) {
 //     %c.blocked = conv2d %x.blocked, %w pad=[1, 1, 1, 1] : f32[1, 64, 56, 56] nchw16c
 //   }
 //
@@ -49,9 +49,13 @@ public:
     match(
         anchor.op,
         [&](const Conv2d &) { schedule = schedule_convolution(graph_, members, machine_); },
-        [&](const Local2d &) { schedule = schedule_local(lanes_); },
+        [&](const Local2d &) {
+          schedule = schedule_local(graph_.type(anchor.operands[0]),
+                                    graph_.type(anchor.operands[1]).shape, lanes_);
+        },
         [&](const Dense &) {
-          schedule = schedule_dense(result, graph_.type(anchor.operands[1]), machine_);
+          schedule = schedule_dense(graph_.type(anchor.operands[0]), result,
+                                    graph_.type(anchor.operands[1]), machine_);
         },
         [&](const Matmul &) {
           schedule = schedule_matmul(graph_.type(anchor.operands[0]),

@@ -1,20 +1,22 @@
-// Convolutions as loops, with a register for the sum:
+// Convolutions as loops, with a register for the sum (dot.h):
 //
 //   for n, oc, oh, ow {
 //     reg sum: f32
-//     sum = bias[oc]
+//     sum = 0
 //     for icb, kh, kw, ic {
 //       sum += input[n, icb * 16 + ic, oh * stride + kh, ow * stride + kw] * filter[oc, ..]
 //     }
-//     result[n, oc, oh, ow] = sum
+//     result[n, oc, oh, ow] = sum + bias[oc]
 //   }
 //
+// The bias comes last: in a sum that begins with it every addition rounds at the size of the bias.
 // Padding is the halo of the input. dense is the same with a 1x1 window. Where the rows of a window
 // are so far apart that many of them see padding alone (padded_rows=skip), these are left out by a
 // loop of one iteration or none:
 //
 //   for kh, ih in max(0, oh - 12 + kh * 12)..min(14, oh - 11 + kh * 12)
 #include "compiler/layout/halo.h"
+#include "compiler/lowering/dot.h"
 #include "compiler/lowering/extents.h"
 
 #include <algorithm>
@@ -28,15 +30,13 @@ using loop::Statement;
 
 namespace {
 
-std::vector<Statement> sum_statements(Expression start, std::vector<Statement> reduction,
-                                      Statement store) {
-  std::vector<Statement> body;
-  body.push_back(loop::make_register("sum"));
-  body.push_back(loop::make_assign({"sum", {}}, std::move(start)));
-  for (Statement &statement : reduction)
-    body.push_back(std::move(statement));
-  body.push_back(std::move(store));
-  return body;
+/// Ends the body of an element: what becomes of its sum; the bias, if there is one, stands at
+/// `bias_place`.
+void append_result(std::vector<Statement> &body, const Lowering &lowering, Expression sum,
+                   const Subscripts &place, const Subscripts &bias_place) {
+  if (lowering.has_operand(2))
+    sum = std::move(sum) + lowering.read(2, bias_place);
+  body.push_back(lowering.write(place, std::move(sum)));
 }
 
 struct Window2d {
@@ -44,19 +44,20 @@ struct Window2d {
   std::array<int64_t, 4> pad;
   Index h() const { return var("oh") * stride[0] + var("kh") * dilation[0] - pad[0]; }
   Index w() const { return var("ow") * stride[1] + var("kw") * dilation[1] - pad[1]; }
-  std::vector<std::pair<std::string, int64_t>> loops() const {
-    return {{"kh", kernel[0]}, {"kw", kernel[1]}};
+  /// The loops of the window around statements.
+  std::vector<Statement> around(std::vector<Statement> body) const {
+    return loop::nest({{"kh", kernel[0]}, {"kw", kernel[1]}}, std::move(body));
   }
 
-  /// Puts a loop over `ih` into one over kh: the row of the input, or none where it is padding.
-  void leave_out_padding(loop::For &taps, int64_t input_rows) const {
+  /// The same with a loop over `ih` in that over kh: the row of the input, or none where it is
+  /// padding.
+  std::vector<Statement> around_inside(std::vector<Statement> body, int64_t input_rows) const {
     loop::For row;
     row.variable = "ih";
     row.lower = {Index(0), h()};
     row.upper = {Index(input_rows), h() + 1};
-    row.body = std::move(taps.body);
-    taps.body.clear();
-    taps.body.push_back({std::move(row), {}});
+    row.body = loop::nest({{"kw", kernel[1]}}, std::move(body));
+    return loop::nest({{"kh", kernel[0]}}, one({std::move(row), {}}));
   }
 
   /// Whether the windows stay inside the input and its halo.
@@ -65,19 +66,6 @@ struct Window2d {
     return std::equal(needed.begin(), needed.end(), input.layout.halo.begin(), std::less_equal<>());
   }
 };
-
-/// The loops of a variable, at any depth.
-std::vector<loop::For *> loops_named(const std::string &variable, std::vector<Statement> &body) {
-  std::vector<loop::For *> found;
-  for (Statement &statement : body)
-    if (auto *inner = std::get_if<loop::For>(&statement.node)) {
-      if (inner->variable == variable)
-        found.push_back(inner);
-      for (loop::For *deeper : loops_named(variable, inner->body))
-        found.push_back(deeper);
-    }
-  return found;
-}
 
 constexpr const char *no_halo =
     "the input has no halo as wide as the padding; run assign_layouts before lower_loops";
@@ -118,31 +106,28 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
   bool depthwise = conv.groups > 1 && filter[1] == 1 && filter[0] == conv.groups;
   Index oc = var("oc");
   Index group = conv.groups == 1 ? Index(0) : oc / (filter[0] / conv.groups);
-  Expression start = lowering.has_operand(2) ? lowering.read(2, {oc}) : loop::number(0);
   const bool sparse = conv.padded_rows == PaddedRows::skip;
   auto product = [&](const Index &input_channel, const Index &ic) {
     const Index row = sparse ? var("ih") : window.h();
-    return loop::make_assign({"sum", {}},
-                             lowering.read(0, {var("n"), input_channel, row, window.w()}) *
-                                 lowering.read(1, {oc, ic, var("kh"), var("kw")}),
-                             true);
+    return lowering.read(0, {var("n"), input_channel, row, window.w()}) *
+           lowering.read(1, {oc, ic, var("kh"), var("kw")});
   };
-  std::vector<Statement> reduction;
+  auto taps = [&](std::vector<Statement> body) {
+    return sparse ? window.around_inside(std::move(body), input.shape[2])
+                  : window.around(std::move(body));
+  };
+  std::vector<Statement> body;
+  Expression sum = scalar("sum");
   if (depthwise) {
-    std::vector<Statement> inner;
-    inner.push_back(product(oc, 0));
-    reduction = loop::nest(window.loops(), std::move(inner));
+    define(body, "sum", loop::number(0));
+    append(body, taps(one(loop::make_assign({"sum", {}}, product(oc, 0), true))));
   } else {
-    reduction =
-        reduce_channels(filter[1], lowering.operand(0).layout.block_of(1), window.loops(),
-                        [&](const Index &ic) { return product(group * filter[1] + ic, ic); });
-    for (loop::For *taps : loops_named("kh", reduction))
-      if (sparse)
-        window.leave_out_padding(*taps, input.shape[2]);
+    Dot dot("ic", filter[1], input.layout.block_of(1), taps);
+    if (!dot.take_partial(lowering))
+      return false;
+    sum = dot.append_to(body, [&](const Index &ic) { return product(group * filter[1] + ic, ic); });
   }
-  Subscripts place = {var("n"), oc, var("oh"), var("ow")};
-  std::vector<Statement> body = sum_statements(std::move(start), std::move(reduction),
-                                               lowering.write(place, loop::load("sum", {})));
+  append_result(body, lowering, std::move(sum), {var("n"), oc, var("oh"), var("ow")}, {oc});
   lowering.append(
       loop::nest({{"n", extents[0]}, {"oc", extents[1]}, {"oh", extents[2]}, {"ow", extents[3]}},
                  std::move(body)));
@@ -169,25 +154,24 @@ bool lower(const ConvTranspose2d &conv, Lowering &lowering) {
     result.upper = {Index(input[2 + i]), first + 1 - beyond};
     return result;
   };
-  std::vector<Statement> reduction;
-  reduction.push_back(loop::make_assign(
-      {"sum", {}},
-      lowering.read(0, {var("n"), group * channels + var("ic"), var("ih"), var("iw")}) *
-          lowering.read(1, {group * channels + var("ic"), conv.groups == 1 ? oc : oc % filter[1],
-                            var("kh"), var("kw")}),
-      true));
-  reduction = loop::nest({{"ic", channels}}, std::move(reduction));
-  for (size_t i : {1, 0}) {
-    loop::For inside = i == 0 ? position(0, "ih", "oh", "kh") : position(1, "iw", "ow", "kw");
-    inside.body = std::move(reduction);
-    std::vector<Statement> taps;
-    taps.push_back({std::move(inside), {}});
-    reduction = loop::nest({{i == 0 ? "kh" : "kw", filter[2 + i]}}, std::move(taps));
-  }
-  Expression start = lowering.has_operand(2) ? lowering.read(2, {oc}) : loop::number(0);
-  std::vector<Statement> body =
-      sum_statements(std::move(start), std::move(reduction),
-                     lowering.write({var("n"), oc, var("oh"), var("ow")}, loop::load("sum", {})));
+  auto taps = [&](std::vector<Statement> body) {
+    for (size_t i : {1, 0}) {
+      loop::For inside = i == 0 ? position(0, "ih", "oh", "kh") : position(1, "iw", "ow", "kw");
+      inside.body = std::move(body);
+      body = loop::nest({{i == 0 ? "kh" : "kw", filter[2 + i]}}, one({std::move(inside), {}}));
+    }
+    return body;
+  };
+  Dot dot("ic", channels, 1, taps);
+  if (!dot.take_partial(lowering))
+    return false;
+  std::vector<Statement> body;
+  Expression sum = dot.append_to(body, [&](const Index &ic) {
+    return lowering.read(0, {var("n"), group * channels + ic, var("ih"), var("iw")}) *
+           lowering.read(1, {group * channels + ic, conv.groups == 1 ? oc : oc % filter[1],
+                             var("kh"), var("kw")});
+  });
+  append_result(body, lowering, std::move(sum), {var("n"), oc, var("oh"), var("ow")}, {oc});
   std::vector<int64_t> extents = loop_extents(lowering.result());
   extents[1] = lowering.result().shape[1];
   append_loops(lowering, {"n", "oc", "oh", "ow"}, extents, std::move(body));
@@ -201,19 +185,17 @@ bool lower(const Local2d &local, Lowering &lowering) {
   if (!window.inside(lowering.operand(0), lowering.result()))
     return lowering.error(no_halo);
   std::vector<int64_t> extents = loop_extents(lowering.result());
-  Expression start = lowering.has_operand(2) ? lowering.read(2, {var("oc"), var("oh"), var("ow")})
-                                             : loop::number(0);
-  std::vector<Statement> reduction = reduce_channels(
-      filter[3], lowering.operand(0).layout.block_of(1), window.loops(), [&](const Index &ic) {
-        return loop::make_assign(
-            {"sum", {}},
-            lowering.read(0, {var("n"), ic, window.h(), window.w()}) *
-                lowering.read(1, {var("oh"), var("ow"), var("oc"), ic, var("kh"), var("kw")}),
-            true);
-      });
-  std::vector<Statement> body = sum_statements(
-      std::move(start), std::move(reduction),
-      lowering.write({var("n"), var("oc"), var("oh"), var("ow")}, loop::load("sum", {})));
+  Dot dot("ic", filter[3], lowering.operand(0).layout.block_of(1),
+          [&](std::vector<Statement> body) { return window.around(std::move(body)); });
+  if (!dot.take_partial(lowering))
+    return false;
+  std::vector<Statement> body;
+  Expression sum = dot.append_to(body, [&](const Index &ic) {
+    return lowering.read(0, {var("n"), ic, window.h(), window.w()}) *
+           lowering.read(1, {var("oh"), var("ow"), var("oc"), ic, var("kh"), var("kw")});
+  });
+  append_result(body, lowering, std::move(sum), {var("n"), var("oc"), var("oh"), var("ow")},
+                {var("oc"), var("oh"), var("ow")});
   lowering.append(
       loop::nest({{"n", extents[0]}, {"oc", extents[1]}, {"oh", extents[2]}, {"ow", extents[3]}},
                  std::move(body)));
@@ -222,18 +204,14 @@ bool lower(const Local2d &local, Lowering &lowering) {
 
 bool lower(const Dense &, Lowering &lowering) {
   std::vector<int64_t> extents = loop_extents(lowering.result());
-  Expression start = lowering.has_operand(2) ? lowering.read(2, {var("oc")}) : loop::number(0);
-  std::vector<Statement> reduction =
-      reduce_channels(lowering.operand(1).shape[1], lowering.operand(0).layout.block_of(1), {},
-                      [&](const Index &ic) {
-                        return loop::make_assign({"sum", {}},
-                                                 lowering.read(0, {var("n"), ic}) *
-                                                     lowering.read(1, {var("oc"), ic}),
-                                                 true);
-                      });
-  std::vector<Statement> body =
-      sum_statements(std::move(start), std::move(reduction),
-                     lowering.write({var("n"), var("oc")}, loop::load("sum", {})));
+  Dot dot("ic", lowering.operand(1).shape[1], lowering.operand(0).layout.block_of(1));
+  if (!dot.take_partial(lowering))
+    return false;
+  std::vector<Statement> body;
+  Expression sum = dot.append_to(body, [&](const Index &ic) {
+    return lowering.read(0, {var("n"), ic}) * lowering.read(1, {var("oc"), ic});
+  });
+  append_result(body, lowering, std::move(sum), {var("n"), var("oc")}, {var("oc")});
   lowering.append(loop::nest({{"n", extents[0]}, {"oc", extents[1]}}, std::move(body)));
   return true;
 }

@@ -71,12 +71,25 @@ public:
     for (NodeId member : members)
       if (!lowering.lower(graph_.nodes[member]))
         return std::nullopt;
+    if (!check_partial_sums())
+      return std::nullopt;
     prefetch_weights(graph_.nodes[members.front()]);
     forget_missing_loops();
     return std::move(kernel_);
   }
 
 private:
+  /// Lowering takes what it obeys.
+  bool check_partial_sums() {
+    for (const LoopFactor &partial : kernel_.schedule.partial)
+      context_.diagnostics.error(
+          partial.range.known() ? partial.range : kernel_.range,
+          fmt::format("kernel @{}: no products are added up over {} that could be cut into partial "
+                      "sums",
+                      kernel_.name, partial.loop));
+    return kernel_.schedule.partial.empty();
+  }
+
   /// Prefetches the weight operand of the anchor, the op that the kernel is built around.
   void prefetch_weights(const Node &anchor) {
     for (loop::Buffer &input : kernel_.inputs)

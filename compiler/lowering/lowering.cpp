@@ -213,29 +213,6 @@ size_t innermost(const std::vector<bool> &chosen, const std::vector<std::string>
   return last;
 }
 
-std::vector<Statement> reduce_channels(int64_t count, int64_t block,
-                                       const std::vector<std::pair<std::string, int64_t>> &window,
-                                       const std::function<Statement(const Index &channel)> &body) {
-  std::vector<Statement> statements;
-  auto add = [&](int64_t blocks, const Index &first, int64_t channels) {
-    std::vector<std::pair<std::string, int64_t>> loops;
-    if (blocks > 1)
-      loops.emplace_back("icb", blocks);
-    loops.insert(loops.end(), window.begin(), window.end());
-    loops.emplace_back("ic", channels);
-    std::vector<Statement> inner;
-    inner.push_back(body(first + Index::variable("ic")));
-    for (Statement &statement : loop::nest(loops, std::move(inner)))
-      statements.push_back(std::move(statement));
-  };
-  int64_t whole = block > 1 ? count / block : 0;
-  if (whole > 0)
-    add(whole, whole > 1 ? Index::variable("icb") * block : Index(0), block);
-  if (count > whole * block)
-    add(1, whole * block, count - whole * block);
-  return statements;
-}
-
 std::vector<Statement> zero_halo(const TensorType &type, const std::string &buffer) {
   std::vector<Statement> result;
   if (!type.layout.has_halo())

@@ -78,14 +78,6 @@ Subscripts variables(const std::vector<std::string> &names);
 /// Statements that set the halo, and the lanes that a blocked layout adds, of a tensor to zero.
 std::vector<loop::Statement> zero_halo(const TensorType &type, const std::string &buffer);
 
-/// The loops of a sum over input channels [0, count), inside which come those of a window: whole
-/// blocks first, then what is left of the last one. `body` makes the innermost statement from the
-/// channel's index.
-std::vector<loop::Statement>
-reduce_channels(int64_t count, int64_t block,
-                const std::vector<std::pair<std::string, int64_t>> &window,
-                const std::function<loop::Statement(const loop::Index &channel)> &body);
-
 // What the loops of several ops are made of.
 loop::Index var(const std::string &name);
 loop::Expression scalar(const std::string &name); // of a register

@@ -7,7 +7,9 @@
 //     result[b0, i, j] = sum
 //   }
 //
-// Lanes run along j, where the elements of b are neighbours, or along k when the schedule says so.
+// Lanes run along j, where the elements of b are neighbours, or along k when the schedule says so:
+// a sum as in reduction.cpp then, else one as in dot.h.
+#include "compiler/lowering/dot.h"
 #include "compiler/lowering/extents.h"
 #include "compiler/lowering/line.h"
 
@@ -41,6 +43,11 @@ Subscripts place_in(const TensorType &operand, const Subscripts &result, Index r
   return place;
 }
 
+bool has_lanes(const Schedule &schedule, std::string_view loop) {
+  return std::ranges::any_of(schedule.vector,
+                             [&](const LoopFactor &vector) { return vector.loop == loop; });
+}
+
 /// Whether the schedule takes all rows of some columns before the next columns.
 bool columns_first(const Schedule &schedule) {
   const std::vector<LoopName> &order = schedule.parallel;
@@ -55,17 +62,24 @@ bool lower(const Matmul &, Lowering &lowering) {
   std::vector<std::string> names = names_of(matmul_loops(result.rank()));
   names.pop_back(); // k
   const Subscripts place = variables(names);
-  const Line line("k", a.shape.back(), take_lanes(lowering, "k"));
-  std::vector<Statement> body = line.define("sum", 0);
-  append(body, line.loops([&](const Line::Step &step) {
-    return std::vector<Statement>{loop::make_assign(
-        step.partial("sum"),
-        lowering.read(0, place_in(a, place, Index::variable("i"), step.position)) *
-            lowering.read(1, place_in(b, place, step.position, Index::variable("j"))),
-        true)};
-  }));
-  append(body, line.combine("sum", loop::Function::add));
-  body.push_back(lowering.write(place, scalar("sum")));
+  auto product = [&](const Index &k) {
+    return lowering.read(0, place_in(a, place, var("i"), k)) *
+           lowering.read(1, place_in(b, place, k, var("j")));
+  };
+  std::vector<Statement> body;
+  loop::Expression sum = scalar("sum");
+  if (has_lanes(lowering.schedule(), "k")) {
+    const Line line("k", a.shape.back(), take_lanes(lowering, "k"));
+    body = line.sum({"sum"}, {}, [&](const Line::Step &step, const Line::Part &sum) {
+      return one(loop::make_assign(sum("sum"), product(step.position), true));
+    });
+  } else {
+    Dot dot("k", a.shape.back());
+    if (!dot.take_partial(lowering))
+      return false;
+    sum = dot.append_to(body, product);
+  }
+  body.push_back(lowering.write(place, std::move(sum)));
   std::vector<int64_t> extents = loop_extents(result);
   if (columns_first(lowering.schedule())) {
     std::swap(names[names.size() - 2], names.back());

@@ -21,7 +21,7 @@
 //   none         each step for all tiles and channels
 #include "compiler/tensor/winograd.h"
 #include "compiler/layout/halo.h"
-#include "compiler/lowering/lowering.h"
+#include "compiler/lowering/dot.h"
 
 #include <algorithm>
 #include <cmath>
@@ -164,12 +164,14 @@ private:
 
 class Winograd {
 public:
-  Winograd(const Conv2d &conv, Lowering &lowering)
-      : conv_(conv), lowering_(lowering), m_(conv.winograd), size_(conv.winograd + 2),
-        matrices_(winograd_matrices(conv.winograd)), result_(lowering.result().shape),
-        rows_((result_[2] + m_ - 1) / m_), columns_((result_[3] + m_ - 1) / m_),
-        images_(loop_extents(lowering.result())[0]), tiles_(images_ * rows_ * columns_),
-        channels_(lowering.operand(1).shape[1]), lanes_(lowering.operand(0).layout.block_of(1)),
+  /// `dot`: the sum over the input's channels.
+  Winograd(const Conv2d &conv, Lowering &lowering, Dot dot)
+      : conv_(conv), lowering_(lowering), dot_(std::move(dot)), m_(conv.winograd),
+        size_(conv.winograd + 2), matrices_(winograd_matrices(conv.winograd)),
+        result_(lowering.result().shape), rows_((result_[2] + m_ - 1) / m_),
+        columns_((result_[3] + m_ - 1) / m_), images_(loop_extents(lowering.result())[0]),
+        tiles_(images_ * rows_ * columns_), channels_(lowering.operand(1).shape[1]),
+        lanes_(lowering.operand(0).layout.block_of(1)),
         channel_blocks_((channels_ + lanes_ - 1) / lanes_),
         outputs_(lowering.operand(1).layout.block_of(0)),
         output_blocks_(loop_extents(lowering.result())[1] / outputs_) {}
@@ -269,17 +271,13 @@ private:
   /// `first`.
   std::vector<Statement> multiply(const Index &first) const {
     const Index channel = var("ob") * outputs_ + var("oc");
-    std::vector<Statement> body = {loop::make_register("sum"),
-                                   loop::make_assign({"sum", {}}, loop::number(0))};
-    append(body, reduce_channels(channels_, lanes_, {}, [&](const Index &ic) {
-             loop::Access input = transformed_at(var("i"), var("j"), var("p"), ic);
-             return loop::make_assign({"sum", {}},
-                                      loop::load(input.buffer, input.subscripts) *
-                                          lowering_.read(1, {channel, ic, var("i"), var("j")}),
-                                      true);
-           }));
+    std::vector<Statement> body;
+    loop::Expression sum = dot_.append_to(body, [&](const Index &ic) {
+      const loop::Access input = transformed_at(var("i"), var("j"), var("p"), ic);
+      return load(input) * lowering_.read(1, {channel, ic, var("i"), var("j")});
+    });
     body.push_back(loop::make_assign(products_at(var("i"), var("j"), var("p"), first + var("oc")),
-                                     loop::load("sum", {})));
+                                     std::move(sum)));
     return loop::nest({{"p", count_}, {"oc", outputs_}}, std::move(body));
   }
 
@@ -343,6 +341,7 @@ private:
 
   const Conv2d &conv_;
   Lowering &lowering_;
+  const Dot dot_;
   const int64_t m_, size_; // tile of results, of inputs
   const WinogradMatrices matrices_;
   const std::vector<int64_t> result_;               // shape
@@ -381,7 +380,10 @@ bool lower_winograd(const Conv2d &conv, Lowering &lowering) {
   if (outputs && (tiles || outputs->size != 1))
     return lowering.error(outputs->range, "Winograd is done in stages of tiles, as in tb:28, or of "
                                           "one block of output channels, ob:1, not of both");
-  Winograd winograd(conv, lowering);
+  Dot dot("ic", filter.shape[1], lanes);
+  if (!dot.take_partial(lowering))
+    return false;
+  Winograd winograd(conv, lowering, std::move(dot));
   if (tiles)
     winograd.lower_by_tiles(tiles->size);
   else if (outputs)

@@ -1,5 +1,6 @@
 #include "compiler/schedule/convolution.h"
 
+#include "compiler/schedule/partial_sums.h"
 #include "compiler/schedule/prefetch_distance.h"
 #include "compiler/schedule/register_tile.h"
 #include "compiler/schedule/winograd.h"
@@ -246,31 +247,40 @@ Schedule tiled(const Problem &problem) {
 Schedule schedule_convolution(const Graph &graph, const std::vector<NodeId> &members,
                               const Machine &machine) {
   const Problem problem = problem_of(graph, members, machine);
-  const std::vector<int64_t> &result = problem.result.shape;
-  if (problem.result.layout.block_of(1) != machine.vector_lanes)
-    return plain(machine.vector_lanes);
-  if (problem.conv.winograd > 0)
-    return schedule_winograd(problem.conv, problem.filter, result, machine);
-  if (problem.conv.groups > 1 && problem.filter[1] == 1)
-    return depthwise(problem);
-  return result[2] * result[3] == 1 ? one_pixel(problem) : tiled(problem);
+  const std::vector<int64_t> &result = problem.result.shape, &filter = problem.filter;
+  const bool blocked = problem.result.layout.block_of(1) == machine.vector_lanes;
+  if (blocked && problem.conv.winograd > 0)
+    return schedule_winograd(problem.conv, filter, result, machine);
+  Schedule schedule;
+  if (!blocked)
+    schedule = plain(machine.vector_lanes);
+  else if (problem.conv.groups > 1 && filter[1] == 1)
+    schedule = depthwise(problem);
+  else
+    schedule = result[2] * result[3] == 1 ? one_pixel(problem) : tiled(problem);
+  schedule.partial =
+      partial_sums("ic", filter[1], problem.input.layout.block_of(1), filter[2] * filter[3]);
+  return schedule;
 }
 
-Schedule schedule_local(int64_t lanes) {
+Schedule schedule_local(const TensorType &input, const std::vector<int64_t> &filter,
+                        int64_t lanes) {
   Schedule schedule;
   schedule.tile = {{"oc", lanes}};
   schedule.vector = {{"oc", lanes}};
   schedule.parallel = {"n", "oc", "oh"};
+  schedule.partial = partial_sums("ic", filter[3], input.layout.block_of(1), filter[4] * filter[5]);
   return schedule;
 }
 
-Schedule schedule_dense(const TensorType &result, const TensorType &weights,
-                        const Machine &machine) {
+Schedule schedule_dense(const TensorType &input, const TensorType &result,
+                        const TensorType &weights, const Machine &machine) {
   const int64_t lanes = machine.vector_lanes, images = result.shape[0];
   const int64_t weight_bytes = bytes(weights.shape);
   Schedule schedule;
   schedule.vector = {{"oc", lanes}};
   schedule.unroll = {{"ic", 4}};
+  schedule.partial = partial_sums("ic", weights.shape[1], input.layout.block_of(1), 1);
   if (images <= 1) {
     schedule.prefetch = prefetch_distance(weight_bytes, 1);
     schedule.tile = {{"oc", lanes * 4}};

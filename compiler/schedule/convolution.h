@@ -14,11 +14,11 @@ Schedule schedule_convolution(const Graph &graph, const std::vector<NodeId> &mem
                               const Machine &machine);
 
 /// Weights are not shared between pixels: a vector of output channels at a time.
-Schedule schedule_local(int64_t lanes);
+Schedule schedule_local(const TensorType &input, const std::vector<int64_t> &filter, int64_t lanes);
 
 /// One image reads every weight once: whole cache lines of several vectors of outputs. Several
 /// images are the pixels of a register tile, and share the weights while those are in the cache.
-Schedule schedule_dense(const TensorType &result, const TensorType &weights,
-                        const Machine &machine);
+Schedule schedule_dense(const TensorType &input, const TensorType &result,
+                        const TensorType &weights, const Machine &machine);
 
 } // namespace cnnc

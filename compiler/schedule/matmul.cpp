@@ -1,6 +1,7 @@
 #include "compiler/schedule/matmul.h"
 
 #include "compiler/lowering/loops.h"
+#include "compiler/schedule/partial_sums.h"
 
 #include <algorithm>
 #include <limits>
@@ -60,6 +61,7 @@ Schedule schedule_matmul(const TensorType &a, const TensorType &result, const Ma
   schedule.tile = {{"i", tile.rows}, {"j", tile.vectors * machine.vector_lanes}};
   schedule.vector = {{"j", machine.vector_lanes}};
   schedule.unroll = {{"k", 4}};
+  schedule.partial = partial_sums("k", depth, 1, 1);
   // Columns first read b once, and a for each of their tiles unless it stays in the cache. Rows
   // first read b for each block of as many rows as stay there.
   const int64_t row_tiles = (rows + tile.rows - 1) / tile.rows;

@@ -1,5 +1,6 @@
 #include "compiler/schedule/winograd.h"
 
+#include "compiler/schedule/partial_sums.h"
 #include "compiler/schedule/prefetch_distance.h"
 #include "compiler/schedule/register_tile.h"
 
@@ -44,6 +45,7 @@ Schedule schedule_winograd(const Conv2d &conv, const std::vector<int64_t> &filte
   schedule.tile = {{"c", lanes}, {"p", pixels}, {"oc", vectors * lanes}, {"o", lanes}};
   schedule.vector = {{"c", lanes}, {"oc", lanes}, {"o", lanes}};
   schedule.unroll = {{"ic", 4}};
+  schedule.partial = partial_sums("ic", filter[1], lanes, 1);
   // What goes through memory in the end: with blocks the filters once for each, unless they stay in
   // the cache; without blocks all matrices, written (which reads, too) and read.
   const int64_t block = tiles_of_block(tiles, 4 * size * filter[1], machine.cache_bytes);

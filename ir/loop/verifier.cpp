@@ -459,11 +459,16 @@ bool verify_schedule(const Kernel &kernel, Diagnostics &diagnostics) {
   if (!check_names(kernel.schedule, schedulable_loops(kernel.body), kernel.name, kernel.range,
                    diagnostics))
     return false;
-  for (const LoopFactor &stage : kernel.schedule.stage)
-    diagnostics.error(stage.range.known() ? stage.range : kernel.range,
-                      "stages are for lower_loops, which writes them as loops: they stand in the "
-                      "graph text only");
-  return kernel.schedule.stage.empty();
+  auto refuse = [&](const std::vector<LoopFactor> &factors, const char *message) {
+    for (const LoopFactor &factor : factors)
+      diagnostics.error(factor.range.known() ? factor.range : kernel.range, message);
+  };
+  refuse(kernel.schedule.stage,
+         "stages are for lower_loops, which writes them as loops: they stand "
+         "in the graph text only");
+  refuse(kernel.schedule.partial, "partial sums are for lower_loops, which writes them as loops: "
+                                  "they stand in the graph text only");
+  return kernel.schedule.stage.empty() && kernel.schedule.partial.empty();
 }
 
 bool verify_bounds(const Kernel &kernel, Diagnostics &diagnostics) {

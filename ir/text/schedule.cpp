@@ -13,11 +13,9 @@ struct FactorEntry {
   std::string_view name;
   std::vector<LoopFactor> Schedule::*factors;
 };
-constexpr FactorEntry factor_entries[] = {{"vector", &Schedule::vector},
-                                          {"tile", &Schedule::tile},
-                                          {"unroll", &Schedule::unroll},
-                                          {"block", &Schedule::block},
-                                          {"stage", &Schedule::stage}};
+constexpr FactorEntry factor_entries[] = {
+    {"vector", &Schedule::vector}, {"tile", &Schedule::tile},       {"unroll", &Schedule::unroll},
+    {"block", &Schedule::block},   {"partial", &Schedule::partial}, {"stage", &Schedule::stage}};
 
 std::string spell(const LoopFactor &factor) {
   return fmt::format("{}:{}", factor.loop, factor.size);
@@ -77,8 +75,9 @@ bool parse_items(TokenCursor &cursor, const Token &entry, std::vector<Item> &ite
 }
 
 bool parse_entry(TokenCursor &cursor, Schedule &schedule, std::vector<std::string> &seen) {
-  std::optional<Token> key = cursor.expect(
-      TokenKind::identifier, "one of vector, tile, unroll, parallel, block, stage, prefetch");
+  std::optional<Token> key =
+      cursor.expect(TokenKind::identifier,
+                    "one of vector, tile, unroll, parallel, block, partial, stage, prefetch");
   if (!key || !cursor.expect("="))
     return false;
   if (std::find(seen.begin(), seen.end(), key->text) != seen.end()) {
@@ -94,7 +93,7 @@ bool parse_entry(TokenCursor &cursor, Schedule &schedule, std::vector<std::strin
   if (key->text == "prefetch")
     return (schedule.prefetch = parse_prefetch_distance(cursor).value_or(0)) > 0;
   cursor.error_at(key->range, fmt::format("a schedule has no '{}': it has vector, tile, unroll, "
-                                          "parallel, block, stage and prefetch",
+                                          "parallel, block, partial, stage and prefetch",
                                           key->text));
   return false;
 }

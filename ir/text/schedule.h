@@ -1,7 +1,7 @@
 // The schedule of a kernel: how its loops are to be cut, as an attribute that stands in both texts.
 //
 //   schedule(vector=oc:16, tile=[oc:32, ow:12], unroll=ic:4, parallel=[n, oh, oc], block=oh:4,
-//            prefetch=4096)
+//            partial=ic:256, prefetch=4096)
 //
 // choose_schedule writes it (the policy), lowering and the loop passes obey it and remove what they
 // have done (the mechanism). Loops carry the names that lowering gives them, which
@@ -37,13 +37,14 @@ struct LoopFactor {
 };
 
 struct Schedule {
-  std::vector<LoopFactor> vector; // loops whose iterations become vector lanes, one per nest
-  std::vector<LoopFactor> tile;   // the register tile: iterations computed together
-  std::vector<LoopFactor> unroll; // iterations of a reduction loop written out
-  std::vector<LoopName> parallel; // outermost loops whose iterations are shared among threads
-  std::vector<LoopFactor> block;  // of those: so many iterations before the next loop's turn
-  std::vector<LoopFactor> stage;  // what of an op's intermediate results is in memory at a time
-  int64_t prefetch = 0;           // bytes ahead of their use where weights are fetched; 0: not
+  std::vector<LoopFactor> vector;  // loops whose iterations become vector lanes, one per nest
+  std::vector<LoopFactor> tile;    // the register tile: iterations computed together
+  std::vector<LoopFactor> unroll;  // iterations of a reduction loop written out
+  std::vector<LoopName> parallel;  // outermost loops whose iterations are shared among threads
+  std::vector<LoopFactor> block;   // of those: so many iterations before the next loop's turn
+  std::vector<LoopFactor> partial; // of a sum's loop: so many iterations make a partial sum
+  std::vector<LoopFactor> stage;   // what of an op's intermediate results is in memory at a time
+  int64_t prefetch = 0;            // bytes ahead of their use where weights are fetched; 0: not
 
   bool empty() const { return *this == Schedule{}; }
   bool operator==(const Schedule &) const = default;
