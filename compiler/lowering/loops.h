@@ -1,6 +1,7 @@
 // The vocabulary of schedules: which loops lowering makes of each op, by name and role. Choosing
 // schedules, packing weights for them and checking them reads this header and nothing else of
-// lowering. Every list is defined beside the lowering that makes its loops.
+// lowering. Every list is defined beside the lowering that makes its loops. No schedule names the
+// loops that count parts of a sum, as ic.p does for ic.
 #pragma once
 
 #include "ir/graph/graph.h"
