@@ -7,44 +7,112 @@ namespace cnnc {
 
 namespace {
 
-/// The coordinate in the input of position p of the result.
-double coordinate(const Resize2d &op, size_t axis, double input, int64_t position) {
-  const auto p = static_cast<double>(position), output = static_cast<double>(op.sizes[axis]);
-  const double scale = op.scales.empty() ? output / input : op.scales[axis];
-  switch (op.coordinates) {
-  case ResizeCoordinates::half_pixel:
-    return (p + 0.5) / scale - 0.5;
-  case ResizeCoordinates::half_pixel_symmetric: {
-    const double adjustment = output / (scale * input), center = input / 2;
-    return center * (1 - adjustment) + (p + 0.5) / scale - 0.5;
-  }
-  case ResizeCoordinates::pytorch_half_pixel:
-    return output > 1 ? (p + 0.5) / scale - 0.5 : 0;
-  case ResizeCoordinates::asymmetric:
-    return p / scale;
-  case ResizeCoordinates::align_corners:
-    return output > 1 ? p * (input - 1) / (output - 1) : 0;
-  case ResizeCoordinates::tf_crop_and_resize: {
-    const double start = op.roi[2 + axis], end = op.roi[6 + axis];
-    return output > 1 ? start * (input - 1) + p * (end - start) * (input - 1) / (output - 1)
-                      : 0.5 * (start + end) * (input - 1);
-  }
-  }
-  return 0;
+/// A coordinate in the input: whole + fraction, 0 <= fraction < 1. The fraction is exact or rounded
+/// once, which keeps it on its side of 1/2.
+struct Coordinate {
+  int64_t whole = 0;
+  double fraction = 0;
+};
+
+/// a / b for b > 0.
+Coordinate quotient(int64_t a, int64_t b) {
+  const int64_t rest = (a % b + b) % b;
+  return {(a - rest) / b, static_cast<double>(rest) / static_cast<double>(b)};
 }
 
-double rounded(ResizeNearest nearest, double x) {
+/// Far outside all is the edge.
+Coordinate clamped(double x, int64_t input) {
+  const auto size = static_cast<double>(input);
+  x = std::clamp(x, -size - 4, 2 * size + 4);
+  const double whole = std::floor(x);
+  return {static_cast<int64_t>(whole), x - whole};
+}
+
+/// Whether the scale is what the sizes give: there are none, or it is their quotient in f32.
+bool scale_of_sizes(const Resize2d &op, size_t axis, int64_t input) {
+  const double ratio = static_cast<double>(op.sizes[axis]) / static_cast<double>(input);
+  return op.scales.empty() || static_cast<float>(op.scales[axis]) == static_cast<float>(ratio);
+}
+
+/// Of position p of the result, in integers.
+Coordinate coordinate_by_sizes(const Resize2d &op, size_t axis, int64_t input, int64_t p) {
+  const int64_t output = op.sizes[axis];
+  switch (op.coordinates) {
+  case ResizeCoordinates::pytorch_half_pixel:
+    if (output == 1)
+      return {};
+    [[fallthrough]];
+  case ResizeCoordinates::half_pixel:
+  case ResizeCoordinates::half_pixel_symmetric: // nothing is left over at the edges
+    return quotient((2 * p + 1) * input - output, 2 * output);
+  case ResizeCoordinates::asymmetric:
+    return quotient(p * input, output);
+  case ResizeCoordinates::tf_half_pixel_for_nn:
+    return quotient((2 * p + 1) * input, 2 * output);
+  case ResizeCoordinates::align_corners:
+  case ResizeCoordinates::tf_crop_and_resize: // of the whole input
+    return output > 1 ? quotient(p * (input - 1), output - 1) : Coordinate{};
+  }
+  return {};
+}
+
+/// Of position p by a scale that is not what the sizes give, step by step in `Number`.
+template <class Number>
+Number coordinate_by_scale(const Resize2d &op, size_t axis, int64_t input, int64_t p) {
+  const auto position = static_cast<Number>(p), scale = static_cast<Number>(op.scales[axis]);
+  const auto half = static_cast<Number>(0.5), one = static_cast<Number>(1);
+  if (op.coordinates == ResizeCoordinates::asymmetric)
+    return position / scale;
+  if (op.coordinates == ResizeCoordinates::tf_half_pixel_for_nn)
+    return (position + half) / scale;
+  if (op.coordinates == ResizeCoordinates::pytorch_half_pixel && op.sizes[axis] == 1)
+    return 0;
+  const Number centre = (position + half) / scale - half;
+  if (op.coordinates != ResizeCoordinates::half_pixel_symmetric)
+    return centre;
+  const auto size = static_cast<Number>(input), output = static_cast<Number>(op.sizes[axis]);
+  return size / 2 * (one - output / (scale * size)) + centre;
+}
+
+/// Of position p between the ends of a region, which are in parts of the input.
+double coordinate_in_region(double start, double end, int64_t input, int64_t output, int64_t p) {
+  const auto last = static_cast<double>(output - 1), position = static_cast<double>(p);
+  const double part =
+      output > 1 ? (start * (last - position) + end * position) / last : (start + end) / 2;
+  return part * static_cast<double>(input - 1);
+}
+
+/// Of position p of the result: exact in integers where it is a quotient of them. Otherwise mode
+/// nearest works in single precision, as other programs do, so that what is a whole number or a tie
+/// but for rounding is one.
+Coordinate coordinate(const Resize2d &op, size_t axis, int64_t input, int64_t p) {
+  const bool nearest = op.mode == ResizeMode::nearest;
+  if (op.coordinates == ResizeCoordinates::tf_crop_and_resize) {
+    const double start = op.roi[2 + axis], end = op.roi[6 + axis];
+    if (start == 0 && end == 1 && op.sizes[axis] > 1)
+      return coordinate_by_sizes(op, axis, input, p);
+    const double x = coordinate_in_region(start, end, input, op.sizes[axis], p);
+    return clamped(nearest ? static_cast<float>(x) : x, input);
+  }
+  if (op.coordinates == ResizeCoordinates::align_corners || scale_of_sizes(op, axis, input))
+    return coordinate_by_sizes(op, axis, input, p);
+  return clamped(nearest ? coordinate_by_scale<float>(op, axis, input, p)
+                         : coordinate_by_scale<double>(op, axis, input, p),
+                 input);
+}
+
+int64_t rounded(ResizeNearest nearest, Coordinate x) {
   switch (nearest) {
   case ResizeNearest::round_prefer_floor:
-    return std::ceil(x - 0.5);
+    return x.whole + (x.fraction > 0.5 ? 1 : 0);
   case ResizeNearest::round_prefer_ceil:
-    return std::floor(x + 0.5);
+    return x.whole + (x.fraction >= 0.5 ? 1 : 0);
   case ResizeNearest::floor:
-    return std::floor(x);
+    return x.whole;
   case ResizeNearest::ceil:
-    return std::ceil(x);
+    return x.whole + (x.fraction > 0 ? 1 : 0);
   }
-  return x;
+  return x.whole;
 }
 
 /// Weights of the taps around a coordinate with this fraction.
@@ -70,21 +138,21 @@ ResizePositions resize_positions(const Resize2d &op, size_t axis, int64_t input)
   result.indices.resize(taps);
   result.weights.resize(taps);
   const bool crops = op.coordinates == ResizeCoordinates::tf_crop_and_resize;
-  const auto end = static_cast<double>(input - 1);
   for (int64_t p = 0; p < result.output; ++p) {
-    double x = coordinate(op, axis, static_cast<double>(input), p);
-    result.outside.push_back(crops && (x < 0 || x > end));
-    x = std::clamp(x, -static_cast<double>(input) - 4, 2 * end + 4); // far outside all is the edge
-    const double base = op.mode == ResizeMode::nearest ? rounded(op.nearest, x) : std::floor(x);
-    std::vector<double> weights = tap_weights(op, x - base);
-    const double first = base - (op.mode == ResizeMode::cubic ? 1 : 0);
+    const Coordinate x = coordinate(op, axis, input, p);
+    result.outside.push_back(
+        crops && (x.whole < 0 || x.whole >= input || (x.whole == input - 1 && x.fraction > 0)));
+    std::vector<double> weights = tap_weights(op, x.fraction);
+    int64_t first = op.mode == ResizeMode::nearest ? rounded(op.nearest, x) : x.whole;
+    if (op.mode == ResizeMode::cubic)
+      --first;
     double sum = 0;
     for (size_t t = 0; t < taps; ++t) {
-      const double at = first + static_cast<double>(t);
-      if (op.exclude_outside && op.mode != ResizeMode::nearest && (at < 0 || at > end))
+      const int64_t at = first + static_cast<int64_t>(t);
+      if (op.exclude_outside && op.mode != ResizeMode::nearest && (at < 0 || at >= input))
         weights[t] = 0;
       sum += weights[t];
-      result.indices[t].push_back(static_cast<int64_t>(std::clamp(at, 0.0, end)));
+      result.indices[t].push_back(std::clamp<int64_t>(at, 0, input - 1));
     }
     for (size_t t = 0; t < taps; ++t)
       result.weights[t].push_back(op.exclude_outside && sum != 0 ? weights[t] / sum : weights[t]);

@@ -1,10 +1,11 @@
-// Resize as ONNX defines it: each element of the result from its coordinates in the input, one
-// dimension after the other, in double.
+// Resize as ONNX defines it: the formulas of the specification for any type of numbers, exact
+// fractions where all is made of integers. No coordinate is rounded to an element: the element is
+// looked for whose neighbourhood holds the coordinate.
 #include "compiler/reference/compute.h"
 #include "compiler/tensor/index.h"
 
-#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace cnnc::reference {
 
@@ -12,37 +13,99 @@ namespace {
 
 using Coordinates = ResizeCoordinates;
 
-/// x_original of the specification, from x_resized.
-double original(const Resize2d &op, size_t axis, int64_t length_original, int64_t x_resized) {
-  double length_resized = double(op.sizes[axis]), length = double(length_original);
-  double scale = op.scales.empty() ? length_resized / length : op.scales[axis];
-  double x = double(x_resized);
-  if (op.coordinates == Coordinates::asymmetric)
-    return x / scale;
-  if (op.coordinates == Coordinates::align_corners)
-    return length_resized == 1 ? 0 : x * (length - 1) / (length_resized - 1);
-  if (op.coordinates == Coordinates::pytorch_half_pixel && length_resized <= 1)
-    return 0;
-  if (op.coordinates == Coordinates::tf_crop_and_resize) {
-    double start = op.roi[2 + axis], end = op.roi[6 + axis];
-    if (length_resized <= 1)
-      return 0.5 * (start + end) * (length - 1);
-    return start * (length - 1) + x * (end - start) * (length - 1) / (length_resized - 1);
+/// A quotient of integers, in lowest terms.
+class Fraction {
+public:
+  Fraction(int64_t numerator, int64_t denominator = 1) // NOLINT: an integer is one
+      : numerator_(numerator), denominator_(denominator) {
+    int64_t common = std::gcd(numerator_, denominator_) * (denominator_ < 0 ? -1 : 1);
+    numerator_ /= common;
+    denominator_ /= common;
   }
-  double half_pixel = (x + 0.5) / scale - 0.5;
-  if (op.coordinates != Coordinates::half_pixel_symmetric)
-    return half_pixel;
-  double adjustment = length_resized / (scale * length);
-  return length / 2 * (1 - adjustment) + half_pixel;
+  explicit operator double() const { return double(numerator_) / double(denominator_); }
+  friend Fraction operator+(Fraction a, Fraction b) {
+    return {a.numerator_ * b.denominator_ + b.numerator_ * a.denominator_,
+            a.denominator_ * b.denominator_};
+  }
+  friend Fraction operator-(Fraction a, Fraction b) { return a + Fraction(-1) * b; }
+  friend Fraction operator*(Fraction a, Fraction b) {
+    return {a.numerator_ * b.numerator_, a.denominator_ * b.denominator_};
+  }
+  friend Fraction operator/(Fraction a, Fraction b) {
+    return a * Fraction(b.denominator_, b.numerator_);
+  }
+  friend bool operator<(Fraction a, Fraction b) {
+    return a.numerator_ * b.denominator_ < b.numerator_ * a.denominator_;
+  }
+  friend bool operator<=(Fraction a, Fraction b) { return !(b < a); }
+
+private:
+  int64_t numerator_, denominator_;
+};
+
+/// x_original of the specification, from x_resized.
+template <class Number>
+Number original(Coordinates coordinates, Number x_resized, Number scale, Number length_original,
+                Number length_resized) {
+  const Number zero(0), one(1), half = one / Number(2);
+  const bool single = length_resized <= one;
+  switch (coordinates) {
+  case Coordinates::asymmetric:
+    return x_resized / scale;
+  case Coordinates::tf_half_pixel_for_nn:
+    return (x_resized + half) / scale;
+  case Coordinates::align_corners:
+  case Coordinates::tf_crop_and_resize: // the region is all of the input
+    return single ? zero : x_resized * (length_original - one) / (length_resized - one);
+  case Coordinates::half_pixel:
+    return (x_resized + half) / scale - half;
+  case Coordinates::pytorch_half_pixel:
+    return single ? zero : (x_resized + half) / scale - half;
+  case Coordinates::half_pixel_symmetric:
+    break;
+  }
+  Number adjustment = length_resized / (scale * length_original);
+  Number center = length_original / Number(2), offset = center * (one - adjustment);
+  return offset + ((x_resized + half) / scale - half);
 }
 
-int64_t nearest(ResizeNearest mode, double x) {
-  double below = std::floor(x), fraction = x - below;
-  bool up = mode == ResizeNearest::ceil                ? fraction > 0
-            : mode == ResizeNearest::floor             ? false
-            : mode == ResizeNearest::round_prefer_ceil ? fraction >= 0.5
-                                                       : fraction > 0.5;
-  return int64_t(below) + (up ? 1 : 0);
+/// The same for a region.
+long double cropped(long double start, long double end, long double length_original,
+                    long double length_resized, long double x_resized) {
+  if (length_resized <= 1)
+    return (start + end) * (length_original - 1) / 2;
+  return start * (length_original - 1) +
+         x_resized * (end - start) * (length_original - 1) / (length_resized - 1);
+}
+
+/// The last of the integers from `first` to `last` for which `holds`, which does for all before
+/// it; the first one when it holds for none.
+template <class Predicate> int64_t last_that(int64_t first, int64_t last, Predicate holds) {
+  while (first < last) {
+    int64_t middle = last - (last - first) / 2;
+    (holds(middle) ? first : last) = holds(middle) ? middle : middle - 1;
+  }
+  return first;
+}
+
+/// The element in whose neighbourhood x is: from the element to the next one, from the one before
+/// to the element, or half of both; and the limits that belong to it.
+template <class Number> int64_t nearest(ResizeNearest mode, Number x, int64_t length) {
+  const Number one(1), half = one / Number(2);
+  return last_that(0, length - 1, [&](int64_t element) {
+    Number k(element);
+    switch (mode) {
+    case ResizeNearest::floor:
+      return k <= x;
+    case ResizeNearest::ceil:
+      return k - one < x;
+    case ResizeNearest::round_prefer_floor:
+      return k - half < x;
+    case ResizeNearest::round_prefer_ceil:
+      return k - half <= x;
+    }
+    return false;
+  });
 }
 
 /// The kernel of cubic convolution at a distance.
@@ -58,29 +121,63 @@ struct Tap {
   double weight;
 };
 
-/// What coordinate x is made of.
-std::vector<Tap> taps(const Resize2d &op, double x, int64_t length) {
-  std::vector<Tap> result;
-  auto floor = int64_t(std::floor(x));
-  if (op.mode == ResizeMode::nearest)
-    result = {{nearest(op.nearest, x), 1}};
-  else if (op.mode == ResizeMode::linear)
-    for (int64_t at : {floor, floor + 1})
-      result.push_back({at, 1 - std::abs(x - double(at))});
-  else
-    for (int64_t at = floor - 1; at <= floor + 2; ++at)
-      result.push_back({at, cubic(op.cubic_coeff_a, x - double(at))});
+/// What a position of the result is made of.
+struct Position {
+  std::vector<Tap> taps;
+  bool outside = false;
+};
+
+template <class Number> Position position(const Resize2d &op, Number x, int64_t length) {
+  Position result;
+  result.outside = x < Number(0) || Number(length - 1) < x;
+  if (op.mode == ResizeMode::nearest) {
+    result.taps = {{nearest(op.nearest, x, length), 1}};
+    return result;
+  }
+  int64_t reach = op.mode == ResizeMode::linear ? 1 : 2;
+  int64_t below =
+      last_that(-length - 4, 2 * length + 4, [&](int64_t at) { return Number(at) <= x; });
   double sum = 0;
-  for (Tap &tap : result) {
-    bool outside = tap.index < 0 || tap.index >= length;
-    if (outside && op.exclude_outside && op.mode != ResizeMode::nearest)
-      tap.weight = 0;
-    sum += tap.weight;
-    tap.index = std::clamp<int64_t>(tap.index, 0, length - 1);
+  for (int64_t at = below - reach + 1; at <= below + reach; ++at) {
+    double distance = std::abs(double(x - Number(at)));
+    double weight = reach == 1 ? std::max(0.0, 1 - distance) : cubic(op.cubic_coeff_a, distance);
+    if (op.exclude_outside && (at < 0 || at >= length))
+      weight = 0;
+    sum += weight;
+    result.taps.push_back({std::clamp<int64_t>(at, 0, length - 1), weight});
   }
   if (op.exclude_outside && sum != 0)
-    for (Tap &tap : result)
+    for (Tap &tap : result.taps)
       tap.weight /= sum;
+  return result;
+}
+
+/// Fractions where scale and region are made of the lengths. Elsewhere mode nearest is defined in
+/// single precision.
+Position position(const Resize2d &op, size_t axis, int64_t length, int64_t x_resized) {
+  int64_t resized = op.sizes[axis];
+  bool single_precision = op.mode == ResizeMode::nearest;
+  if (op.coordinates == Coordinates::tf_crop_and_resize &&
+      (op.roi[2 + axis] != 0 || op.roi[6 + axis] != 1 || resized == 1)) {
+    long double x = cropped(op.roi[2 + axis], op.roi[6 + axis], length, resized, x_resized);
+    return single_precision ? position(op, float(x), length) : position(op, x, length);
+  }
+  auto at = [&]<class Number>(Number scale) {
+    return position(
+        op,
+        original<Number>(op.coordinates, Number(x_resized), scale, Number(length), Number(resized)),
+        length);
+  };
+  if (op.coordinates == Coordinates::align_corners || op.scales.empty() ||
+      float(op.scales[axis]) == float(resized) / float(length))
+    return at(Fraction(resized, length));
+  return single_precision ? at(float(op.scales[axis])) : at((long double)(op.scales[axis]));
+}
+
+std::vector<Position> positions(const Resize2d &op, size_t axis, int64_t length) {
+  std::vector<Position> result;
+  for (int64_t x = 0; x < op.sizes[axis]; ++x)
+    result.push_back(position(op, axis, length, x));
   return result;
 }
 
@@ -91,23 +188,20 @@ Tensors compute(const Resize2d &op, const Operands &operands, const Types &types
   const std::vector<int64_t> &shape = operands[0]->shape();
   std::span<const float> input = operands[0]->floats();
   std::span<float> output = result.mutable_floats();
+  const bool crops = op.coordinates == Coordinates::tf_crop_and_resize;
+  const std::vector<Position> rows = positions(op, 0, shape[2]),
+                              columns = positions(op, 1, shape[3]);
   for_each_index(result.shape(), [&](const std::vector<int64_t> &index, int64_t position) {
-    double coordinates[2];
-    bool outside = false;
-    for (size_t i = 0; i < 2; ++i) {
-      coordinates[i] = original(op, i, shape[2 + i], index[2 + i]);
-      outside = outside || coordinates[i] < 0 || coordinates[i] > double(shape[2 + i] - 1);
-    }
-    if (outside && op.coordinates == Coordinates::tf_crop_and_resize) {
+    const Position &row = rows[size_t(index[2])], &column = columns[size_t(index[3])];
+    if (crops && (row.outside || column.outside)) {
       output[position] = float(op.extrapolation_value);
       return;
     }
     double sum = 0;
     int64_t plane = (index[0] * shape[1] + index[1]) * shape[2];
-    for (const Tap &row : taps(op, coordinates[0], shape[2]))
-      for (const Tap &column : taps(op, coordinates[1], shape[3]))
-        sum += row.weight * column.weight *
-               double(input[(plane + row.index) * shape[3] + column.index]);
+    for (const Tap &r : row.taps)
+      for (const Tap &c : column.taps)
+        sum += r.weight * c.weight * double(input[(plane + r.index) * shape[3] + c.index]);
     output[position] = float(sum);
   });
   return {result};

@@ -139,8 +139,9 @@ std::string resize2d(Choices &r) {
   Shape sizes = {r.between(1, 20), r.between(1, 20)};
   if (r.flip())
     sizes = {shape[2] * r.between(1, 3), shape[3] * r.between(1, 3)};
-  const char *coordinates = r.one_of({"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",
-                                      "asymmetric", "align_corners", "tf_crop_and_resize"});
+  const char *coordinates =
+      r.one_of({"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "asymmetric",
+                "align_corners", "tf_crop_and_resize", "tf_half_pixel_for_nn"});
   std::string attributes =
       fmt::format("sizes={} coordinates={} mode={} nearest={}", list(sizes), coordinates,
                   r.one_of({"nearest", "linear", "linear", "cubic"}),

@@ -198,7 +198,7 @@ bool check_words(OnnxNode &node, const Attributes &attributes) {
       {"mode", {"nearest", "linear", "cubic"}},
       {"coordinates",
        {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "asymmetric", "align_corners",
-        "tf_crop_and_resize"}},
+        "tf_crop_and_resize", "tf_half_pixel_for_nn"}},
       {"nearest", {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}}};
   for (const auto &[name, value] : attributes)
     for (const auto &[attribute, words] : known)

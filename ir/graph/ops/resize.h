@@ -19,12 +19,13 @@ enum class ResizeCoordinates {
   pytorch_half_pixel,
   asymmetric,
   align_corners,
-  tf_crop_and_resize
+  tf_crop_and_resize,
+  tf_half_pixel_for_nn
 };
 template <> struct Words<ResizeCoordinates> {
-  static constexpr std::array<std::string_view, 6> words = {
-      "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",
-      "asymmetric", "align_corners",        "tf_crop_and_resize"};
+  static constexpr std::array<std::string_view, 7> words = {
+      "half_pixel",    "half_pixel_symmetric", "pytorch_half_pixel",  "asymmetric",
+      "align_corners", "tf_crop_and_resize",   "tf_half_pixel_for_nn"};
 };
 
 /// How mode `nearest` rounds a coordinate.
@@ -36,7 +37,9 @@ template <> struct Words<ResizeNearest> {
 
 /// Resize of ONNX on the planes of [n, c, h, w]. `sizes` are the new height and width. `scales`
 /// (height, width), when given, take their place in the formulas of the coordinates; else they are
-/// the quotients of the sizes. `roi` is for tf_crop_and_resize, as in ONNX the starts of all four
+/// the quotients of the sizes. Coordinates are exact where the scales are the quotients of the
+/// sizes, rounded to f32 or not; with other scales, and in parts of the input, mode `nearest`
+/// computes them in f32. tf_half_pixel_for_nn, (p + 0.5) / scale, is that of ONNX's opset 11. `roi` is for tf_crop_and_resize, as in ONNX the starts of all four
 /// dimensions and then their ends, in parts of the input; where it reaches beyond the input, the
 /// result is `extrapolation_value`. Everywhere else elements beyond the edge are those at the edge,
 /// or with `exclude_outside` do not count.
