@@ -2,6 +2,7 @@
 
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Intrinsics.h>
+#include <span>
 
 namespace cnnc::codegen {
 
@@ -23,11 +24,43 @@ llvm::Type *integer_type(IRBuilderBase &builder, Value *like) {
 constexpr double smallest_exp_argument = -0x1.5d589ep6, largest_exp_argument = 0x1.62e42ep6;
 
 /// Horner's scheme with fused multiply-adds; coefficients from the highest power down.
-Value *polynomial(IRBuilderBase &builder, Value *x, std::initializer_list<double> coefficients) {
+Value *polynomial(IRBuilderBase &builder, Value *x, std::span<const double> coefficients) {
   Value *result = nullptr;
   for (double c : coefficients)
     result = result ? emit_fma(builder, result, x, constant(x, c)) : constant(x, c);
   return result;
+}
+Value *polynomial(IRBuilderBase &builder, Value *x, std::initializer_list<double> coefficients) {
+  return polynomial(builder, x, std::span(coefficients.begin(), coefficients.size()));
+}
+
+/// e^r for |r| up to ln 2 / 2.
+constexpr double exp_terms[] = {
+    1.381459328e-3, 8.368719277e-3, 4.166838828e-2, 1.666652061e-1, 4.999999345e-1, 1.0, 1.0};
+constexpr std::span<const double> exp_coefficients = exp_terms;
+
+/// x = n ln 2 + rest; n stands in the low bits of `shifted`.
+struct Reduced {
+  Value *rest, *shifted;
+};
+
+Reduced reduce_by_ln2(IRBuilderBase &builder, Value *x) {
+  // Adding 1.5 * 2^23 rounds to an integer.
+  Value *magic = constant(x, 12582912.0);
+  Value *shifted = emit_fma(builder, x, constant(x, 1.44269504088896341), magic);
+  Value *n = builder.CreateFSub(shifted, magic);
+  Value *r = emit_fma(builder, n, constant(x, -0.693145751953125), x);
+  r = emit_fma(builder, n, constant(x, -1.42860682030941723212e-6), r);
+  return {r, shifted};
+}
+
+/// Times 2^n: n is added to the exponent. The bits of the number added above are shifted out.
+Value *scale_by_power(IRBuilderBase &builder, Value *x, Value *shifted) {
+  llvm::Type *integers = integer_type(builder, x);
+  Value *exponent = builder.CreateShl(builder.CreateBitCast(shifted, integers),
+                                      llvm::ConstantInt::get(integers, 23));
+  Value *scaled = builder.CreateAdd(builder.CreateBitCast(x, integers), exponent);
+  return builder.CreateBitCast(scaled, x->getType());
 }
 
 } // namespace
@@ -49,26 +82,25 @@ Value *emit_sqrt(IRBuilderBase &builder, Value *x) {
 }
 
 Value *emit_exp(IRBuilderBase &builder, Value *x) {
-  // Adding 1.5 * 2^23 rounds to an integer n and leaves it in the low bits.
-  Value *magic = constant(x, 12582912.0);
-  Value *shifted = emit_fma(builder, x, constant(x, 1.44269504088896341), magic);
-  Value *n = builder.CreateFSub(shifted, magic);
-  Value *r = emit_fma(builder, n, constant(x, -0.693145751953125), x);
-  r = emit_fma(builder, n, constant(x, -1.42860682030941723212e-6), r);
-  Value *p = polynomial(
-      builder, r,
-      {1.381459328e-3, 8.368719277e-3, 4.166838828e-2, 1.666652061e-1, 4.999999345e-1, 1.0, 1.0});
-  // Times 2^n: n is added to the exponent. The bits of the number added above are shifted out.
-  llvm::Type *integers = integer_type(builder, x);
-  Value *scale = builder.CreateShl(builder.CreateBitCast(shifted, integers),
-                                   llvm::ConstantInt::get(integers, 23));
-  Value *scaled = builder.CreateAdd(builder.CreateBitCast(p, integers), scale);
-  Value *result = builder.CreateBitCast(scaled, x->getType());
+  Reduced reduced = reduce_by_ln2(builder, x);
+  Value *p = polynomial(builder, reduced.rest, exp_coefficients);
+  Value *result = scale_by_power(builder, p, reduced.shifted);
   // Outside the exponents of normal numbers that sum means nothing. NaN is on neither side.
   result = builder.CreateSelect(builder.CreateFCmpOLT(x, constant(x, smallest_exp_argument)),
                                 constant(x, 0), result);
   return builder.CreateSelect(builder.CreateFCmpOGT(x, constant(x, largest_exp_argument)),
                               llvm::ConstantFP::getInfinity(x->getType()), result);
+}
+
+Value *emit_expm1(IRBuilderBase &builder, Value *x) {
+  x = emit_max(builder, constant(x, -87), x); // from -17 on the result is -1
+  Reduced reduced = reduce_by_ln2(builder, x);
+  // r + r^2 q: the polynomial of e^r without its first two terms.
+  Value *r = reduced.rest;
+  Value *q = polynomial(builder, r, exp_coefficients.first(exp_coefficients.size() - 2));
+  Value *p = emit_fma(builder, builder.CreateFMul(r, r), q, r);
+  Value *one = constant(x, 1.0), *power = scale_by_power(builder, one, reduced.shifted);
+  return emit_fma(builder, p, power, builder.CreateFSub(power, one));
 }
 
 Value *emit_tanh(IRBuilderBase &builder, Value *x) {
@@ -160,6 +192,22 @@ Value *emit_erf(IRBuilderBase &builder, Value *x) {
   Value *one = builder.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, constant(x, 1.0), x);
   large = builder.CreateSelect(builder.CreateFCmpOGT(t, constant(x, 4.0)), one, large);
   return builder.CreateSelect(builder.CreateFCmpOGT(t, constant(x, 0.927734375)), large, small);
+}
+
+Value *emit_normcdf(IRBuilderBase &builder, Value *x) {
+  // Beyond 20 all is 0 or 1. p falls slowly, from 1/2 at 0: what is left of the smaller half beside
+  // e^(-x^2 / 2), fitted by us in v = 0.4 |x| / (1 + 0.4 |x|).
+  x = emit_max(builder, constant(x, -20), emit_min(builder, constant(x, 20), x));
+  Value *w = builder.CreateFMul(emit_abs(builder, x), constant(x, 0.4));
+  Value *v = builder.CreateFDiv(w, builder.CreateFAdd(w, constant(x, 1)));
+  Value *p = polynomial(builder, v,
+                        {-3.975424515e-2, 1.167711610e-1, -7.916233119e-2, -3.145619850e-3,
+                         -1.141186282e-1, 5.175578368e-2, 5.649931625e-1, -9.973515605e-1, 0.5});
+  Value *square = builder.CreateFMul(x, x);
+  Value *bell = emit_exp(builder, builder.CreateFMul(square, constant(x, -0.5)));
+  Value *smaller = builder.CreateFMul(p, bell);
+  Value *larger = builder.CreateFSub(constant(x, 1), smaller);
+  return builder.CreateSelect(builder.CreateFCmpOLT(x, constant(x, 0)), smaller, larger);
 }
 
 } // namespace cnnc::codegen

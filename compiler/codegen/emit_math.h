@@ -10,8 +10,9 @@ namespace cnnc::codegen {
 
 /// Errors stay below these, in units in the last place; tests/unit/emit_math_test.cpp measures
 /// them.
-inline constexpr double exp_error_in_ulps = 2, tanh_error_in_ulps = 3, log_error_in_ulps = 2,
-                        erf_error_in_ulps = 3, pow_error_in_ulps = 1;
+inline constexpr double exp_error_in_ulps = 2, expm1_error_in_ulps = 2, tanh_error_in_ulps = 3,
+                        log_error_in_ulps = 2, erf_error_in_ulps = 3, pow_error_in_ulps = 1,
+                        sine_error_in_ulps = 2, normcdf_error_in_ulps = 12;
 
 /// a > b ? a : b, which is one instruction on x86 (also with NaN: then b).
 llvm::Value *emit_max(llvm::IRBuilderBase &builder, llvm::Value *a, llvm::Value *b);
@@ -22,6 +23,15 @@ llvm::Value *emit_min(llvm::IRBuilderBase &builder, llvm::Value *a, llvm::Value 
 /// two parts, degree-6 polynomial (minimax on [-ln 2 / 2, ln 2 / 2]), n added to the exponent.
 llvm::Value *emit_exp(llvm::IRBuilderBase &builder, llvm::Value *x);
 
+/// e^x - 1 for x up to 88, NaN included: the same reduction; what is close to 1 is subtracted from
+/// 2^n, exactly, before the rest is added.
+llvm::Value *emit_expm1(llvm::IRBuilderBase &builder, llvm::Value *x);
+
+/// sin x and cos x for every float, NaN for infinities: the argument is reduced exactly
+/// (emit_trigonometry.cpp).
+llvm::Value *emit_sin(llvm::IRBuilderBase &builder, llvm::Value *x);
+llvm::Value *emit_cos(llvm::IRBuilderBase &builder, llvm::Value *x);
+
 /// tanh x: odd polynomial below 0.625, from there 1 - 2 / (e^2x + 1) (Moshier, Cephes, tanhf).
 llvm::Value *emit_tanh(llvm::IRBuilderBase &builder, llvm::Value *x);
 
@@ -31,6 +41,10 @@ llvm::Value *emit_log(llvm::IRBuilderBase &builder, llvm::Value *x);
 
 /// erf x: odd polynomial below 0.93, from there 1 - e^p(x) (Juffa, erff).
 llvm::Value *emit_erf(llvm::IRBuilderBase &builder, llvm::Value *x);
+
+/// (1 + erf(x / sqrt 2)) / 2, which keeps its digits below 0: the errors grow with x^2, to
+/// normcdf_error_in_ulps at -3 and ten times that at -13, where the result leaves the normal floats.
+llvm::Value *emit_normcdf(llvm::IRBuilderBase &builder, llvm::Value *x);
 
 /// x^y as powf of C has it: 1 for y = 0 and for x = 1 whatever the other is, NaN for a negative x
 /// and a y that is no integer, infinities and the sign of zero included; but subnormal results may

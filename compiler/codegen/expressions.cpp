@@ -97,6 +97,14 @@ Value *Expressions::call(const Expression &expression) {
     return emit_pow(builder_, a[0], a[1]);
   case Function::exp:
     return emit_exp(builder_, a[0]);
+  case Function::expm1:
+    return emit_expm1(builder_, a[0]);
+  case Function::normcdf:
+    return emit_normcdf(builder_, a[0]);
+  case Function::sin:
+    return emit_sin(builder_, a[0]);
+  case Function::cos:
+    return emit_cos(builder_, a[0]);
   case Function::log:
     return emit_log(builder_, a[0]);
   case Function::erf:

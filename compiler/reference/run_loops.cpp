@@ -319,6 +319,14 @@ private:
       return std::pow(a.at(0), a.at(1));
     case Function::exp:
       return std::exp(a.at(0));
+    case Function::expm1:
+      return std::expm1(a.at(0));
+    case Function::normcdf:
+      return std::erfc(-a.at(0) / std::sqrt(2.0F)) / 2;
+    case Function::sin:
+      return std::sin(a.at(0));
+    case Function::cos:
+      return std::cos(a.at(0));
     case Function::log:
       return std::log(a.at(0));
     case Function::erf:

@@ -20,6 +20,10 @@ inline Expression ceil(Expression x) { return call(Function::ceil, {std::move(x)
 inline Expression round(Expression x) { return call(Function::round, {std::move(x)}); }
 inline Expression sqrt(Expression x) { return call(Function::sqrt, {std::move(x)}); }
 inline Expression exp(Expression x) { return call(Function::exp, {std::move(x)}); }
+inline Expression expm1(Expression x) { return call(Function::expm1, {std::move(x)}); }
+inline Expression normcdf(Expression x) { return call(Function::normcdf, {std::move(x)}); }
+inline Expression sin(Expression x) { return call(Function::sin, {std::move(x)}); }
+inline Expression cos(Expression x) { return call(Function::cos, {std::move(x)}); }
 inline Expression log(Expression x) { return call(Function::log, {std::move(x)}); }
 inline Expression tanh(Expression x) { return call(Function::tanh, {std::move(x)}); }
 inline Expression erf(Expression x) { return call(Function::erf, {std::move(x)}); }

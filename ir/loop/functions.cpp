@@ -5,11 +5,12 @@ namespace cnnc::loop {
 namespace {
 
 constexpr FunctionRow rows[] = {
-    {"min", Function::min, 2},     {"max", Function::max, 2},   {"pow", Function::pow, 2},
-    {"exp", Function::exp, 1},     {"log", Function::log, 1},   {"tanh", Function::tanh, 1},
-    {"erf", Function::erf, 1},     {"sqrt", Function::sqrt, 1}, {"abs", Function::abs, 1},
-    {"floor", Function::floor, 1}, {"ceil", Function::ceil, 1}, {"round", Function::round, 1},
-    {"fma", Function::fma, 3},
+    {"min", Function::min, 2},     {"max", Function::max, 2},     {"pow", Function::pow, 2},
+    {"exp", Function::exp, 1},     {"expm1", Function::expm1, 1}, {"log", Function::log, 1},
+    {"tanh", Function::tanh, 1},   {"erf", Function::erf, 1},     {"normcdf", Function::normcdf, 1},
+    {"sin", Function::sin, 1},     {"cos", Function::cos, 1},     {"sqrt", Function::sqrt, 1},
+    {"abs", Function::abs, 1},     {"floor", Function::floor, 1}, {"ceil", Function::ceil, 1},
+    {"round", Function::round, 1}, {"fma", Function::fma, 3},
 };
 
 const FunctionRow *row_of(Function function) {

@@ -16,7 +16,7 @@
 //             | function "(" expression {"," expression} ")"
 //             | "select" "(" expression ("<" | "==") expression "," expression "," expression ")"
 //             | "value" "(" index ")"                       an index as a number
-//   function  = min max pow | exp log tanh erf sqrt abs floor ceil round | fma
+//   function  = min max pow | exp expm1 log tanh erf normcdf sin cos sqrt abs floor ceil round | fma
 //   index     = sums of variables and lookups times integers, with index / integer and
 //               index % integer
 //   lookup    = table "[" index {"," index} "]"
@@ -30,8 +30,10 @@
 // `scratch` is memory of the kernel's own, with any subscripts: inside a parallel loop every worker
 // has one, elsewhere the kernel has one that all its loops share. Neither holds anything to begin
 // with. max(a, b) is a when a > b and else b, also when one is NaN; min alike. `select` with a NaN
-// takes the last. round(x) takes the even of two neighbours, pow is that of C. Division of indices
-// rounds down.
+// takes the last. round(x) takes the even of two neighbours, pow is that of C. expm1(x) is
+// exp(x) - 1 without cancellation, for x up to 88: beyond it is no number that means something.
+// normcdf(x) is (1 + erf(x / sqrt 2)) / 2.
+// Division of indices rounds down.
 //
 // All arithmetic is in f32, and so are registers. Loads convert to it: integers beyond 2^24 are
 // rounded, a bool is 0 or 1. Stores convert back: to an integer towards zero, what is out of range
@@ -63,9 +65,13 @@ enum class Function {
   min,
   max,
   exp,
+  expm1,
   log,
   tanh,
   erf,
+  normcdf,
+  sin,
+  cos,
   sqrt,
   abs,
   floor,

@@ -117,6 +117,32 @@ TEST_P(EmitMath, exp_is_as_exact_as_promised) {
     EXPECT_LT(largest_error(op, normal_exp, x), codegen::exp_error_in_ulps);
 }
 
+TEST_P(EmitMath, expm1_is_as_exact_as_promised) {
+  OneFunction op("expm1(a[v])", GetParam());
+  for (const std::vector<float> &x : {between(-104.5f, 88), between(-1, 1), between(-1e-6f, 1e-6f)})
+    EXPECT_LT(largest_error(op, std::expm1, x), codegen::expm1_error_in_ulps);
+}
+
+TEST_P(EmitMath, sin_and_cos_are_as_exact_as_promised) {
+  OneFunction sine("sin(a[v])", GetParam()), cosine("cos(a[v])", GetParam());
+  // Those floats are closest to a multiple of a quarter of a turn, and the largest one.
+  std::vector<float> close(count, 16367173.0f * 0x1p72f);
+  close[1] = 10632283.0f * 0x1p-22f, close[2] = 0x1.921fb6p1f, close[3] = 0x1.921fb6p0f;
+  close[4] = std::numeric_limits<float>::max();
+  for (const std::vector<float> &x :
+       {all_exponents(), between(-10, 10), between(-1e5f, 1e5f), between(-3e9f, 3e9f), close}) {
+    EXPECT_LT(largest_error(sine, std::sin, x), codegen::sine_error_in_ulps);
+    EXPECT_LT(largest_error(cosine, std::cos, x), codegen::sine_error_in_ulps);
+  }
+}
+
+TEST_P(EmitMath, normcdf_is_as_exact_as_promised) {
+  OneFunction op("normcdf(a[v])", GetParam());
+  auto exact = [](double x) { return std::erfc(-x / std::sqrt(2.0)) / 2; };
+  EXPECT_LT(largest_error(op, exact, between(-3, 30)), codegen::normcdf_error_in_ulps);
+  EXPECT_LT(largest_error(op, exact, between(-12.9f, -3)), 10 * codegen::normcdf_error_in_ulps);
+}
+
 TEST_P(EmitMath, tanh_is_as_exact_as_promised) {
   OneFunction op("tanh(a[v])", GetParam());
   EXPECT_LT(largest_error(op, std::tanh, all_exponents()), codegen::tanh_error_in_ulps);

@@ -1,6 +1,7 @@
 // The element-wise ops, one row each: the reference is the formula in double, as exact as the
 // library of C makes it; the lowering is what kernels compute in f32. Neither is made of the other,
 // so that one checks the other.
+#include "ir/graph/ops/activations.h"
 #include "ir/graph/ops/elementwise.h"
 #include "ir/loop/formulas.h"
 
@@ -24,6 +25,9 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 double softplus(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
 
+/// What is 0 far below 0 is 0 at -inf, too, where the formula would be inf * 0.
+double finite_below(double x) { return x < -1000 ? -1000 : x; }
+
 // NaN when either operand is: no comparison with a NaN is true, so that a NaN in `a` stays.
 double min_with_nan(double a, double b) { return b < a || std::isnan(b) ? b : a; }
 double max_with_nan(double a, double b) { return b > a || std::isnan(b) ? b : a; }
@@ -43,9 +47,6 @@ Expression hard_step(const Expression &x, double scale, double offset) {
   return min(number(1), max(number(0), fma(x, number(scale), number(offset))));
 }
 
-/// 1 + exp(-x)
-Expression one_plus_exp_minus(const Expression &x) { return number(1) + exp(neg(x)); }
-
 Expression clip(const Expression &x, double lowest, double highest) {
   Expression result = x;
   if (lowest != -infinity)
@@ -53,28 +54,6 @@ Expression clip(const Expression &x, double lowest, double highest) {
   if (highest != infinity)
     result = min(number(highest), std::move(result));
   return result;
-}
-
-/// max(x, 0) + log(1 + e) for e = exp(-|x|). 1 + e = u is rounded; log(u) * e / (u - 1) makes up
-/// for it (Kahan), so that the result keeps its digits where e is small.
-Expression softplus(const Expression &x) {
-  Expression e = exp(neg(abs(x)));
-  Expression u = number(1) + e;
-  Expression tail = if_equal(u, number(1), e, log(u) * (e / (u - number(1))));
-  return max(number(0), x) + std::move(tail);
-}
-
-/// tanh(log(1 + e)) = (e^2 + 2e) / (e^2 + 2e + 2) for e = exp(x), which is 1 in floats from 20 on.
-Expression mish(const Expression &x) {
-  Expression e = exp(min(number(20), x));
-  Expression n = e * (e + number(2));
-  return x * (n / (n + number(2)));
-}
-
-Expression gelu_tanh(const Expression &x) {
-  constexpr double scale = 0.79788456080286535588; // sqrt(2 / pi)
-  Expression inner = x * fma(x * x, number(scale * 0.044715), number(scale));
-  return number(0.5) * x * (number(1) + tanh(std::move(inner)));
 }
 
 /// Adds zero, or NaN when x is NaN. The product with x alone would make NaN of an infinity, too.
@@ -99,7 +78,7 @@ constexpr UnaryRow unary_rows[] = {
     {.name = "sigmoid",
      .formula = "1 / (1 + exp(-x))",
      .reference = [](double x, const P &) { return sigmoid(x); },
-     .lower = [](const Expression &x, const P &) { return number(1) / one_plus_exp_minus(x); },
+     .lower = [](const Expression &x, const P &) { return number(1) / (number(1) + exp(neg(x))); },
      .onnx = {"Sigmoid"}},
     {.name = "tanh",
      .formula = "tanh(x)",
@@ -133,14 +112,15 @@ constexpr UnaryRow unary_rows[] = {
      .onnx = {"HardSwish"}},
     {.name = "silu",
      .formula = "x / (1 + exp(-x))",
-     .reference = [](double x, const P &) { return x / (1 + std::exp(-x)); },
-     .lower = [](const Expression &x, const P &) { return x / one_plus_exp_minus(x); }},
+     .reference = [](double x,
+                     const P &) { return finite_below(x) / (1 + std::exp(-finite_below(x))); },
+     .lower = [](const Expression &x, const P &) { return activation::silu(x); }},
     {.name = "elu",
      .formula = "x < 0 ? alpha * (exp(x) - 1) : x",
      .parameters = {{{"alpha", 1}}},
      .reference = [](double x, const P &p) { return x < 0 ? p[0] * std::expm1(x) : x; },
      .lower = [](const Expression &x,
-                 const P &p) { return if_negative(x, number(p[0]) * (exp(x) - number(1)), x); },
+                 const P &p) { return if_negative(x, number(p[0]) * expm1(x), x); },
      .onnx = {"Elu"}},
     {.name = "exp",
      .formula = "exp(x)",
@@ -187,19 +167,30 @@ constexpr UnaryRow unary_rows[] = {
      .reference = [](double x, const P &) { return std::ceil(x); },
      .lower = [](const Expression &x, const P &) { return ceil(x); },
      .onnx = {"Ceil"}},
+    {.name = "sin",
+     .formula = "the sine of x",
+     .reference = [](double x, const P &) { return std::sin(x); },
+     .lower = [](const Expression &x, const P &) { return sin(x); },
+     .onnx = {"Sin", 7}},
+    {.name = "cos",
+     .formula = "the cosine of x",
+     .reference = [](double x, const P &) { return std::cos(x); },
+     .lower = [](const Expression &x, const P &) { return cos(x); },
+     .onnx = {"Cos", 7}},
     {.name = "round",
      .formula = "the nearest integer, the even one of two",
      .reference = [](double x, const P &) { return std::nearbyint(x); },
      .lower = [](const Expression &x, const P &) { return round(x); },
      .onnx = {"Round"}},
-    {.name = "sign", // 0 and NaN stay
+    {.name = "sign", // NaN stays
      .formula = "-1, 0 or 1 as x is below, at or above 0",
      .reference = [](double x, const P &) { return x < 0   ? -1
                                                    : x > 0 ? 1
                                                            : x; },
      .lower =
          [](const Expression &x, const P &) {
-           return if_negative(x, number(-1), if_less(number(0), x, number(1), x));
+           Expression zero = if_equal(x, number(0), number(0), x); // what counts as 0, too
+           return if_negative(x, number(-1), if_less(number(0), x, number(1), std::move(zero)));
          },
      .onnx = {"Sign"}},
     {.name = "log",
@@ -222,7 +213,7 @@ constexpr UnaryRow unary_rows[] = {
     {.name = "softplus",
      .formula = "log(1 + exp(x))",
      .reference = [](double x, const P &) { return softplus(x); },
-     .lower = [](const Expression &x, const P &) { return softplus(x); },
+     .lower = [](const Expression &x, const P &) { return activation::softplus(x); },
      .onnx = {"Softplus"}},
     {.name = "softsign",
      .formula = "x / (1 + |x|)",
@@ -236,7 +227,7 @@ constexpr UnaryRow unary_rows[] = {
                      const P &p) { return x < 0 ? p[1] * p[0] * std::expm1(x) : p[1] * x; },
      .lower =
          [](const Expression &x, const P &p) {
-           return if_negative(x, number(p[0] * p[1]) * (exp(x) - number(1)), number(p[1]) * x);
+           return if_negative(x, number(p[0] * p[1]) * expm1(x), number(p[1]) * x);
          },
      .onnx = {"Selu"}},
     {.name = "celu",
@@ -251,28 +242,31 @@ constexpr UnaryRow unary_rows[] = {
      .reference = [](double x, const P &p) { return x < 0 ? p[0] * std::expm1(x / p[0]) : x; },
      .lower =
          [](const Expression &x, const P &p) {
-           return if_negative(x, number(p[0]) * (exp(x / number(p[0])) - number(1)), x);
+           return if_negative(x, number(p[0]) * activation::celu_curve(x / number(p[0]), p[0]), x);
          },
      .onnx = {"Celu"}},
     {.name = "gelu",
      .formula = "x / 2 * (1 + erf(x / sqrt(2)))",
-     .reference = [](double x, const P &) { return 0.5 * x * std::erfc(-x / std::numbers::sqrt2); },
-     .lower =
-         [](const Expression &x, const P &) {
-           return number(0.5) * x * (number(1) + erf(x * number(0.70710678118654752440)));
-         }},
+     .reference =
+         [](double x, const P &) {
+           return 0.5 * finite_below(x) * std::erfc(-x / std::numbers::sqrt2);
+         },
+     .lower = [](const Expression &x, const P &) { return activation::gelu(x); }},
     {.name = "gelu_tanh",
      .formula = "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))",
      .reference =
          [](double x, const P &) {
+           x = finite_below(x);
            double inner = std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x);
-           return 0.5 * x * (1 + std::tanh(inner));
+           double e = std::exp(-2 * std::abs(inner)); // 1 + tanh is 2 - 2e / (1 + e), or the rest
+           return x * (x < 0 ? e / (1 + e) : 1 - e / (1 + e));
          },
-     .lower = [](const Expression &x, const P &) { return gelu_tanh(x); }},
+     .lower = [](const Expression &x, const P &) { return activation::gelu_tanh(x); }},
     {.name = "mish",
      .formula = "x * tanh(log(1 + exp(x)))",
-     .reference = [](double x, const P &) { return x * std::tanh(softplus(x)); },
-     .lower = [](const Expression &x, const P &) { return mish(x); },
+     .reference = [](double x,
+                     const P &) { return finite_below(x) * std::tanh(softplus(finite_below(x))); },
+     .lower = [](const Expression &x, const P &) { return activation::mish(x); },
      .onnx = {"Mish", 18}},
     {.name = "thresholded_relu",
      .formula = "x > alpha ? x : 0",
