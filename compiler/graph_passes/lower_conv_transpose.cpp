@@ -10,51 +10,100 @@
 //   %y = depth_to_space %y.phases block=[2, 2] : f32[n, 4, 12, 12]
 //
 // Output position o is q * stride + phase - pad; what reaches the positions of one phase is a
-// convolution of the input with every stride-th element of the filter, backwards. The phases are
-// channels of one convolution, and depth_to_space puts them in their places.
+// convolution of the input with every stride-th element of the filter, backwards. Where all phases
+// have as many elements they are channels of one convolution, and depth_to_space puts them in their
+// places; what the pads cut off is a crop. The phases of groups stand side by side (mode crd).
 //
-// Where the kernel is no multiple of the stride, zeros fill it up; what the pads cut off is a crop.
-// The phases of groups stand side by side (mode crd). Depthwise convolutions are one for each
-// phase, joined by a concat. What is written here about filters is computed once, when the weights
-// are stored. Filters that are computed when the model runs stay as they are.
+// Where the kernel is no multiple of the stride, or dilated, each phase has elements of its own, and
+// is a convolution of its own:
+//
+//   %y = conv_transpose2d %x, %w stride=[2, 2] pad=[1, 1, 1, 1] output_padding=[1, 1]
+// becomes
+//   ...
+//   %y.phase0 = conv2d %x, %y.filter0 pad=[1, 1, 1, 1] : f32[n, 4, 7, 7]
+//   ...
+//   %y.phase3 = conv2d %x, %y.filter3 pad=[0, 0, 1, 1] : f32[n, 4, 7, 7]
+//   %y.phases = concat %y.phase0, %y.phase1, %y.phase2, %y.phase3 axis=1
+//   %y = depth_to_space %y.phases block=[2, 2] crop=[1, 1, 1, 1] : f32[n, 4, 12, 12]
+//
+// Zeros that fill a filter up would not do: times infinity they are NaN. So are the phases of
+// depthwise convolutions. A phase that nothing reaches is the bias. What is written here about
+// filters is computed once, when the weights are stored. Filters that are computed when the model
+// runs stay as they are.
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/pass/rewrite.h"
 #include "compiler/support/ceil_div.h"
 
 #include <algorithm>
-#include <fmt/format.h>
+#include <numeric>
+#include <optional>
 
 namespace cnnc {
 
 namespace {
 
-/// So many depthwise convolutions for one at most.
+/// So many convolutions for one at most.
 constexpr int64_t most_phases = 64;
 
-/// One dimension of the convolution.
+/// What of the filter reaches the output positions q * stride + phase: its elements first,
+/// first + step .. (`taps` of them), the inputs at q - offset, q - offset - dilation ..
+struct Phase {
+  int64_t first = 0, step = 1, taps = 0;
+  int64_t offset = 0, dilation = 1;
+  int64_t reach() const { return offset + dilation * (taps - 1); }
+};
+
+Phase phase_of(int64_t phase, int64_t kernel, int64_t stride, int64_t dilation) {
+  const int64_t common = std::gcd(stride, dilation);
+  Phase result;
+  result.step = stride / common;
+  result.dilation = dilation / common;
+  while (result.first < std::min(kernel, result.step) &&
+         (result.first * dilation - phase) % stride != 0)
+    ++result.first;
+  if (result.first >= std::min(kernel, result.step))
+    return result; // no element
+  result.taps = ceil_div(kernel - result.first, result.step);
+  if (result.taps == 1)
+    result.dilation = 1;
+  // Elements before the phase's own position count backwards: the quotient is exact.
+  result.offset = (result.first * dilation - phase) / stride;
+  return result;
+}
+
+/// One dimension of the convolution. Positions [first, first + count) of every phase hold those of
+/// the output, and all that its inputs reach without being cut.
 struct Axis {
-  int64_t stride, taps; // of each phase
-  int64_t spread;       // distance of the filter's elements before they are cut into phases
-  int64_t dilation;     // of the convolution: with a stride, zeros in the filter instead
-  int64_t pad_before, pad_after;
-  int64_t crop_before, crop_after; // pixels of the shuffled result
+  int64_t stride = 1, input = 1, first = 0, count = 1;
+  int64_t crop_before = 0, crop_after = 0; // pixels of the shuffled result
+  std::vector<Phase> phases;
+
+  bool alike() const {
+    return std::all_of(phases.begin(), phases.end(), [&](const Phase &phase) {
+      return phase.taps == phases[0].taps && phase.offset == phases[0].offset;
+    });
+  }
+  int64_t pad_before(const Phase &phase) const { return phase.reach() - first; }
+  int64_t pad_after(const Phase &phase) const { return first + count - input - phase.offset; }
 };
 
 Axis axis_of(const ConvTranspose2d &conv, size_t i, int64_t input, int64_t kernel, int64_t output) {
-  Axis axis = {};
+  const int64_t pad = conv.pad[i];
+  Axis axis;
   axis.stride = conv.stride[i];
-  axis.spread = axis.stride > 1 ? conv.dilation[i] : 1;
-  axis.dilation = axis.stride > 1 ? 1 : conv.dilation[i];
-  axis.taps = ceil_div(axis.spread * (kernel - 1) + 1, axis.stride);
-  const int64_t reach = axis.dilation * (axis.taps - 1), pad = conv.pad[i];
-  // Positions [first, first + count) of each phase hold those of the output.
-  axis.pad_before = std::max<int64_t>(0, reach - pad / axis.stride);
-  const int64_t first = reach - axis.pad_before;
-  const int64_t last = (pad + output - 1) / axis.stride;
-  axis.pad_after = std::max<int64_t>(0, last - first + 1 - input - axis.pad_before + reach);
-  const int64_t count = input + axis.pad_before + axis.pad_after - reach;
-  axis.crop_before = pad - first * axis.stride;
-  axis.crop_after = count * axis.stride - axis.crop_before - output;
+  axis.input = input;
+  axis.first = pad / axis.stride;
+  int64_t last = (pad + output - 1) / axis.stride;
+  for (int64_t phase = 0; phase < axis.stride; ++phase) {
+    axis.phases.push_back(phase_of(phase, kernel, axis.stride, conv.dilation[i]));
+    if (const Phase &added = axis.phases.back(); added.taps > 0) {
+      axis.first = std::min(axis.first, added.reach());
+      last = std::max(last, input - 1 + added.offset);
+    }
+  }
+  axis.count = last - axis.first + 1;
+  axis.crop_before = pad - axis.first * axis.stride;
+  axis.crop_after = axis.count * axis.stride - axis.crop_before - output;
   return axis;
 }
 
@@ -62,31 +111,33 @@ class Rewriter {
 public:
   Rewriter(Graph &graph, NodeId id)
       : graph_(graph), id_(id), conv_(std::get<ConvTranspose2d>(graph.nodes[id].op)),
-        input_(graph.nodes[id].operands[0]), name_(graph.value(graph.nodes[id].results[0]).name) {
-    const std::vector<int64_t> &filter = graph.type(graph.nodes[id].operands[1]).shape;
+        input_(graph.nodes[id].operands[0]), filter_(graph.nodes[id].operands[1]),
+        name_(graph.value(graph.nodes[id].results[0]).name) {
+    if (graph.nodes[id].operands.size() > 2)
+      bias_ = graph.nodes[id].operands[2];
+    const std::vector<int64_t> &filter = graph.type(filter_).shape;
     const std::vector<int64_t> &in = graph.type(input_).shape;
     const std::vector<int64_t> &out = graph.type(graph.nodes[id].results[0]).shape;
     each_ = filter[1], channels_ = out[1];
     for (size_t i = 0; i < 2; ++i)
       axes_[i] = axis_of(conv_, i, in[2 + i], filter[2 + i], out[2 + i]);
     phases_ = axes_[0].stride * axes_[1].stride;
-    depthwise_ = conv_.groups > 1 && each_ == 1 && filter[0] == conv_.groups && phases_ > 1 &&
-                 phases_ <= most_phases;
-    order_ = conv_.groups == 1 || depthwise_ ? DepthOrder::dcr : DepthOrder::crd;
+    const bool depthwise = conv_.groups > 1 && each_ == 1 && filter[0] == conv_.groups;
+    apart_ = !axes_[0].alike() || !axes_[1].alike() ||
+             (depthwise && phases_ > 1 && phases_ <= most_phases);
+    order_ = conv_.groups == 1 || apart_ ? DepthOrder::dcr : DepthOrder::crd;
   }
 
+  /// Whether there are not too many convolutions.
+  bool possible() const { return !apart_ || phases_ <= most_phases; }
+
   void run() {
-    ValueId filter = phases_of_filter(graph_.nodes[id_].operands[1]);
-    std::optional<ValueId> bias;
-    if (graph_.nodes[id_].operands.size() > 2)
-      bias = depthwise_ ? graph_.nodes[id_].operands[2] : phases_of_bias();
     const bool cropped =
         axes_[0].crop_before + axes_[0].crop_after + axes_[1].crop_before + axes_[1].crop_after > 0;
     if (phases_ == 1 && !cropped)
-      return graph_.redefine(id_, convolution(), operands(filter, bias));
-    ValueId phases =
-        depthwise_ ? joined_phases(filter, bias)
-                   : add_inferred(graph_, convolution(), operands(filter, bias), name_ + ".phases");
+      return graph_.redefine(id_, convolution(axes_[0].phases[0], axes_[1].phases[0]),
+                             operands(filter_of_all()));
+    ValueId phases = apart_ ? joined_phases() : all_phases();
     DepthToSpace shuffle{{axes_[0].stride, axes_[1].stride}, order_, {}};
     shuffle.crop = {axes_[0].crop_before, axes_[1].crop_before, axes_[0].crop_after,
                     axes_[1].crop_after};
@@ -98,92 +149,105 @@ private:
     return add_inferred(graph_, std::move(op), {operand}, graph_.unique_value_name(name_ + suffix));
   }
 
-  /// [ic, oc / groups, kh, kw] to [oc * phases, ic / groups, taps, taps].
-  ValueId phases_of_filter(ValueId filter) {
+  /// [ic, oc / groups, kh, kw] to [oc * phases, ic / groups, taps, taps], where all have as many.
+  ValueId filter_of_all() {
     const Axis &y = axes_[0], &x = axes_[1];
-    filter = sized(spread(filter));
-    const int64_t groups = conv_.groups, ic = graph_.type(filter).shape[0] / groups;
-    ValueId split = add(Reshape{{groups, ic, each_, y.taps, y.stride, x.taps, x.stride}}, filter,
+    const int64_t rows = y.phases[0].taps, columns = x.phases[0].taps;
+    const int64_t groups = conv_.groups, ic = graph_.type(filter_).shape[0] / groups;
+    ValueId split = add(Reshape{{groups, ic, each_, rows, y.stride, columns, x.stride}}, filter_,
                         ".filter.split");
-    if (y.taps > 1 || x.taps > 1) // a step of -1: from the last element to the first
-      split = add(Slice{{-1, -1}, {-y.taps - 1, -x.taps - 1}, {3, 5}, {-1, -1}}, split,
+    if (rows > 1 || columns > 1) // a step of -1: from the last element to the first
+      split = add(Slice{{-1, -1}, {-rows - 1, -columns - 1}, {3, 5}, {-1, -1}}, split,
                   ".filter.backwards");
     std::vector<int64_t> order = order_ == DepthOrder::dcr
                                      ? std::vector<int64_t>{4, 6, 0, 2, 1, 3, 5}
                                      : std::vector<int64_t>{0, 2, 4, 6, 1, 3, 5};
     split = add(Transpose{order}, split, ".filter.phases");
-    return add(Reshape{{channels_ * phases_, ic, y.taps, x.taps}}, split, ".filter");
+    return add(Reshape{{channels_ * phases_, ic, rows, columns}}, split, ".filter");
   }
 
-  /// With zeros between the elements of the filter, and behind them.
-  ValueId spread(ValueId filter) {
-    const int64_t rows = axes_[0].spread, columns = axes_[1].spread;
-    if (rows == 1 && columns == 1)
-      return filter;
-    std::vector<int64_t> shape = graph_.type(filter).shape;
-    filter =
-        add(Reshape{{shape[0], shape[1], shape[2], 1, shape[3], 1}}, filter, ".filter.elements");
-    filter =
-        add(Pad{{0, 0, 0, 0, 0, 0}, {0, 0, 0, rows - 1, 0, columns - 1}}, filter, ".filter.apart");
-    return add(Reshape{{shape[0], shape[1], shape[2] * rows, shape[3] * columns}}, filter,
-               ".filter.spread");
-  }
-
-  /// With as many elements as the phases have: zeros behind the others, or without the last zeros.
-  ValueId sized(ValueId filter) {
-    Pad pad{{0, 0, 0, 0}, {0, 0, 0, 0}};
-    Slice cut{{0, 0}, {}, {2, 3}, {}};
+  /// The elements of one phase, backwards: [oc, ic / groups, taps, taps].
+  ValueId filter_of(const Phase &y, const Phase &x, const std::string &suffix) {
+    const int64_t groups = conv_.groups, ic = graph_.type(filter_).shape[0] / groups;
+    Slice elements{{}, {}, {2, 3}, {}};
     for (size_t i = 0; i < 2; ++i) {
-      int64_t wanted = axes_[i].taps * axes_[i].stride, size = graph_.type(filter).shape[2 + i];
-      pad.after[2 + i] = std::max<int64_t>(0, wanted - size);
-      cut.ends.push_back(std::min(wanted, size));
+      const Phase *phase = i == 0 ? &y : &x;
+      const int64_t beyond = -graph_.type(filter_).shape[2 + i] - 1; // before element 0
+      const int64_t last = phase->first + phase->step * (phase->taps - 1);
+      elements.starts.push_back(last);
+      elements.ends.push_back(phase->first > 0 ? phase->first - 1 : beyond);
+      elements.steps.push_back(-phase->step);
     }
-    if (std::vector<int64_t> shape = graph_.type(filter).shape;
-        cut.ends[0] < shape[2] || cut.ends[1] < shape[3])
-      filter = add(cut, filter, ".filter.cut");
-    return pad.after[2] + pad.after[3] > 0 ? add(pad, filter, ".filter.filled") : filter;
+    ValueId part = add(elements, filter_, ".elements" + suffix);
+    part = add(Reshape{{groups, ic, each_, y.taps, x.taps}}, part, ".groups" + suffix);
+    part = add(Transpose{{0, 2, 1, 3, 4}}, part, ".outputs" + suffix);
+    return add(Reshape{{channels_, ic, y.taps, x.taps}}, part, ".filter" + suffix);
   }
 
-  ValueId phases_of_bias() {
-    ValueId bias = graph_.nodes[id_].operands[2];
-    return repeat_for_pixels(graph_, bias, phases_, order_, name_ + ".bias");
-  }
-
-  Conv2d convolution() const {
+  Conv2d convolution(const Phase &y, const Phase &x) const {
     Conv2d result;
-    result.pad = {axes_[0].pad_before, axes_[1].pad_before, axes_[0].pad_after, axes_[1].pad_after};
-    result.dilation = {axes_[0].dilation, axes_[1].dilation};
+    result.pad = {axes_[0].pad_before(y), axes_[1].pad_before(x), axes_[0].pad_after(y),
+                  axes_[1].pad_after(x)};
+    result.dilation = {y.dilation, x.dilation};
     result.groups = conv_.groups;
     return result;
   }
 
-  std::vector<ValueId> operands(ValueId filter, std::optional<ValueId> bias) const {
+  std::vector<ValueId> operands(ValueId filter) const {
     std::vector<ValueId> result = {input_, filter};
-    if (bias)
-      result.push_back(*bias);
+    if (bias_)
+      result.push_back(*bias_);
     return result;
   }
 
-  ValueId joined_phases(ValueId filter, std::optional<ValueId> bias) {
+  /// One convolution.
+  ValueId all_phases() {
+    ValueId filter = filter_of_all();
+    if (bias_)
+      bias_ = repeat_for_pixels(graph_, *bias_, phases_, order_, name_ + ".bias");
+    return add_inferred(graph_, convolution(axes_[0].phases[0], axes_[1].phases[0]),
+                        operands(filter), name_ + ".phases");
+  }
+
+  ValueId joined_phases() {
     std::vector<ValueId> parts;
-    for (int64_t phase = 0; phase < phases_; ++phase) {
-      ValueId part = add(Slice{{phase * channels_}, {(phase + 1) * channels_}, {0}, {}}, filter,
-                         fmt::format(".filter{}", phase));
-      parts.push_back(
-          add_inferred(graph_, convolution(), operands(part, bias),
-                       graph_.unique_value_name(fmt::format("{}.phase{}", name_, phase))));
-    }
+    for (const Phase &y : axes_[0].phases)
+      for (const Phase &x : axes_[1].phases) {
+        const std::string number = std::to_string(parts.size());
+        parts.push_back(y.taps > 0 && x.taps > 0 ? reached_phase(y, x, number)
+                                                 : unreached_phase(parts.front(), number));
+      }
     return add_inferred(graph_, Concat{1}, parts, graph_.unique_value_name(name_ + ".phases"));
+  }
+
+  ValueId reached_phase(const Phase &y, const Phase &x, const std::string &number) {
+    ValueId filter = filter_of(y, x, number);
+    return add_inferred(graph_, convolution(y, x), operands(filter),
+                        graph_.unique_value_name(name_ + ".phase" + number));
+  }
+
+  /// The bias, or zeros, with the shape of another phase.
+  ValueId unreached_phase(ValueId other, const std::string &number) {
+    auto constant = [&](DType dtype, const std::string &suffix) {
+      return graph_.add_node(Splat{0}, {}, graph_.unique_value_name(name_ + suffix + number),
+                             {dtype, {1}, "", {}});
+    };
+    ValueId nowhere = constant(DType::boolean, ".nowhere");
+    ValueId value = bias_ ? add(Reshape{{1, channels_, 1, 1}}, *bias_, ".bias" + number)
+                          : constant(DType::f32, ".zero");
+    return add_inferred(graph_, Where{}, {nowhere, other, value},
+                        graph_.unique_value_name(name_ + ".phase" + number));
   }
 
   Graph &graph_;
   NodeId id_;
   const ConvTranspose2d conv_; // a copy, as the node becomes another op
-  ValueId input_;
+  ValueId input_, filter_;
+  std::optional<ValueId> bias_;
   std::string name_;
   std::array<Axis, 2> axes_ = {};
   int64_t each_ = 1, channels_ = 1, phases_ = 1; // output channels of a group, and in all
-  bool depthwise_ = false;
+  bool apart_ = false;                           // a convolution for each phase
   DepthOrder order_ = DepthOrder::dcr;
 };
 
@@ -199,8 +263,10 @@ bool lower_conv_transpose(Graph &graph, PassContext &) {
         std::all_of(node.operands.begin() + 1, node.operands.end(), [&](ValueId value) {
           return graph.is_constant(value) && graph.type(value).layout.plain();
         });
-    if (parameters && graph.type(node.operands[0]).layout.plain())
-      Rewriter(graph, id).run();
+    if (!parameters || !graph.type(node.operands[0]).layout.plain())
+      continue;
+    if (Rewriter rewriter(graph, id); rewriter.possible())
+      rewriter.run();
   }
   return graph.sort();
 }
