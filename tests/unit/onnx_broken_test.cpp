@@ -93,10 +93,51 @@ TEST(BrokenOnnx, UnsupportedOpsAreAllNamed) {
             "with every loop written out\n");
 }
 
+/// A model that calls the function f of x, whose body is one node.
+OnnxBuilder one_call(const std::string &op) {
+  OnnxBuilder builder;
+  builder.input("x", {2});
+  builder.node("F", {"x"}, {"y"}).set_domain("own");
+  builder.output("y");
+  onnx::FunctionProto &function = *builder.model.add_functions();
+  function.set_name("F");
+  function.set_domain("own");
+  function.add_input("a");
+  function.add_output("b");
+  onnx::NodeProto &node = *function.add_node();
+  node.set_op_type(op);
+  node.add_input("a");
+  node.add_output("b");
+  return builder;
+}
+
 TEST(BrokenOnnx, FunctionsOfTheFile) {
-  OnnxBuilder builder = one_relu();
-  builder.model.add_functions()->set_name("Relu");
-  expect_error(builder.bytes(), "functions that the file itself defines are not supported");
+  OnnxBuilder itself = one_call("F");
+  itself.model.mutable_functions(0)->mutable_node(0)->set_domain("own");
+  expect_error(itself.bytes(), "functions call each other more than 64 deep");
+  OnnxBuilder twice = one_call("F"); // the calls double with each step
+  for (int i = 0; i < 30; ++i) {
+    onnx::FunctionProto &function = *twice.model.add_functions();
+    function = twice.model.functions(0);
+    function.set_name("F" + std::to_string(i));
+    *function.add_node() = function.node(0);
+    for (onnx::NodeProto &node : *function.mutable_node()) {
+      node.set_domain("own");
+      node.set_op_type(i == 0 ? "F" : "F" + std::to_string(i - 1));
+    }
+  }
+  twice.model.mutable_functions(0)->mutable_node(0)->set_op_type("Relu");
+  twice.graph().mutable_node(0)->set_op_type("F29");
+  expect_error(twice.bytes(),
+               "with the functions that it calls the model has more than 1000000 nodes");
+  OnnxBuilder more = one_call("Relu");
+  more.graph().mutable_node(0)->add_input("x");
+  expect_error(more.bytes(), "the function has 1 inputs and 1 outputs; this call has 2 and 1");
+  OnnxBuilder other = one_call("Relu");
+  other.model.mutable_functions(0)->add_opset_import()->set_version(13);
+  expect_error(other.bytes(), "the function is written in opset 13, but the model in opset 17");
+  OnnxBuilder unknown = one_call("Frobnicate");
+  expect_error(unknown.bytes(), "node 'y' (Frobnicate): this op is not supported");
 }
 
 TEST(BrokenOnnx, WrongShapes) {

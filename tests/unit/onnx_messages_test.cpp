@@ -68,7 +68,7 @@ TEST(OnnxMessages, Inputs) {
           "the shape ('in1') must be known when the model is compiled, but depends on the model's");
   One("Reshape").input({4}).weight({1}).says("the shape ('in1') must be integers");
   One("Cast").input({4}).with("to", 14).says(
-      "a cast to COMPLEX64 is not supported, only to FLOAT (FLOAT16");
+      "the type COMPLEX64 is not supported, only FLOAT (FLOAT16, BFLOAT16 and");
   One("Range").input({4}).known({1}).known({2}).says(
       "this op is supported only where its inputs are known when the model is compiled");
   One("Where").input({4}).input({4}).input({4}).says("the condition must be of type bool, but is");
@@ -161,11 +161,6 @@ TEST(OnnxMessages, Windows) {
       .with("kernel_shape", Ints{2, 2})
       .output()
       .says("its indices count through the whole batch, which must be known");
-  One("AveragePool", 19)
-      .input({1, 1, 4, 4, 4})
-      .with("kernel_shape", Ints{2, 2, 2})
-      .with("dilations", Ints{2, 2, 2})
-      .says("windows with gaps ('dilations') and 'ceil_mode' are supported over one and two");
   One("LpPool")
       .input({1, 1, 4, 4})
       .with("kernel_shape", Ints{2, 2})
@@ -206,7 +201,11 @@ TEST(OnnxMessages, Unpooling) {
   };
   unpool({1, 1, 2, 2, 2}).says("only maps of one or two dimensions are supported");
   unpool({-1, 1, 2, 2}).says("its indices count through the whole batch, which must be known");
-  unpool({1, 1, 2, 2}).known({4, 4}).says("the shape of the output must have as many dimensions");
+  unpool({1, 1, 2, 2}).known({4, 4}).says("the shape of the output must be [1, 1, 4, 4], as the");
+  unpool({1, 1, 2, 2})
+      .known({1, 1, 3, 4})
+      .says("[1, 1, 4, 4], as the windows have it, or larger behind the");
+  unpool({1, 1, 2, 2}).known({1, 2, 4, 4}).says("as the windows have it, or larger behind the");
 }
 
 TEST(OnnxMessages, Normalisations) {
@@ -217,17 +216,22 @@ TEST(OnnxMessages, Normalisations) {
   };
   norm({1, 2, 3}).with("training_mode", 1).says("training is not supported, only inference");
   norm({1, 2, 3}).output().says("only its first output is supported: the others are of training");
-  One("LayerNormalization")
-      .input({1, 2})
-      .weight({2})
-      .output()
-      .says("only its first output is supported, not mean and deviation");
   One("GroupNormalization", 18)
       .input({1, 4, 2})
       .weight({3})
       .weight({3})
       .with("num_groups", 3)
       .says("3 groups do not divide the channels of f32[1, 4, 2]");
+  auto grouped = [](int64_t opset, const Ints &scale, const Ints &bias) {
+    One one("GroupNormalization", opset);
+    one.input({1, 16, 2}).weight(scale).weight(bias).with("num_groups", 4);
+    return one;
+  };
+  grouped(18, {16}, {16})
+      .says("its scale is f32[16], but opset 18 has one number for each group, [4]: those of "
+            "channels need opset 21");
+  grouped(18, {4}, {16}).says("its bias is f32[16], but opset 18 has one number for each group");
+  grouped(21, {4}, {4}).says("its scale is f32[4], but opset 21 has one number for each channel");
   One("LpNormalization").input({1, 4}).with("p", 3).says("p = 3 is not supported, only 1 and 2");
   One("Gemm").input({1, 4}).input({4}).says("must have 2 dimensions, those of a matrix");
   One("MatMul").input({}).input({4}).says("its operands must not be scalars");
@@ -521,8 +525,24 @@ TEST(OnnxMessages, Remainders) {
 TEST(OnnxMessages, RunningSums) {
   One("CumSum").input({2, 3}).known({0, 1}).says("the axis must be one number");
   One("CumSum").input({-1, 3}).known({0}).says("it sums over the symbolic batch: fix it with");
-  One("CumSum").input({1, 3000}).known({1}).says(
-      "sums along 3000 elements are not supported, only along 2048 at most");
+}
+
+TEST(OnnxMessages, Masks) {
+  One("Trilu").input({2, 2}).known({1, 2}).says("the diagonal k must be one number");
+  One("Trilu").input({2}).says("its input is f32[2], but must be matrices of known size");
+  One("Trilu").input({-1, 2}).says("but must be matrices of known size");
+  One("EyeLike").input({-1, 2}).says("its size depends on the size of the batch: fix it with");
+  One("EyeLike").input({2}).says("must have 2 dimensions, a matrix");
+  One("EyeLike").input({2, 2}).with("dtype", 14).says("the type COMPLEX64 is not supported");
+  auto one_hot = [](const Ints &depth, const Ints &values) {
+    One one("OneHot");
+    one.input({3}, int64).known(depth).known(values);
+    return one;
+  };
+  one_hot({0}, {0, 1}).says("the depth must be one number in 1..");
+  one_hot({2, 2}, {0, 1}).says("the depth must be one number in 1..");
+  one_hot({2}, {1}).says("its values are i64[1], but must be two: off and on");
+  one_hot({2}, {0, 1}).with("axis", 2).says("the axis 2 is not one of the 2 dimensions");
 }
 
 TEST(OnnxMessages, Branches) {

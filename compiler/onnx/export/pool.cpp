@@ -65,9 +65,23 @@ bool NodeExport::add(const MaxPool2dIndices &op) {
   return true;
 }
 
+/// Windows that came from planes of this shape, one step apart; where it is another batch or has
+/// other channels, a shape of its own, through which ONNX Runtime counts.
 bool NodeExport::add(const MaxUnpool2d &op) {
-  inputs_.push_back(integers("shape", op.shape));
-  set_attribute(node("MaxUnpool"), "kernel_shape", std::vector<int64_t>{1, 1});
+  const std::vector<int64_t> &input = shape(0);
+  if (!std::equal(input.begin(), input.begin() + 2, op.shape.begin())) {
+    inputs_.push_back(integers("shape", op.shape));
+    set_attribute(node("MaxUnpool"), "kernel_shape", std::vector<int64_t>{1, 1});
+    return true;
+  }
+  std::array<int64_t, 2> kernel = {};
+  std::array<int64_t, 4> pad = {};
+  for (size_t i = 0; i < 2; ++i) {
+    const int64_t more = op.shape[2 + i] - input[2 + i], less = std::max<int64_t>(0, -more);
+    kernel[i] = 1 + std::max(more, less);
+    pad[i] = pad[2 + i] = less;
+  }
+  set_window(node("MaxUnpool"), kernel, {1, 1}, pad, std::nullopt);
   return true;
 }
 

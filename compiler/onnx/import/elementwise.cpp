@@ -143,10 +143,10 @@ bool import_clip(OnnxNode &node) {
         bounds.emplace_back(name, bound);
     } else if (!attributes && node.has(i)) {
       const FixedTensor *known = node.fixed(i);
-      if (known && known->count() == 1)
+      if (known && known->count() == 1 && !std::isnan(known->number(0)))
         bounds.emplace_back(name, known->is_float() ? shortest_double(known->floats()[0])
                                                     : known->number(0));
-      else // the lower bound first, as the upper one wins
+      else // the lower bound first, as the upper one wins; one that is NaN makes all NaN
         value = node.emit_arithmetic(i == 1 ? "max" : "min", {value, node.operand(i)});
     }
   }
@@ -170,24 +170,65 @@ bool import_gelu(OnnxNode &node) {
   return node.result(node.emit(tanh ? "gelu_tanh" : "gelu", {node.operand(0)}));
 }
 
+/// x * sigmoid(alpha * x)
+bool import_swish(OnnxNode &node) {
+  if (!node.require_inputs(1, 1))
+    return false;
+  double alpha = node.number("alpha", 1);
+  ValueId x = node.operand(0);
+  if (alpha == 1)
+    return node.result(node.emit("silu", {x}));
+  ValueId scaled = node.emit("mul", {x, node.splat(alpha)});
+  return node.result(node.emit("mul", {x, node.emit("sigmoid", {scaled})}));
+}
+
+/// What does not equal itself.
+bool import_is_nan(OnnxNode &node) {
+  if (!node.require_inputs(1, 1))
+    return false;
+  ValueId x = node.operand(0);
+  return node.result(node.emit("not", {node.emit("equal", {x, x})}));
+}
+
+bool import_is_inf(OnnxNode &node) {
+  if (!node.require_inputs(1, 1))
+    return false;
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  bool negative = node.integer("detect_negative", 1) != 0;
+  bool positive = node.integer("detect_positive", 1) != 0;
+  ValueId x = node.operand(0);
+  if (negative && positive)
+    x = node.emit("abs", {x});
+  // Nothing equals NaN.
+  double wanted = positive ? infinity : negative ? -infinity : std::nan("");
+  return node.result(node.emit("equal", {x, node.splat(wanted)}));
+}
+
+bool cast_to(OnnxNode &node, DType dtype) {
+  node.integer("saturate", 1); // of 8-bit floats
+  return dtype == node.type(0).dtype ? node.pass_through(0)
+                                     : node.result(node.converted(node.operand(0), dtype));
+}
+
 bool import_cast(OnnxNode &node) {
   if (!node.require_inputs(1, 1))
     return false;
-  node.integer("saturate", 1); // of 8-bit floats
-  std::optional<DType> to = read_cast_type(node);
-  if (!to)
-    return false;
-  if (*to == node.type(0).dtype)
-    return node.pass_through(0);
-  return node.result(
-      node.emit("cast", {node.operand(0)}, {{"to", Word{std::string(name_of(*to))}}}));
+  std::optional<DType> to = read_type(node, "to");
+  return to && cast_to(node, *to);
+}
+
+/// To the type of the second input.
+bool import_cast_like(OnnxNode &node) {
+  return node.require_inputs(2, 2) && cast_to(node, node.type(1).dtype);
 }
 
 /// Ops with peculiarities; those of the tables besides.
 constexpr ImportRow rows[] = {
-    {"Cast", import_cast},     {"Clip", import_clip},    {"PRelu", import_prelu},
-    {"Gelu", import_gelu},     {"Mod", import_mod},      {"Sum", import_variadic},
-    {"Mean", import_variadic}, {"Max", import_variadic}, {"Min", import_variadic}};
+    {"CastLike", import_cast_like}, {"Swish", import_swish},   {"IsNaN", import_is_nan},
+    {"IsInf", import_is_inf},       {"Cast", import_cast},     {"Clip", import_clip},
+    {"PRelu", import_prelu},        {"Gelu", import_gelu},     {"Mod", import_mod},
+    {"Sum", import_variadic},       {"Mean", import_variadic}, {"Max", import_variadic},
+    {"Min", import_variadic}};
 
 std::vector<ImportRow> all_rows() {
   std::vector<ImportRow> result(std::begin(rows), std::end(rows));
@@ -204,22 +245,22 @@ std::vector<ImportRow> all_rows() {
 
 } // namespace
 
-/// A number since opset 6, before that a name.
-std::optional<DType> read_cast_type(OnnxNode &node) {
+/// Of Cast a number since opset 6, before that a name.
+std::optional<DType> read_type(OnnxNode &node, std::string_view attribute) {
   int64_t type = onnx::TensorProto::UNDEFINED;
   if (node.opset() >= 6) {
-    type = node.integer("to", type);
+    type = node.integer(attribute, type);
   } else {
     onnx::TensorProto::DataType named = onnx::TensorProto::UNDEFINED;
-    onnx::TensorProto::DataType_Parse(node.word("to", ""), &named);
+    onnx::TensorProto::DataType_Parse(node.word(attribute, ""), &named);
     type = named;
   }
   std::optional<DType> result =
       type > 0 && type < 1000 ? dtype_of(static_cast<int32_t>(type)) : std::nullopt;
   if (!result && !node.has_wrong_attribute())
     node.fail(
-        fmt::format("a cast to {} is not supported, only to FLOAT (FLOAT16, BFLOAT16 and "
-                    "DOUBLE stay f32), INT32, INT64, UINT8 and BOOL",
+        fmt::format("the type {} is not supported, only FLOAT (FLOAT16, BFLOAT16 and DOUBLE stay "
+                    "f32), INT32, INT64, UINT8 and BOOL",
                     onnx_type_name(static_cast<int32_t>(std::clamp<int64_t>(type, 0, 1000)))));
   return result;
 }

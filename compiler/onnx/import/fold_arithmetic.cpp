@@ -281,7 +281,7 @@ int64_t converted(double number, DType to) {
 }
 
 Folded fold_cast(OnnxNode &node) {
-  std::optional<DType> to = read_cast_type(node);
+  std::optional<DType> to = read_type(node, "to");
   const FixedTensor &from = *node.fixed(0);
   if (!to)
     return Folded::error(false);

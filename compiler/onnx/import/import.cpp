@@ -1,6 +1,7 @@
 #include "compiler/onnx/import/import.h"
 
 #include "compiler/onnx/import/importer.h"
+#include "compiler/onnx/import/inline_functions.h"
 
 namespace cnnc {
 
@@ -16,6 +17,9 @@ std::optional<ImportedModel> import_onnx(OnnxBytes bytes, const std::string &fil
   SourceRange whole{std::make_shared<const Source>(Source{file, "", "", false}), 0, 0};
   std::optional<OnnxMessages> messages = read_onnx(std::move(bytes), whole, diagnostics);
   if (!messages)
+    return std::nullopt;
+  messages->model = inline_functions(messages->model, file, diagnostics);
+  if (!messages->model)
     return std::nullopt;
   Importer importer(TensorReader(std::move(*messages), folder), file, options, diagnostics);
   if (!importer.run())

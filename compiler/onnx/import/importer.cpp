@@ -13,7 +13,7 @@ namespace cnnc {
 
 namespace {
 
-constexpr int64_t oldest_opset = 1, newest_opset = 22;
+constexpr int64_t oldest_opset = 1, newest_opset = 24;
 
 /// The version of the standard ops that the model uses; empty when it states none.
 std::optional<int64_t> opset_of(const onnx::ModelProto &model) {
@@ -201,13 +201,24 @@ void Importer::read_outputs(const onnx::GraphProto &graph) {
     ValueId id = tensor(*value, range);
     if (id == no_id)
       continue;
-    // A value that a node has under another name (Identity) is called like the output.
-    if (!graph_.is_input(id) && !graph_.is_output(id))
-      graph_.rename(id, names_.of(output.name()));
+    // A value that a node has under another name (Identity) is called like the output. One that is
+    // an input or another output already is a value of its own, under this name.
+    if (graph_.is_input(id) || graph_.is_output(id))
+      id = add_copy(id, output.name(), range);
+    if (id == no_id)
+      continue;
+    graph_.rename(id, names_.of(output.name()));
     graph_.outputs.push_back(id);
     graph_.output_ranges.push_back(range);
     check_output(output, graph_.type(id), *this);
   }
+}
+
+ValueId Importer::add_copy(ValueId id, const std::string &base, const SourceRange &range) {
+  std::vector<int64_t> shape = graph_.type(id).shape;
+  std::ranges::replace(shape, symbolic_dim, int64_t(0)); // which keeps it
+  std::vector<ValueId> copies = add({"reshape", {id}, {{"shape", shape}}}, base, range);
+  return copies.empty() ? no_id : copies.front();
 }
 
 std::shared_ptr<const NamedTensors> Importer::take_tensors(const Graph &graph) {

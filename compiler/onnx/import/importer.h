@@ -100,6 +100,8 @@ private:
   bool read_names(const onnx::GraphProto &graph);
   bool read_inputs(const onnx::GraphProto &graph);
   void read_outputs(const onnx::GraphProto &graph);
+  /// The same elements as another value.
+  ValueId add_copy(ValueId id, const std::string &base, const SourceRange &range);
   ValueId add_weight(SafetensorsTensor stored, const TensorType &type, const SourceRange &range);
 
   TensorReader reader_;

@@ -66,12 +66,39 @@ bool import_softmax(OnnxNode &node) {
   return node.result(reshaped(node, result, shape));
 }
 
+std::vector<int64_t> axes_from(int64_t first, size_t rank) {
+  std::vector<int64_t> axes;
+  for (int64_t axis = first; axis < static_cast<int64_t>(rank); ++axis)
+    axes.push_back(axis);
+  return axes;
+}
+
+/// 1 / sqrt(mean(x^2) + epsilon)
+ValueId inverse_deviation(OnnxNode &node, ValueId x, const Attributes &mean, double epsilon) {
+  ValueId variance = node.emit("reduce_mean", {node.emit("mul", {x, x})}, mean);
+  ValueId deviation = node.emit("sqrt", {node.emit("add", {variance, node.splat(epsilon)})});
+  return node.emit("reciprocal", {deviation});
+}
+
 bool import_instance_norm(OnnxNode &node) {
   if (!node.require_inputs(3, 3))
     return false;
   node.ignore("consumed_inputs");
   return node.result(node.emit("instance_norm", {node.operand(0), node.operand(1), node.operand(2)},
                                {{"epsilon", node.number("epsilon", 1e-5)}}));
+}
+
+/// The statistics that LayerNormalization gives beside its result: the mean and 1 / sqrt(variance +
+/// epsilon) over the dimensions from `axis` on.
+bool layer_statistics(OnnxNode &node, int64_t axis, double epsilon) {
+  if (!node.wants(1) && !node.wants(2))
+    return true;
+  Attributes attributes = {{"axes", axes_from(axis, node.rank(0))}, {"keep_dims", true}};
+  ValueId mean = node.emit("reduce_mean", {node.operand(0)}, attributes);
+  if (!node.result(mean, 1) || !node.wants(2))
+    return mean != no_id;
+  ValueId centered = node.emit("sub", {node.operand(0), mean});
+  return node.result(inverse_deviation(node, centered, attributes, epsilon), 2);
 }
 
 bool import_layer_norm(OnnxNode &node) {
@@ -82,13 +109,28 @@ bool import_layer_norm(OnnxNode &node) {
   std::optional<size_t> axis = read_axis(node, node.integer("axis", -1), node.rank(0));
   if (!axis)
     return false;
-  if (node.wants(1) || node.wants(2))
-    return node.fail("only its first output is supported, not mean and deviation");
   std::vector<ValueId> operands = {node.operand(0), node.operand(1)};
   if (node.has(2))
     operands.push_back(node.operand(2));
-  return node.result(node.emit("layer_norm", operands,
-                               {{"axis", static_cast<int64_t>(*axis)}, {"epsilon", epsilon}}));
+  auto first = static_cast<int64_t>(*axis);
+  return node.result(node.emit("layer_norm", operands, {{"axis", first}, {"epsilon", epsilon}})) &&
+         layer_statistics(node, first, epsilon);
+}
+
+/// x / sqrt(mean(x^2) + epsilon) * scale over the dimensions from `axis` on.
+bool import_rms_norm(OnnxNode &node) {
+  if (!node.require_inputs(2, 2))
+    return false;
+  double epsilon = node.number("epsilon", 1e-5);
+  node.integer("stash_type", 1);
+  std::optional<size_t> axis = read_axis(node, node.integer("axis", -1), node.rank(0));
+  if (!axis)
+    return false;
+  ValueId input = node.operand(0);
+  Attributes attributes = {{"axes", axes_from(static_cast<int64_t>(*axis), node.rank(0))},
+                           {"keep_dims", true}};
+  ValueId factor = inverse_deviation(node, input, attributes, epsilon);
+  return node.result(node.emit("mul", {node.emit("mul", {input, factor}), node.operand(1)}));
 }
 
 /// Scale and bias of each channel; until opset 20 of each group.
@@ -103,9 +145,15 @@ bool import_group_norm(OnnxNode &node) {
         fmt::format("{} groups do not divide the channels of {}", groups, to_string(node.type(0))));
   std::vector<ValueId> operands = {node.operand(0)};
   int64_t channels = node.shape(0)[1], per_group = channels / groups;
+  const bool of_groups = node.opset() < 21;
   for (size_t i = 1; i <= 2; ++i) {
     ValueId value = node.operand(i);
-    if (node.opset() < 21 && per_group > 1 && node.shape(i) == std::vector<int64_t>{groups}) {
+    if (int64_t wanted = of_groups ? groups : channels; node.shape(i) != std::vector{wanted})
+      return node.fail(fmt::format("its {} is {}, but opset {} has one number for each {}, [{}]{}",
+                                   i == 1 ? "scale" : "bias", to_string(node.type(i)), node.opset(),
+                                   of_groups ? "group" : "channel", wanted,
+                                   of_groups ? ": those of channels need opset 21" : ""));
+    if (of_groups && per_group > 1) {
       value = reshaped(node, value, {groups, 1});
       value = node.emit("expand", {value}, {{"shape", std::vector<int64_t>{groups, per_group}}});
       value = reshaped(node, value, {channels});
@@ -160,11 +208,15 @@ bool import_lp_normalization(OnnxNode &node) {
                 {{"axes", std::vector<int64_t>{static_cast<int64_t>(*axis)}}, {"keep_dims", true}});
   if (p == 2)
     norm = node.emit("sqrt", {norm});
+  // Zeros stay: their norm is 0.
+  ValueId is_zero = node.emit("equal", {norm, node.splat(0)});
+  norm = node.emit("where", {is_zero, node.splat(1), norm});
   return node.result(node.emit("div", {input, norm}));
 }
 
 constexpr ImportRow rows[] = {{"InstanceNormalization", import_instance_norm},
                               {"LayerNormalization", import_layer_norm},
+                              {"RMSNormalization", import_rms_norm},
                               {"GroupNormalization", import_group_norm},
                               {"LRN", import_lrn},
                               {"MeanVarianceNormalization", import_mean_variance},

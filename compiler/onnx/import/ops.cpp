@@ -15,7 +15,7 @@ NodeImport find_import(std::string_view op) {
        {convolution_imports(), pool_imports(), elementwise_imports(), shape_imports(),
         slice_imports(), broadcast_imports(), reduction_imports(), resize_imports(),
         normalization_imports(), matrix_imports(), constant_imports(), einsum_imports(),
-        element_imports(), branch_imports()})
+        element_imports(), branch_imports(), mask_imports()})
     for (const ImportRow &row : family)
       if (row.op == op)
         return row.import;
@@ -52,11 +52,6 @@ std::string reason_to_refuse(OnnxNode &node) {
 } // namespace
 
 bool import_node(OnnxNode &node) {
-  const onnx::ModelProto &model = node.importer().model();
-  for (const onnx::FunctionProto &function : model.functions())
-    if (function.name() == node.op() && function.domain() == node.domain())
-      return node.fail("functions that the file itself defines are not supported: inline them "
-                       "before the export (onnx.inliner)");
   NodeImport import = is_standard_domain(node.domain()) ? find_import(node.op()) : nullptr;
   const FoldRow *fold = is_standard_domain(node.domain()) ? find_fold(node.op()) : nullptr;
   if (!import && !fold)

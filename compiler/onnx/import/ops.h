@@ -27,9 +27,10 @@ std::span<const ImportRow> constant_imports();
 std::span<const ImportRow> einsum_imports();
 std::span<const ImportRow> element_imports();
 std::span<const ImportRow> branch_imports();
+std::span<const ImportRow> mask_imports();
 
-/// The type that a Cast converts to; empty after a report.
-std::optional<DType> read_cast_type(OnnxNode &node);
+/// The element type that an attribute names; empty after a report.
+std::optional<DType> read_type(OnnxNode &node, std::string_view attribute);
 
 /// Which dimensions an op like ReduceSum reduces.
 struct ReducedAxes {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <numeric>
 
 namespace cnnc {
@@ -85,8 +86,8 @@ void add_room(Windows &windows, const std::vector<int64_t> &shape) {
   }
 }
 
-/// Sums over windows of any kind: a convolution of each channel with ones.
-ValueId window_sums(OnnxNode &node, ValueId value, const Windows &windows) {
+/// Sums over windows of one or two dimensions: a convolution of each channel with ones.
+ValueId plane_sums(OnnxNode &node, ValueId value, const Windows &windows) {
   ValueId rows = as_rows(node, value);
   if (rows == no_id)
     return no_id;
@@ -99,6 +100,39 @@ ValueId window_sums(OnnxNode &node, ValueId value, const Windows &windows) {
                             {"dilation", two(windows.dilation, 1)},
                             {"groups", channels}});
   return from_rows(node, sums, windows.rank());
+}
+
+/// The same of any number of dimensions: of three, over slices first, then over the depth.
+ValueId window_sums(OnnxNode &node, ValueId value, const Windows &windows) {
+  if (windows.rank() < 3 || value == no_id)
+    return plane_sums(node, value, windows);
+  auto part = [&](size_t first, size_t count) {
+    Windows result;
+    for (auto list : {&Windows::kernel, &Windows::stride, &Windows::dilation, &Windows::before,
+                      &Windows::after})
+      (result.*list)
+          .assign((windows.*list).begin() + static_cast<ptrdiff_t>(first),
+                  (windows.*list).begin() + static_cast<ptrdiff_t>(first + count));
+    return result;
+  };
+  // A second dimension of windows of a single element.
+  Windows along_depth = part(0, 1);
+  for (auto list : {&Windows::kernel, &Windows::stride, &Windows::dilation})
+    (along_depth.*list).push_back(1);
+  along_depth.before.push_back(0);
+  along_depth.after.push_back(0);
+  const std::vector<int64_t> shape = node.type_of(value).shape; // [n, c, d, h, w]
+  ValueId maps = reshaped(node, value, {shape[0], shape[1] * shape[2], shape[3], shape[4]});
+  maps = plane_sums(node, maps, part(1, 2));
+  if (maps == no_id)
+    return no_id;
+  const int64_t height = node.type_of(maps).shape[2], width = node.type_of(maps).shape[3];
+  maps = reshaped(node, maps, {shape[0], shape[1], shape[2], height * width});
+  maps = plane_sums(node, maps, along_depth);
+  if (maps == no_id)
+    return no_id;
+  const int64_t depth = node.type_of(maps).shape[2];
+  return reshaped(node, maps, {shape[0], shape[1], depth, height, width});
 }
 
 /// Means over windows with gaps: sums, by how many elements each window has.
@@ -118,12 +152,6 @@ ValueId gapped_means(OnnxNode &node, const Windows &windows, bool ceil_mode, boo
                            window_sums(node, node.splat(1, ones), counted)});
 }
 
-bool only_of_planes(OnnxNode &node, const Windows &windows) {
-  return windows.rank() < 3 ||
-         node.fail("windows with gaps ('dilations') and 'ceil_mode' are supported over one and two "
-                   "dimensions here, not over three");
-}
-
 bool import_average_pool(OnnxNode &node) {
   if (!node.require_inputs(1, 1) || !check_rank(node))
     return false;
@@ -133,8 +161,7 @@ bool import_average_pool(OnnxNode &node) {
   if (!windows)
     return false;
   if (has_gaps(*windows))
-    return only_of_planes(node, *windows) &&
-           node.result(gapped_means(node, *windows, ceil_mode, count_padding));
+    return node.result(gapped_means(node, *windows, ceil_mode, count_padding));
   return node.result(pooled(node, "avg_pool2d", node.operand(0), *windows,
                             {{"ceil_mode", ceil_mode}, {"count_padding", count_padding}}));
 }
@@ -193,8 +220,6 @@ bool import_lp_pool(OnnxNode &node) {
     return false;
   ValueId powers = power(node, node.operand(0), *p);
   if (ceil_mode || has_gaps(*windows)) {
-    if (!only_of_planes(node, *windows))
-      return false;
     if (ceil_mode)
       add_room(*windows, node.shape(0));
     return node.result(root(node, window_sums(node, powers, *windows), *p));
@@ -215,6 +240,28 @@ bool import_global_lp_pool(OnnxNode &node) {
   ValueId sums =
       node.emit("reduce_sum", {power(node, node.operand(0), *p)}, {{"axes", spatial_axes(node)}});
   return node.result(root(node, sums, *p));
+}
+
+/// How many zeros output_shape adds behind each dimension.
+std::optional<std::vector<int64_t>> zeros_behind(OnnxNode &node,
+                                                 const std::vector<int64_t> &shape) {
+  if (!node.has(2))
+    return std::vector<int64_t>(shape.size(), 0);
+  std::optional<std::vector<int64_t>> given = node.known_integers(2, "the shape of the output");
+  if (!given)
+    return std::nullopt;
+  bool fits = given->size() == shape.size();
+  for (size_t i = 0; fits && i < shape.size(); ++i) {
+    fits =
+        (*given)[i] >= shape[i] && (*given)[i] <= largest_dim && (i > 1 || (*given)[i] == shape[i]);
+    (*given)[i] -= shape[i];
+  }
+  if (fits)
+    return given;
+  node.fail(fmt::format("the shape of the output must be [{}], as the windows have it, or larger "
+                        "behind the channels",
+                        fmt::join(shape, ", ")));
+  return std::nullopt;
 }
 
 /// Indices count through the tensor that the windows came from; output_shape widens that with
@@ -238,22 +285,20 @@ bool import_max_unpool(OnnxNode &node) {
   for (size_t i = 0; i < windows->rank(); ++i)
     shape[i + 2] = (shape[i + 2] - 1) * windows->stride[i] - windows->before[i] -
                    windows->after[i] + windows->kernel[i];
-  if (node.has(2)) {
-    std::optional<std::vector<int64_t>> given = node.known_integers(2, "the shape of the output");
-    if (!given || given->size() != rank)
-      return given && node.fail("the shape of the output must have as many dimensions as the "
-                                "input");
-    // Indices count through this output, as in PyTorch and ONNX Runtime. A test of ONNX lets them
-    // count through the one that the window alone gives.
-    shape = *given;
-  }
+  std::optional<std::vector<int64_t>> zeros = zeros_behind(node, shape);
+  if (!zeros)
+    return false;
   std::vector<int64_t> maps = shape;
   if (rank == 3)
     maps.insert(maps.begin() + 2, 1);
   ValueId result =
       node.emit("max_unpool2d", {as_rows(node, node.operand(0)), as_rows(node, node.operand(1))},
                 {{"shape", maps}});
-  return node.result(from_rows(node, result, rank - 2));
+  result = from_rows(node, result, rank - 2);
+  if (std::ranges::any_of(*zeros, [](int64_t count) { return count > 0; }))
+    result =
+        node.emit("pad", {result}, {{"before", std::vector<int64_t>(rank, 0)}, {"after", *zeros}});
+  return node.result(result);
 }
 
 constexpr ImportRow rows[] = {{"MaxPool", import_max_pool},

@@ -3,33 +3,37 @@
 #include "compiler/onnx/import/reshape.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
+#include <limits>
 #include <numeric>
 
 namespace cnnc {
 
 namespace {
 
-/// Longer sums along an axis would need too large a matrix.
-constexpr int64_t longest_cum_sum = 2048;
-
-/// The reduction that ONNX composes: before and after are ops on single elements.
+/// The reduction that ONNX composes: before and after are ops on single elements. `of_nothing` is
+/// what it makes of no elements.
 struct Reduction {
   std::string_view onnx, op;
+  double of_nothing = 0;
   std::vector<std::string_view> before = {}, after = {};
 };
 
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
 const Reduction &reduction(std::string_view onnx) {
   static const std::vector<Reduction> table = {
-      {"ReduceMean", "reduce_mean"},
+      {"ReduceMean", "reduce_mean", std::nan("")},
       {"ReduceSum", "reduce_sum"},
-      {"ReduceMax", "reduce_max"},
-      {"ReduceMin", "reduce_min"},
-      {"ReduceProd", "reduce_prod"},
-      {"ReduceL1", "reduce_sum", {"abs"}},
-      {"ReduceL2", "reduce_sum", {"square"}, {"sqrt"}},
-      {"ReduceLogSum", "reduce_sum", {}, {"log"}},
-      {"ReduceSumSquare", "reduce_sum", {"square"}},
+      {"ReduceMax", "reduce_max", -infinity},
+      {"ReduceMin", "reduce_min", infinity},
+      {"ReduceProd", "reduce_prod", 1},
+      {"ReduceL1", "reduce_sum", 0, {"abs"}},
+      {"ReduceL2", "reduce_sum", 0, {"square"}, {"sqrt"}},
+      {"ReduceLogSum", "reduce_sum", -infinity, {}, {"log"}},
+      {"ReduceLogSumExp", "", -infinity},
+      {"ReduceSumSquare", "reduce_sum", 0, {"square"}},
   };
   return *std::ranges::find(table, onnx, &Reduction::onnx);
 }
@@ -38,12 +42,27 @@ ValueId apply(OnnxNode &node, std::string_view op, ValueId value) {
   return op == "square" ? node.emit("mul", {value, value}) : node.emit(op, {value});
 }
 
+/// Of a tensor without elements: what the reduction makes of none, for each element of the result;
+/// of integers the nearest that the type has.
+bool reduce_nothing(OnnxNode &node, const ReducedAxes &reduced) {
+  std::vector<int64_t> shape = node.shape(0);
+  for (size_t i = reduced.axes.size(); i-- > 0;)
+    if (auto at = shape.begin() + reduced.axes[i]; reduced.keep)
+      *at = 1;
+    else
+      shape.erase(at);
+  ValueId value = node.splat(reduction(node.op()).of_nothing, shape);
+  return node.result(node.converted(value, node.type(0).dtype));
+}
+
 bool import_reduction(OnnxNode &node) {
   if (!node.require_inputs(1, 2))
     return false;
   std::optional<ReducedAxes> reduced = read_reduced_axes(node);
   if (!reduced)
     return false;
+  if (is_empty(node.type(0)) && !reduced->nothing)
+    return reduce_nothing(node, *reduced);
   const Reduction &row = reduction(node.op());
   ValueId value = node.operand(0);
   for (std::string_view op : row.before)
@@ -65,6 +84,8 @@ bool import_log_sum_exp(OnnxNode &node) {
     return false;
   if (reduced->nothing)
     return node.pass_through(0);
+  if (is_empty(node.type(0)))
+    return reduce_nothing(node, *reduced);
   const std::vector<int64_t> &axes = reduced->axes;
   ValueId input = node.operand(0);
   ValueId largest = node.emit("reduce_max", {input}, {{"axes", axes}, {"keep_dims", true}});
@@ -112,7 +133,21 @@ bool import_top_k(OnnxNode &node) {
   return results.size() == 2 && node.result(results[0], 0) && node.result(results[1], 1);
 }
 
-/// Sums up to each element: a product with a triangle of ones.
+/// The elements moved by `distance` along an axis, towards its end or its begin; zeros follow.
+ValueId moved(OnnxNode &node, ValueId value, size_t axis, int64_t distance, bool to_begin) {
+  std::vector<int64_t> none(node.type_of(value).rank(), 0), some = none;
+  some[axis] = distance;
+  value = cut_off(node, value, to_begin ? some : none, to_begin ? none : some);
+  return node.emit("pad", {value},
+                   {{"before", to_begin ? none : some}, {"after", to_begin ? some : none}});
+}
+
+ValueId zeros_like(OnnxNode &node, ValueId value) {
+  Attributes shape = {{"shape", node.type_of(value).shape}};
+  return node.emit("expand", {node.splat(0)}, shape);
+}
+
+/// Sums up to each element: of each two neighbours, then of these sums at a distance of 2, 4 ...
 bool import_cum_sum(OnnxNode &node) {
   if (!node.require_inputs(2, 2))
     return false;
@@ -123,32 +158,18 @@ bool import_cum_sum(OnnxNode &node) {
   std::optional<size_t> axis = read_axis(node, given->front(), node.rank(0));
   if (!axis)
     return false;
-  const std::vector<int64_t> shape = node.shape(0);
-  int64_t size = shape[*axis];
+  const int64_t size = node.shape(0)[*axis];
   if (size == symbolic_dim)
     return node.fail(
         fmt::format("it sums over the symbolic batch: {}", node.importer().advice_to_fix_batch()));
-  if (element_count(shape) == 0)
+  if (element_count(node.shape(0)) == 0)
     return node.pass_through(0);
-  if (size > longest_cum_sum)
-    return node.fail(fmt::format("sums along {} elements are not supported, only along {} at most",
-                                 size, longest_cum_sum));
-  FixedTensor triangle{DType::f32, {size, size}, std::vector<float>()};
-  for (int64_t from = 0; from < size; ++from)
-    for (int64_t to = 0; to < size; ++to)
-      triangle.floats().push_back(
-          (reverse ? from > to : from < to) || (from == to && !exclusive) ? 1.0F : 0.0F);
-  // The axis as the last dimension, and a row in front of it if it is the only one.
-  std::vector<int64_t> swap(shape.size());
-  std::iota(swap.begin(), swap.end(), int64_t(0));
-  std::swap(swap[*axis], swap.back());
-  ValueId value = transposed(node, node.operand(0), swap);
-  if (shape.size() == 1)
-    value = reshaped(node, value, {1, size});
-  value = node.emit_arithmetic("matmul", {value, node.constant(triangle)});
-  if (shape.size() == 1)
-    value = reshaped(node, value, shape);
-  return node.result(transposed(node, value, swap));
+  ValueId value = node.as_floats(node.operand(0));
+  if (exclusive)
+    value = size > 1 ? moved(node, value, *axis, 1, reverse) : zeros_like(node, value);
+  for (int64_t distance = 1; distance < size && value != no_id; distance *= 2)
+    value = node.emit("add", {value, moved(node, value, *axis, distance, reverse)});
+  return node.result(node.converted(value, node.type(0).dtype));
 }
 
 constexpr ImportRow rows[] = {{"ReduceMean", import_reduction},
