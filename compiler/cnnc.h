@@ -120,8 +120,9 @@ struct Options {
   std::string cpu;
   /// Changes to what that CPU has: "+avx2,-fma".
   std::string features;
-  /// Only algorithms that round no worse than the definition: direct convolution and Winograd's
-  /// F(2x2). Else larger tiles of Winograd may be used, whose error stays below 1e-5 of the result.
+  /// Only direct convolution: it rounds as the definition does, and infinities and NaN stay where
+  /// the definition has them. Else Winograd's method may be used, whose error stays below 1e-5 of
+  /// the result, and which spreads infinities and NaN over neighbouring pixels.
   bool strict_arithmetic = false;
   /// Threads that compile; 0: one per core.
   unsigned jobs = 0;

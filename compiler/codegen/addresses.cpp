@@ -218,13 +218,16 @@ std::optional<size_t> Addresses::level_of(const Index &index) const {
 }
 
 Value *Addresses::pointer(const Address &address) {
-  Value *base = stream(*address.buffer, address.terms);
-  if (address.offset == 0)
+  return behind(stream(*address.buffer, address.terms), address.offset);
+}
+
+Value *Addresses::behind(Value *base, int64_t bytes) {
+  if (bytes == 0)
     return base;
   // The same address is asked for again and again within a block; one instruction each is enough.
-  Value *&result = pointers_[{base, address.offset}];
+  Value *&result = pointers_[{base, bytes}];
   if (!result)
-    result = context_.offset(base, address.offset);
+    result = context_.offset(base, bytes);
   return result;
 }
 

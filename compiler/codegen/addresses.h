@@ -65,6 +65,8 @@ public:
 
   Address address_of(const loop::Access &access);
   llvm::Value *pointer(const Address &address);
+  /// The place so many bytes behind a pointer, made once within a block.
+  llvm::Value *behind(llvm::Value *base, int64_t bytes);
   llvm::Value *value_of(const loop::Index &index);
   /// The greatest or smallest of some indices.
   llvm::Value *bound(const std::vector<loop::Index> &alternatives, bool greatest);

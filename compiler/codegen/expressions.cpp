@@ -175,22 +175,110 @@ Value *Expressions::load_memory(const Access &access) {
   Addresses::Address address = addresses_.address_of(access);
   if (context_.failed())
     return nullptr;
-  int64_t size = size_of(address.buffer->dtype);
-  llvm::Type *element = element_type(builder_, address.buffer->dtype);
-  llvm::Align align(static_cast<uint64_t>(size));
+  const DType dtype = address.buffer->dtype;
+  const int64_t size = size_of(dtype);
   bool vector = context_.variables.in_lanes();
+  if (vector && address.by_lane)
+    if (Value *value = shuffled(access); value || context_.failed())
+      return value;
   // No common step, or not adjacent: one load per lane.
   if (vector && (address.by_lane || (address.lane_step != 0 && address.lane_step != size)))
-    return by_lane(element, [&] { return load_memory(access); });
+    return by_lane(element_type(builder_, dtype), [&] { return load_memory(access); });
   Value *place = addresses_.pointer(address);
   int64_t lanes = vector && address.lane_step == size ? context_.variables.lanes : 0;
+  if (lanes > 0 && address.buffer->prefetch > 0 && !loaded_.contains({place, lanes}))
+    prefetches_.emplace_back(place, address.buffer->prefetch);
+  return load_at(place, lanes, dtype);
+}
+
+Value *Expressions::load_at(Value *place, int64_t lanes, DType dtype) {
   Value *&value = loaded_[{place, lanes}];
   if (!value) {
-    value = builder_.CreateAlignedLoad(FunctionContext::vector_type(element, lanes), place, align);
-    if (lanes > 0 && address.buffer->prefetch > 0)
-      prefetches_.emplace_back(place, address.buffer->prefetch);
+    llvm::Type *type = FunctionContext::vector_type(element_type(builder_, dtype), lanes);
+    value =
+        builder_.CreateAlignedLoad(type, place, llvm::Align(static_cast<uint64_t>(size_of(dtype))));
   }
   return value;
+}
+
+namespace {
+
+/// The numbers without repetitions, each divided by a unit, and for each number its place among
+/// them.
+struct Distinct {
+  Distinct(llvm::ArrayRef<int64_t> numbers, int64_t unit) {
+    for (int64_t number : numbers) {
+      const int64_t quotient = (number - (number % unit + unit) % unit) / unit;
+      auto found = std::find(values.begin(), values.end(), quotient);
+      places.push_back(static_cast<int>(found - values.begin()));
+      if (found == values.end())
+        values.push_back(quotient);
+    }
+  }
+  std::vector<int64_t> values;
+  llvm::SmallVector<int> places;
+};
+
+} // namespace
+
+Value *Expressions::shuffled(const Access &access) {
+  const int64_t lanes = context_.variables.lanes;
+  const MemoryBuffer &buffer = *addresses_.find(access.buffer);
+  const int64_t size = size_of(buffer.dtype), row = lanes * size;
+  // A row can be loaded whole when its buffer is made of rows, and all places but those within
+  // the row are counted in rows.
+  const size_t rank = buffer.strides.size();
+  bool in_rows = rank >= 2 && buffer.strides[rank - 2] % row == 0;
+  Value *stream = nullptr; // what the lanes share
+  llvm::SmallVector<int64_t> offsets;
+  {
+    OneLane one(context_.variables);
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      one.set(lane);
+      Addresses::Address address = addresses_.address_of(access);
+      if (context_.failed())
+        return nullptr;
+      for (const Addresses::AddressTerm &term : address.terms)
+        in_rows = in_rows && term.factor % row == 0;
+      offsets.push_back(std::exchange(address.offset, 0));
+      Value *own = addresses_.pointer(address);
+      if (lane > 0 && own != stream)
+        return nullptr;
+      stream = own;
+    }
+  }
+  auto load = [&](int64_t offset, int64_t count) {
+    return load_at(addresses_.behind(stream, offset), count, buffer.dtype);
+  };
+  const Distinct elements(offsets, 1), rows(offsets, row);
+  if (elements.values.size() == 1)
+    return load(elements.values[0], 0);
+  // A shuffle that crosses quarters of the row takes as long as two broadcasts, and registers.
+  auto in_quarter = [&](int64_t lane) {
+    const int64_t place = (offsets[static_cast<size_t>(lane)] - rows.values[0] * row) / size;
+    return place / 4 == lane / 4;
+  };
+  bool within_quarters = in_rows && rows.values.size() == 1;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    within_quarters = within_quarters && in_quarter(lane);
+  if (within_quarters || (in_rows && rows.values.size() <= 2 && elements.values.size() > 2)) {
+    Value *first = load(rows.values.front() * row, lanes);
+    Value *last = load(rows.values.back() * row, lanes);
+    llvm::SmallVector<int> mask;
+    for (size_t lane = 0; lane < offsets.size(); ++lane) {
+      const int64_t begin = rows.values[static_cast<size_t>(rows.places[lane])] * row;
+      mask.push_back(static_cast<int>(rows.places[lane] * lanes + (offsets[lane] - begin) / size));
+    }
+    return builder_.CreateShuffleVector(first, last, mask);
+  }
+  if (elements.values.size() > 2)
+    return nullptr;
+  Value *first = context_.splat(load(elements.values[0], 0));
+  Value *second = context_.splat(load(elements.values[1], 0));
+  llvm::SmallVector<llvm::Constant *> is_second;
+  for (int place : elements.places)
+    is_second.push_back(builder_.getInt1(place == 1));
+  return builder_.CreateSelect(llvm::ConstantVector::get(is_second), second, first);
 }
 
 void Expressions::store_memory(const Access &access, Value *value) {

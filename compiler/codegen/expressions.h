@@ -41,6 +41,11 @@ private:
   llvm::Value *load(const loop::Access &access);
   llvm::Value *index_as_number(const loop::Index &index);
   llvm::Value *call(const loop::Expression &expression);
+  /// Elements that lie in one or two rows of as many as there are lanes: the rows, shuffled. Or
+  /// those of one or two places. Null when the lanes are farther apart.
+  llvm::Value *shuffled(const loop::Access &access);
+  /// One element, or as many as there are lanes, at a place; once within a block.
+  llvm::Value *load_at(llvm::Value *place, int64_t lanes, DType dtype);
   /// The values of a vector loop, one for each lane.
   llvm::Value *by_lane(llvm::Type *element, const std::function<llvm::Value *()> &value);
 

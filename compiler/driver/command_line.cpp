@@ -130,8 +130,9 @@ void add_compile_options(CLI::App &app, CommandLine &line, Flags &flags) {
   app.add_option_function<std::string>(
          "--fp",
          [&line](const std::string &value) { line.options.strict_arithmetic = value == "strict"; },
-         "Rounding: strict keeps to direct convolution and Winograd F(2x2); the default\n"
-         "also uses F(4x4) and larger where faster, with an error below 1e-5")
+         "Rounding: strict keeps to direct convolution; the default also uses Winograd's\n"
+         "method where faster, with an error below 1e-5, and where an infinity or NaN\n"
+         "in the input makes NaN of the tiles that read it, up to 6x6 pixels each")
       ->type_name("strict|default")
       ->check(CLI::IsMember({"strict", "default"}))
       ->group(group);

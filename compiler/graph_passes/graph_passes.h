@@ -13,7 +13,6 @@ bool canonicalize(Graph &graph, PassContext &context);
 bool recognize_ops(Graph &graph, PassContext &context);
 bool fold_constants(Graph &graph, PassContext &context);
 bool fold_batch_norm(Graph &graph, PassContext &context);
-bool widen_groups(Graph &graph, PassContext &context);
 bool flatten_matmul(Graph &graph, PassContext &context);
 bool absorb_scales(Graph &graph, PassContext &context);
 bool eliminate_dead_values(Graph &graph, PassContext &context);

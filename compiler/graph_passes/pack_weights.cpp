@@ -14,6 +14,7 @@
 // Channel vectors (biases): filled up with zeros to whole blocks. A relayout of a constant is
 // itself a constant, computed by the compiler.
 #include "compiler/graph_passes/graph_passes.h"
+#include "compiler/layout/small_groups.h"
 #include "compiler/lowering/loops.h"
 #include "compiler/pass/rewrite.h"
 
@@ -104,7 +105,10 @@ private:
       return {};
     if (std::holds_alternative<Local2d>(node.op))
       return {{2, lanes_}};
-    if (type(node.operands[1]).shape[1] == 1 || input_block == 1)
+    const auto *conv = std::get_if<Conv2d>(&node.op);
+    const std::vector<int64_t> &filter = type(node.operands[1]).shape;
+    const bool small_groups = conv && vectors_of_small_groups(*conv, filter, lanes_);
+    if (filter[1] == 1 || input_block == 1 || small_groups)
       return {{0, channel_tile(node)}};
     return {{1, input_block}, {0, channel_tile(node)}};
   }

@@ -1,5 +1,6 @@
 #include "compiler/layout/choose_blocks.h"
 #include "compiler/layout/halo.h"
+#include "compiler/layout/small_groups.h"
 #include "compiler/pass/rewrite.h"
 
 #include <algorithm>
@@ -60,7 +61,8 @@ private:
     const std::vector<int64_t> &filter = shape(node.operands[1]);
     bool depthwise = filter[1] == 1 && filter[0] == conv.groups;
     return conv.groups == 1 || depthwise ||
-           (whole_blocks(filter[0] / conv.groups) && whole_blocks(filter[1]));
+           (whole_blocks(filter[0] / conv.groups) && whole_blocks(filter[1])) ||
+           vectors_of_small_groups(conv, filter, lanes_);
   }
 
   bool blocks_pool(const Node &node) {

@@ -16,6 +16,7 @@
 //
 //   for kh, ih in max(0, oh - 12 + kh * 12)..min(14, oh - 11 + kh * 12)
 #include "compiler/layout/halo.h"
+#include "compiler/layout/small_groups.h"
 #include "compiler/lowering/dot.h"
 #include "compiler/lowering/extents.h"
 
@@ -122,7 +123,9 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
     define(body, "sum", loop::number(0));
     append(body, taps(one(loop::make_assign({"sum", {}}, product(oc, 0), true))));
   } else {
-    Dot dot("ic", filter[1], input.layout.block_of(1), taps);
+    // Small groups: each lane has its own place in the blocks, and the loop is written out.
+    const bool small = vectors_of_small_groups(conv, filter, result.layout.block_of(1)).has_value();
+    Dot dot("ic", filter[1], small ? 1 : input.layout.block_of(1), taps);
     if (!dot.take_partial(lowering))
       return false;
     sum = dot.append_to(body, [&](const Index &ic) { return product(group * filter[1] + ic, ic); });

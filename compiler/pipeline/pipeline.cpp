@@ -35,8 +35,8 @@ const std::vector<Pass> &table() {
   static const std::vector<Pass> passes = {
       // Types first: everything after it may ask for the shape of any value.
       graph("infer_shapes", infer_shapes, "computes the type of every value and checks every op"),
-      // First of the rewrites, so that canonicalize, fold_batch_norm, widen_groups and
-      // choose_algorithms see ordinary convolutions.
+      // First of the rewrites, so that canonicalize, fold_batch_norm and choose_algorithms see
+      // ordinary convolutions.
       graph("lower_conv_transpose", lower_conv_transpose,
             "writes transposed convolutions as convolutions"),
       // One spelling for equal things, so that the passes below see fewer cases.
@@ -47,8 +47,6 @@ const std::vector<Pass> &table() {
       // Before constants are folded: it makes new constant arithmetic.
       graph("fold_batch_norm", fold_batch_norm,
             "turns batch_norm after a convolution or dense into its filter and bias"),
-      // After batch norms are folded, which would otherwise scale more zeros.
-      graph("widen_groups", widen_groups, "joins groups of convolutions until they fill vectors"),
       // After what needs constant filters: one that is scaled by a gate is none any more.
       graph("absorb_scales", absorb_scales,
             "scales the filter of a convolution instead of its input"),

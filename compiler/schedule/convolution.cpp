@@ -1,5 +1,6 @@
 #include "compiler/schedule/convolution.h"
 
+#include "compiler/layout/small_groups.h"
 #include "compiler/schedule/partial_sums.h"
 #include "compiler/schedule/prefetch_distance.h"
 #include "compiler/schedule/register_tile.h"
@@ -119,6 +120,33 @@ Schedule depthwise(const Problem &problem) {
   return schedule;
 }
 
+/// Rows of the result that a tile covers.
+int64_t pick_rows(const Problem &problem, const RegisterTile &tile) {
+  if (problem.skips_rows())
+    return 1;
+  return std::clamp<int64_t>(tile.pixels / problem.width, 1, problem.height);
+}
+
+/// Groups that do not fill vectors: the tile is as wide as what repeats, and the inputs of a group
+/// are written out, since each has its own places in the vectors.
+Schedule small_groups(const Problem &problem, int64_t vectors) {
+  const int64_t registers =
+      problem.machine.tile_registers - std::min<int64_t>(problem.filter[1], 8);
+  const int64_t pixels = std::clamp<int64_t>(registers / vectors - 1, 1, 14);
+  const RegisterTile tile = {vectors, std::max<int64_t>(1, pixels / problem.pooled)};
+  const int64_t rows =
+      vectors == 1 && problem.pooled == 1 && problem.narrow() ? pick_rows(problem, tile) : 1;
+  Schedule schedule;
+  schedule.tile = {{"oc", vectors * problem.lanes()}};
+  if (rows > 1)
+    schedule.tile.push_back({"oh", rows});
+  schedule.tile.push_back({"ow", std::min(tile.pixels, problem.width)});
+  schedule.vector = {{"oc", problem.lanes()}};
+  schedule.unroll = {{"ic", problem.filter[1]}};
+  schedule.parallel = {"n", "oc", "oh"};
+  return schedule;
+}
+
 /// A tile that reads each weight for as many pixels as it can, with two vectors of them.
 constexpr RegisterTile wide_tile = {2, 14};
 
@@ -138,13 +166,6 @@ RegisterTile pick_tile(const Problem &problem) {
   if (problem.narrow() && problem.skips_rows() && can_be_wide(problem, usual))
     return wide_tile;
   return usual;
-}
-
-/// Rows of the result that a tile covers.
-int64_t pick_rows(const Problem &problem, const RegisterTile &tile) {
-  if (problem.skips_rows())
-    return 1;
-  return std::clamp<int64_t>(tile.pixels / problem.width, 1, problem.height);
 }
 
 /// The weights of a tile serve all rows before the next tile's turn comes, for which the input is
@@ -251,6 +272,10 @@ Schedule schedule_convolution(const Graph &graph, const std::vector<NodeId> &mem
   const bool blocked = problem.result.layout.block_of(1) == machine.vector_lanes;
   if (blocked && problem.conv.winograd > 0)
     return schedule_winograd(problem.conv, filter, result, machine);
+  if (std::optional<int64_t> vectors =
+          blocked ? vectors_of_small_groups(problem.conv, filter, machine.vector_lanes)
+                  : std::nullopt)
+    return small_groups(problem, *vectors);
   Schedule schedule;
   if (!blocked)
     schedule = plain(machine.vector_lanes);
