@@ -322,15 +322,19 @@ private:
       return;
     TensorType wanted = type(value);
     wanted.layout = {};
-    std::string name = graph_.values[value].name;
-    bool rename = !graph_.is_input(value) && !renamed_.contains(value);
+    // An output keeps its name where an input or an output before it does not have it.
+    const std::string name = output_names_.emplace(value, graph_.values[value].name).first->second;
+    const auto before = graph_.outputs.begin() + static_cast<std::ptrdiff_t>(index);
+    bool rename = !graph_.is_input(value) && !renamed_.contains(value) &&
+                  std::find(graph_.outputs.begin(), before, value) == before;
     if (rename) {
       const Layout &layout = type(value).layout;
       std::string suffix = layout.blocks.empty() ? "inner" : spell_layout(layout, wanted.rank());
       graph_.rename(value, graph_.unique_value_name(name + "." + suffix));
       renamed_.insert(value);
     }
-    ValueId result = add_relayout(value, rename ? name : name + ".copy", wanted);
+    ValueId result =
+        add_relayout(value, rename ? name : graph_.unique_value_name(name + ".copy"), wanted);
     graph_.outputs[index] = result;
     output_roots_.insert(result);
   }
@@ -340,6 +344,7 @@ private:
   int64_t lanes_;
   std::vector<Relayouted> relayouts_;
   std::set<ValueId> output_roots_, renamed_;
+  std::map<ValueId, std::string> output_names_; // as they were
   std::set<ValueId> pinned_; // no halo can be added, for what shares the memory has none
   std::set<ValueId> parts_;  // lie within the result of a concat
   LayoutGroups groups_;
