@@ -64,6 +64,8 @@ Opening opening_for(const Model &model, Stage stage) {
   bool kernels_only = model.content().module.models.empty() && stage != Stage::header;
   Opening opening;
   opening.needs_model = !ours && !kernels_only;
+  if (ours)
+    opening.types_before = "";
   if (stage == Stage::graph || stage == Stage::dot)
     opening.passes = graph_pipeline();
   return opening;

@@ -157,16 +157,18 @@ bool Session::run(const Opening &opening) {
   PassContext context = this->context();
   if (opening.observe)
     opening.observe(nullptr, module_);
-  return run_passes(passes, module_, context,
-                    [&](const Pass &pass, const Module &module, std::chrono::nanoseconds elapsed) {
-                      remember_untiled(pass);
-                      if (options_.timing)
-                        options_.timing(pass.name, elapsed);
-                      if (wants_print(pass.name))
-                        options_.after_pass(pass.name, to_string(module));
-                      if (opening.observe)
-                        opening.observe(&pass, module);
-                    });
+  auto observe = [&](const Pass &pass, const Module &module, std::chrono::nanoseconds elapsed) {
+    remember_untiled(pass);
+    if (options_.timing)
+      options_.timing(pass.name, elapsed);
+    if (wants_print(pass.name))
+      options_.after_pass(pass.name, to_string(module));
+    if (opening.observe)
+      opening.observe(&pass, module);
+  };
+  return run_passes(passes, module_, context, observe) &&
+         (opening.types_before.empty() ||
+          check_need(&needs_types, opening.types_before, module_, context));
 }
 
 std::optional<CompiledProgram> Session::compile() {

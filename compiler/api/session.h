@@ -32,6 +32,8 @@ struct Opening {
   std::vector<const Pass *> passes = default_pipeline();
   /// Sees the text before the passes (null), and after each. May be empty.
   std::function<void(const Pass *, const Module &)> observe = {};
+  /// What comes after the passes and needs the type of every value, for its error; empty: nothing.
+  std::string_view types_before = "code generation";
 };
 
 class Session {

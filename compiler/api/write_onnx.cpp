@@ -48,7 +48,8 @@ bool write_to(Session &session, const OnnxExport &onnx, const std::filesystem::p
 /// changed unless the options name passes.
 template <class Write>
 Result<void> with_export(const Model &model, const Options &options, Write write) {
-  Result<Session> session = Session::open(model, options, {true, type_pipeline()});
+  Result<Session> session =
+      Session::open(model, options, {true, type_pipeline(), {}, "the export"});
   if (!session)
     return Error{std::string(session.error())};
   std::optional<Constants> constants = session->open_constants();

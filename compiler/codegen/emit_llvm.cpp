@@ -65,8 +65,9 @@ std::unique_ptr<llvm::Module> emit_llvm(const loop::Kernel &kernel, const std::s
   function->getArg(1)->setName("buffers");
   FunctionEmitter emitter(kernel, function, function->getArg(1), nullptr, diagnostics);
   if (!kernel.locals.empty()) {
-    diagnostics.error(kernel.range, fmt::format("internal error: kernel @{} still has the local "
-                                                "buffer {}",
+    diagnostics.error(kernel.range, fmt::format("the kernel @{} still has the local buffer {} "
+                                                "between its ops: run fuse_loops, which puts it "
+                                                "into registers",
                                                 kernel.name, kernel.locals[0].name));
     return nullptr;
   }

@@ -24,4 +24,8 @@ bool choose_schedule(Graph &graph, PassContext &context);
 bool pack_weights(Graph &graph, PassContext &context);
 bool plan_memory(Graph &graph, PassContext &context);
 
+/// An operand that pack_weights has still to fill up to whole blocks, since its kernel reads the
+/// lanes that fill it. Empty when there is none.
+std::optional<ValueId> find_unpacked(const Graph &graph, const Machine &machine);
+
 } // namespace cnnc

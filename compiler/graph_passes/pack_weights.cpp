@@ -22,59 +22,17 @@ namespace cnnc {
 
 namespace {
 
-class Packer {
+/// In which layout the ops of kernels read their constants and filters.
+class Wanted {
 public:
-  Packer(Graph &graph, int64_t lanes) : graph_(graph), lanes_(lanes) {}
+  Wanted(const Graph &graph, int64_t lanes) : graph_(graph), lanes_(lanes) {}
 
-  bool run() {
-    for (NodeId id = 0, count = static_cast<NodeId>(graph_.nodes.size()); id < count; ++id)
-      if (graph_.nodes[id].kernel != no_id)
-        pack(id);
-    return graph_.sort();
-  }
-
-private:
-  const TensorType &type(ValueId id) { return graph_.type(id); }
-
-  void pack(NodeId id) {
-    const Node &node = graph_.nodes[id];
-    if (std::holds_alternative<Relayout>(node.op))
-      return;
+  /// The layout of an operand, plain where it is to stay as it is.
+  Layout wanted(const Node &node, size_t index) const {
+    if (node.kernel == no_id || std::holds_alternative<Relayout>(node.op))
+      return {};
     const TensorType &result = type(node.results[0]);
-    bool blocked = result.layout.block_of(1) == lanes_;
-    for (size_t i = 0; i < graph_.nodes[id].operands.size(); ++i)
-      if (Layout layout = wanted(id, i, result, blocked); !layout.plain())
-        if (!write_in_blocks(graph_.nodes[id].operands[i], layout.blocks))
-          replace(id, i, layout);
-  }
-
-  /// Lets the kernel that computes a filter element by element write it in blocks. False if another
-  /// kind of kernel computes it, or others read it.
-  bool write_in_blocks(ValueId filter, const std::vector<Block> &blocks) {
-    NodeId producer = graph_.values[filter].producer;
-    if (graph_.is_constant(filter) || producer == no_id || !reader_of_filter(graph_, filter))
-      return false;
-    KernelId kernel = graph_.nodes[producer].kernel;
-    std::vector<NodeId> members;
-    for (NodeId id = 0; id < graph_.nodes.size(); ++id)
-      if (kernel != no_id && graph_.nodes[id].kernel == kernel)
-        members.push_back(id);
-    for (NodeId id : members)
-      if (!is_formula(graph_.nodes[id].op))
-        return false;
-    for (NodeId id : members) {
-      graph_.values[graph_.nodes[id].results[0]].type->layout.blocks = blocks;
-      for (size_t i = 0; i < graph_.nodes[id].operands.size(); ++i) {
-        ValueId operand = graph_.nodes[id].operands[i];
-        if (graph_.is_constant(operand) && type(operand).shape == type(filter).shape)
-          replace(id, i, {blocks, {}});
-      }
-    }
-    return !members.empty();
-  }
-
-  Layout wanted(NodeId id, size_t index, const TensorType &result, bool blocked) {
-    const Node &node = graph_.nodes[id];
+    const bool blocked = result.layout.block_of(1) == lanes_;
     ValueId operand = node.operands[index];
     bool filter =
         index == 1 && (traits_of(node.op).filter_channels >= 0 ||
@@ -87,7 +45,10 @@ private:
     return {channel_blocks(node, operand, result), {}};
   }
 
-  Layout filter_layout(const Node &node, bool blocked) {
+private:
+  const TensorType &type(ValueId id) const { return graph_.type(id); }
+
+  Layout filter_layout(const Node &node, bool blocked) const {
     const auto *conv = std::get_if<Conv2d>(&node.op);
     if (!conv || conv->winograd <= 0)
       return {filter_blocks(node, blocked), {}};
@@ -95,7 +56,7 @@ private:
     return {{{1, type(node.operands[1]).shape[1]}, {0, channel_tile(node)}}, {}, conv->winograd};
   }
 
-  std::vector<Block> filter_blocks(const Node &node, bool blocked) {
+  std::vector<Block> filter_blocks(const Node &node, bool blocked) const {
     int64_t input_block = type(node.operands[0]).layout.block_of(1);
     if (std::holds_alternative<Dense>(node.op))
       return {{0, lanes_}};
@@ -130,7 +91,8 @@ private:
 
   /// A constant with a dimension per channel of a blocked result, when the last block is not whole.
   /// The bias of a convolution counts channels in its dimension 0, others are broadcast (NumPy).
-  std::vector<Block> channel_blocks(const Node &node, ValueId operand, const TensorType &result) {
+  std::vector<Block> channel_blocks(const Node &node, ValueId operand,
+                                    const TensorType &result) const {
     const std::vector<int64_t> &shape = type(operand).shape;
     bool bias = !traits_of(node.op).broadcasts;
     int64_t axis =
@@ -142,6 +104,51 @@ private:
     if (!per_channel || result.shape[1] % lanes_ == 0 || broadcast)
       return {};
     return {{axis, lanes_}};
+  }
+
+  const Graph &graph_;
+  int64_t lanes_;
+};
+
+class Packer {
+public:
+  Packer(Graph &graph, int64_t lanes) : graph_(graph), wanted_(graph, lanes) {}
+
+  bool run() {
+    for (NodeId id = 0, count = static_cast<NodeId>(graph_.nodes.size()); id < count; ++id)
+      for (size_t i = 0; i < graph_.nodes[id].operands.size(); ++i)
+        if (Layout layout = wanted_.wanted(graph_.nodes[id], i); !layout.plain())
+          if (!write_in_blocks(graph_.nodes[id].operands[i], layout.blocks))
+            replace(id, i, layout);
+    return graph_.sort();
+  }
+
+private:
+  const TensorType &type(ValueId id) const { return graph_.type(id); }
+
+  /// Lets the kernel that computes a filter element by element write it in blocks. False if another
+  /// kind of kernel computes it, or others read it.
+  bool write_in_blocks(ValueId filter, const std::vector<Block> &blocks) {
+    NodeId producer = graph_.values[filter].producer;
+    if (graph_.is_constant(filter) || producer == no_id || !reader_of_filter(graph_, filter))
+      return false;
+    KernelId kernel = graph_.nodes[producer].kernel;
+    std::vector<NodeId> members;
+    for (NodeId id = 0; id < graph_.nodes.size(); ++id)
+      if (kernel != no_id && graph_.nodes[id].kernel == kernel)
+        members.push_back(id);
+    for (NodeId id : members)
+      if (!is_formula(graph_.nodes[id].op))
+        return false;
+    for (NodeId id : members) {
+      graph_.values[graph_.nodes[id].results[0]].type->layout.blocks = blocks;
+      for (size_t i = 0; i < graph_.nodes[id].operands.size(); ++i) {
+        ValueId operand = graph_.nodes[id].operands[i];
+        if (graph_.is_constant(operand) && type(operand).shape == type(filter).shape)
+          replace(id, i, {blocks, {}});
+      }
+    }
+    return !members.empty();
   }
 
   void replace(NodeId id, size_t index, const Layout &layout) {
@@ -166,7 +173,7 @@ private:
   }
 
   Graph &graph_;
-  int64_t lanes_;
+  Wanted wanted_;
   std::vector<std::pair<ValueId, ValueId>> packed_;
 };
 
@@ -174,6 +181,23 @@ private:
 
 bool pack_weights(Graph &graph, PassContext &context) {
   return Packer(graph, context.machine.vector_lanes).run();
+}
+
+std::optional<ValueId> find_unpacked(const Graph &graph, const Machine &machine) {
+  const Wanted wanted(graph, machine.vector_lanes);
+  for (const Node &node : graph.nodes) {
+    if (graph.type(node.results[0]).layout.block_of(1) != machine.vector_lanes)
+      continue; // such a kernel reads what there is
+    for (size_t i = 0; i < node.operands.size(); ++i) {
+      TensorType packed = graph.type(node.operands[i]);
+      const std::optional<int64_t> bytes = byte_size(packed);
+      packed.layout = wanted.wanted(node, i);
+      const bool transformed = packed.layout.winograd > 0; // which lowering asks for itself
+      if (!transformed && !packed.layout.plain() && byte_size(packed) != bytes)
+        return node.operands[i];
+    }
+  }
+  return std::nullopt;
 }
 
 } // namespace cnnc

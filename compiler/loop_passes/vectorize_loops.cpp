@@ -43,7 +43,10 @@ public:
     if (!block(kernel_.body))
       return false;
     if (!found_)
-      return error(fmt::format("the schedule vectorizes {}, which is not tiled", factor_.loop));
+      return error(
+          fmt::format("the schedule vectorizes {}, which is not tiled: run tile_loops before "
+                      "vectorize_loops, and give the loop a tile",
+                      factor_.loop));
     return true;
   }
 

@@ -4,6 +4,7 @@
 #include "compiler/layout/memory_plan.h"
 #include "compiler/loop_passes/loop_passes.h"
 #include "compiler/lowering/lower_loops.h"
+#include "compiler/pipeline/needs.h"
 #include "ir/graph/verifier.h"
 #include "ir/loop/verifier.h"
 
@@ -15,72 +16,79 @@ namespace cnnc {
 
 namespace {
 
-/// A pass over graphs, over the whole text, or over kernels of loops.
+/// A pass over graphs, over the whole text, or over kernels of loops; behind the function what it
+/// needs.
 constexpr Pass graph(std::string_view name, bool (*function)(Graph &, PassContext &),
-                     std::string_view summary,
+                     const Need *needs, std::string_view summary,
                      bool (*verify)(const Graph &, Diagnostics &) = nullptr) {
-  return {name, summary, function, nullptr, nullptr, verify};
+  return {name, summary, needs, function, nullptr, nullptr, verify};
 }
 constexpr Pass module(std::string_view name, bool (*function)(Module &, PassContext &),
-                      std::string_view summary) {
-  return {name, summary, nullptr, function};
+                      const Need *needs, std::string_view summary) {
+  return {name, summary, needs, nullptr, function};
 }
 constexpr Pass loops(std::string_view name, bool (*function)(loop::Kernel &, PassContext &),
                      std::string_view summary) {
-  return {name, summary, nullptr, nullptr, function};
+  return {name, summary, nullptr, nullptr, nullptr, function};
 }
+
+constexpr const Need *nothing = nullptr;
+constexpr const Need *types = &needs_types;
+constexpr const Need *packed = &needs_packed_weights;
 
 /// The order of the compiler, and why each pass stands where it does.
 const std::vector<Pass> &table() {
   static const std::vector<Pass> passes = {
       // Types first: everything after it may ask for the shape of any value.
-      graph("infer_shapes", infer_shapes, "computes the type of every value and checks every op"),
+      graph("infer_shapes", infer_shapes, nothing,
+            "computes the type of every value and checks every op"),
       // First of the rewrites, so that canonicalize, fold_batch_norm and choose_algorithms see
       // ordinary convolutions.
-      graph("lower_conv_transpose", lower_conv_transpose,
+      graph("lower_conv_transpose", lower_conv_transpose, types,
             "writes transposed convolutions as convolutions"),
       // One spelling for equal things, so that the passes below see fewer cases.
-      graph("canonicalize", canonicalize, "rewrites ops into their simplest equal form"),
+      graph("canonicalize", canonicalize, types, "rewrites ops into their simplest equal form"),
       // On one spelling, and before constants are folded, which its patterns look for.
-      graph("recognize_ops", recognize_ops,
+      graph("recognize_ops", recognize_ops, types,
             "pattern matching: finds ops that are spelt with several others"),
       // Before constants are folded: it makes new constant arithmetic.
-      graph("fold_batch_norm", fold_batch_norm,
+      graph("fold_batch_norm", fold_batch_norm, types,
             "turns batch_norm after a convolution or dense into its filter and bias"),
       // After what needs constant filters: one that is scaled by a gate is none any more.
-      graph("absorb_scales", absorb_scales,
+      graph("absorb_scales", absorb_scales, types,
             "scales the filter of a convolution instead of its input"),
       // After patterns are found in the shapes that people write, and while biases are still ops.
-      graph("flatten_matmul", flatten_matmul,
+      graph("flatten_matmul", flatten_matmul, types,
             "makes one matrix product of many that share their right operand"),
       // After all passes that make constant arithmetic.
-      graph("fold_constants", fold_constants,
+      graph("fold_constants", fold_constants, types,
             "constant folding: computes small constants, removes arithmetic that changes nothing"),
       // After folding, which makes more values equal.
-      graph("eliminate_common_values", eliminate_common_values,
+      graph("eliminate_common_values", eliminate_common_values, types,
             "common subexpression elimination: keeps one of values that are equal"),
       // After all rewrites, which leave their old values behind.
-      graph("eliminate_dead_values", eliminate_dead_values,
+      graph("eliminate_dead_values", eliminate_dead_values, types,
             "dead code elimination: removes values that no output needs"),
       // Before grouping and layouts: Winograd's tiles decide which pools fit and how wide the halos
       // are.
-      graph("choose_algorithms", choose_algorithms,
+      graph("choose_algorithms", choose_algorithms, types,
             "computes 3x3 convolutions with Winograd's method where that is faster"),
       // Grouping wants the final ops; layouts and schedules are decided per kernel.
-      graph("fuse_kernels", fuse_kernels, "op fusion: groups ops into kernels, one loop nest each"),
+      graph("fuse_kernels", fuse_kernels, types,
+            "op fusion: groups ops into kernels, one loop nest each"),
       // Layouts are a matter between kernels, hence after grouping.
-      graph("assign_layouts", assign_layouts, "chooses how every value lies in memory"),
+      graph("assign_layouts", assign_layouts, types, "chooses how every value lies in memory"),
       // Register tiles count vectors of blocked channels: after layouts.
-      graph("choose_schedule", choose_schedule,
+      graph("choose_schedule", choose_schedule, types,
             "decides how the loops of every kernel are tiled, vectorised and shared"),
       // The schedule says in which order the inner loop reads the weights.
-      graph("pack_weights", pack_weights,
+      graph("pack_weights", pack_weights, types,
             "lays constants out in the order in which kernels read them"),
       // Last on the graph: every value and its size is known.
-      graph("plan_memory", plan_memory, "allocates every value in the workspace",
+      graph("plan_memory", plan_memory, types, "allocates every value in the workspace",
             verify_memory_plan),
       // All decisions stand in the text; from here on they are only carried out.
-      module("lower_loops", lower_loops, "writes every kernel as loops"),
+      module("lower_loops", lower_loops, packed, "writes every kernel as loops"),
       // Before tiling: one tile then covers the convolution and everything fused to it.
       loops("fuse_loops", fuse_loops,
             "loop fusion: joins the loops of fused ops, their values in registers"),
@@ -183,6 +191,8 @@ bool run_passes(std::span<const Pass *const> passes, Module &module, PassContext
   if (!verify_module(module, context.diagnostics, nullptr))
     return false;
   for (const Pass *pass : passes) {
+    if (!check_need(pass->needs, pass->name, module, context))
+      return false;
     auto start = std::chrono::steady_clock::now();
     size_t errors_before = context.diagnostics.error_count();
     bool ok = run_pass(*pass, module, context);
@@ -203,9 +213,12 @@ bool run_passes(std::span<const Pass *const> passes, Module &module, PassContext
 }
 
 std::string list_passes(bool markdown) {
-  std::string result = markdown ? "| pass | level | what it does |\n|---|---|---|\n" : "";
+  std::string result =
+      markdown ? "| pass | level | needs | what it does |\n|---|---|---|---|\n" : "";
   for (const Pass &pass : table())
-    result += markdown ? fmt::format("| `{}` | {} | {} |\n", pass.name, pass.level(), pass.summary)
+    result += markdown ? fmt::format("| `{}` | {} | {} | {} |\n", pass.name, pass.level(),
+                                     pass.needs ? fmt::format("`{}`", pass.needs->pass) : "",
+                                     pass.summary)
                        : fmt::format("{:<24} {:<7} {}\n", pass.name, pass.level(), pass.summary);
   return result;
 }

@@ -2,8 +2,7 @@
 // verifier.
 #pragma once
 
-#include "compiler/pass/pass_context.h"
-#include "ir/module/module.h"
+#include "compiler/pipeline/needs.h"
 
 #include <chrono>
 #include <span>
@@ -14,6 +13,7 @@ namespace cnnc {
 struct Pass {
   std::string_view name; // function = file = `--passes=name` = test
   std::string_view summary;
+  const Need *needs = nullptr; // what every model must have before; null: nothing
   bool (*graph)(Graph &, PassContext &) = nullptr;         // on every model
   bool (*module)(Module &, PassContext &) = nullptr;       // on the whole text
   bool (*kernel)(loop::Kernel &, PassContext &) = nullptr; // on every kernel of the loops text
@@ -41,7 +41,8 @@ using PassObserver =
     std::function<void(const Pass &, const Module &, std::chrono::nanoseconds elapsed)>;
 
 /// Verifies the text, then runs the passes one after the other, each followed by the verifier.
-/// Stops after a pass that reported errors or left something invalid.
+/// Stops before a pass that lacks what it needs, which is an error that names the missing pass, and
+/// after one that reported errors or left something invalid.
 bool run_passes(std::span<const Pass *const> passes, Module &module, PassContext &context,
                 const PassObserver &observe = {});
 

@@ -123,4 +123,16 @@ TEST(kernel_info, mistakes_are_reported) {
   EXPECT_FALSE(cnnc::describe_kernels(*model));
 }
 
+/// A list of passes without what code generation needs is an error, not a crash.
+TEST(Passes, NoneIsAnError) {
+  cnnc::Options options;
+  options.passes.emplace();
+  cnnc::Result<cnnc::Model> model = cnnc::parse(network);
+  ASSERT_TRUE(model) << model.error();
+  EXPECT_NE(cnnc::jit(*model, options).error().find("run infer_shapes before code generation"),
+            std::string_view::npos);
+  EXPECT_NE(cnnc::describe_kernels(*model, options).error().find("run infer_shapes"),
+            std::string_view::npos);
+}
+
 } // namespace

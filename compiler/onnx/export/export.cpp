@@ -34,15 +34,11 @@ uint64_t field_size(int number, uint64_t length) {
 }
 
 bool has_onnx_type(const Value &value, const SourceRange &range, Diagnostics &diagnostics) {
-  if (!value.type)
-    diagnostics.error(
-        range, fmt::format("the type of %{} is not known: run infer_shapes before the export",
-                           spell_name(value.name)));
-  else if (!value.type->layout.plain())
+  if (!value.type->layout.plain())
     diagnostics.error(range, fmt::format("ONNX has no memory layouts, but %{} is {}: export the "
                                          "text as it was before assign_layouts",
                                          spell_name(value.name), to_string(*value.type)));
-  return value.type && value.type->layout.plain();
+  return value.type->layout.plain();
 }
 
 /// Reports everything in the graph that ONNX cannot say.
