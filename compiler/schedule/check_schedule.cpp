@@ -9,7 +9,8 @@ namespace cnnc {
 bool check_schedule(const Graph &graph, const KernelGroup &kernel,
                     const std::vector<NodeId> &members, Diagnostics &diagnostics) {
   const Loops loops = loops_of(graph, members);
-  if (!check_names(kernel.schedule, names_of(loops), kernel.name, kernel.range, diagnostics))
+  if (!check_names(kernel.schedule, names_of(loops), kernel.name, kernel.range, diagnostics) ||
+      !check_sizes(kernel.schedule, kernel.range, diagnostics))
     return false;
   bool ok = true;
   auto error = [&](const SourceRange &range, std::string message) {

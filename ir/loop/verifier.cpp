@@ -236,6 +236,9 @@ private:
       if (!extent || *extent < 1)
         error(range, fmt::format("the {} loop {} must have a constant extent of at least one", kind,
                                  loop.variable));
+      else if (loop.kind == LoopKind::vector && *extent > most_lanes)
+        error(range, fmt::format("the vector loop {} has {} lanes, but {} are the most",
+                                 loop.variable, *extent, most_lanes));
     } else if (extent && *extent < 0) {
       error(range, fmt::format("the loop {} runs backwards: it has {} iterations", loop.variable,
                                *extent));
@@ -457,7 +460,8 @@ bool verify(const Kernel &kernel, Diagnostics &diagnostics) {
 
 bool verify_schedule(const Kernel &kernel, Diagnostics &diagnostics) {
   if (!check_names(kernel.schedule, schedulable_loops(kernel.body), kernel.name, kernel.range,
-                   diagnostics))
+                   diagnostics) ||
+      !check_sizes(kernel.schedule, kernel.range, diagnostics))
     return false;
   auto refuse = [&](const std::vector<LoopFactor> &factors, const char *message) {
     for (const LoopFactor &factor : factors)

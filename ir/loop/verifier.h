@@ -14,7 +14,7 @@
 //   8. Lookups read tables of i32, or inputs of i32 or i64 with a limit.
 //  Loops
 //   9. Constant bounds do not run backwards.
-//  10. `vector` and `unroll` have a constant extent of at least one.
+//  10. `vector` and `unroll` have a constant extent of at least one, `vector` of 64 at most.
 //  11. A vector loop holds assignments only.
 //  12. Unrolling writes out no more than 65536 assignments.
 //  13. `parallel` stands inside no other loop, and no register lives across its braces.

@@ -1,6 +1,7 @@
 #include "ir/text/schedule.h"
 
 #include <algorithm>
+#include <bit>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -127,14 +128,30 @@ bool check_names(const Schedule &schedule, const std::vector<std::string> &loops
       check(factor.loop, factor.range);
   for (const LoopName &name : schedule.parallel)
     check(name.loop, name.range);
-  if (diagnostics.error_count() != errors)
-    return false;
+  return diagnostics.error_count() == errors;
+}
+
+bool check_sizes(const Schedule &schedule, const SourceRange &kernel_range,
+                 Diagnostics &diagnostics) {
+  const size_t errors = diagnostics.error_count();
+  auto error = [&](const LoopFactor &factor, std::string message) {
+    diagnostics.error(factor.range.known() ? factor.range : kernel_range, std::move(message));
+  };
   for (const LoopFactor &factor : schedule.block)
     if (std::find(schedule.parallel.begin(), schedule.parallel.end(), factor.loop) ==
         schedule.parallel.end())
-      diagnostics.error(
-          factor.range.known() ? factor.range : kernel_range,
-          fmt::format("'block' is for loops that 'parallel' names, and {} is none", factor.loop));
+      error(factor,
+            fmt::format("'block' is for loops that 'parallel' names, and {} is none", factor.loop));
+  for (const LoopFactor &vector : schedule.vector) {
+    if (!std::has_single_bit(static_cast<uint64_t>(vector.size)) || vector.size > most_lanes)
+      error(vector, fmt::format("a vector of {} lanes: 1, 2, 4 and so on up to {} are possible",
+                                vector.size, most_lanes));
+    for (const LoopFactor &tile : schedule.tile)
+      if (tile.loop == vector.loop && tile.size % vector.size != 0)
+        error(tile, fmt::format("the tile of {} iterations of {} is no multiple of its vector of "
+                                "{} lanes",
+                                tile.size, tile.loop, vector.size));
+  }
   return diagnostics.error_count() == errors;
 }
 

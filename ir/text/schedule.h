@@ -56,10 +56,19 @@ std::string to_string(const Schedule &schedule);
 /// Reads the parenthesised part after the word `schedule`. Reports and returns empty on error.
 std::optional<Schedule> parse_schedule(TokenCursor &cursor);
 
+/// Lanes of the widest vector that a schedule may ask for: four registers of AVX-512.
+inline constexpr int64_t most_lanes = 64;
+
 /// Reports, at the name or else at the kernel, every loop that the schedule names but that is none
-/// of `loops`, and what `block` says of loops that are not parallel. Returns whether there is none.
+/// of `loops`. Returns whether there is none.
 bool check_names(const Schedule &schedule, const std::vector<std::string> &loops,
                  std::string_view kernel, const SourceRange &kernel_range,
+                 Diagnostics &diagnostics);
+
+/// Reports in the same way what entries ask for that cannot be, or not together: vectors whose
+/// lanes are no power of two, tiles that are no whole vectors, blocks of loops that are not
+/// parallel.
+bool check_sizes(const Schedule &schedule, const SourceRange &kernel_range,
                  Diagnostics &diagnostics);
 
 /// Reads the number behind `prefetch=`, here and behind a buffer of the loops text.
