@@ -106,7 +106,9 @@ const std::vector<Pass> &table() {
       loops("simplify_loops", simplify_loops,
             "drops loops of one iteration, simplifies bounds and subscripts"),
       // The last look before code is generated.
-      loops("check_bounds", check_bounds, "proves that every access lies inside its buffer"),
+      loops("check_bounds", check_bounds,
+            "proves that every access lies inside its buffer; finds results that are not written, "
+            "and tasks that write the same"),
   };
   return passes;
 }
