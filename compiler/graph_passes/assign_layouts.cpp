@@ -58,6 +58,7 @@ public:
       : graph_(graph), context_(context), lanes_(context.machine.vector_lanes) {}
 
   bool run() {
+    close_groups();
     std::vector<std::vector<NodeId>> members = kernel_members(graph_);
     for (NodeId id = 0, count = static_cast<NodeId>(graph_.nodes.size()); id < count; ++id) {
       KernelId kernel = graph_.nodes[id].kernel;
@@ -73,7 +74,6 @@ public:
 
 private:
   struct Relayouted {
-    ValueId value;
     std::vector<Block> blocks;
     ValueId result;
   };
@@ -126,7 +126,7 @@ private:
     ValueId connected = connect(value, {}, {});
     if (type(connected).layout.has_halo())
       connected = relayout(value, {});
-    pinned_.insert(connected);
+    groups_.close(connected);
     return connected;
   }
 
@@ -146,7 +146,7 @@ private:
       operand = pinned_plain(operand);
       graph_.set_operand(id, 0, operand);
     } else if (along_planes(id)) {
-      pinned_.insert(operand);
+      groups_.close(operand);
     }
     for (ValueId result : results)
       groups_.join(operand, result);
@@ -178,7 +178,7 @@ private:
       return assign({id});
     }
     if (along_planes(id))
-      pinned_.insert(result);
+      groups_.close(result);
     for (size_t i = 0; i < layouts.size(); ++i) {
       ValueId &part = graph_.nodes[id].operands[i];
       part = part_of(result, part);
@@ -202,25 +202,33 @@ private:
     };
     if (fits(value))
       return value;
-    for (const Relayouted &known : relayouts_)
-      if (known.value == value && fits(known.result))
+    // A copy that lies in another value already is of no use any more.
+    std::vector<Relayouted> &copies = copies_[value];
+    std::erase_if(copies, [&](const Relayouted &known) { return is_part(known.result); });
+    for (const Relayouted &known : copies)
+      if (fits(known.result))
         return known.result;
     return type(value).layout.blocks == blocks ? relayout(value, blocks, "copy")
                                                : relayout(value, blocks);
   }
 
-  /// Whether the halo of a value, and of all that share its layout, is still to be chosen. The
-  /// caller's memory has none, and that of reshaped values gets none.
-  bool takes_halo(ValueId value) const {
-    std::vector<ValueId> members = groups_.members(value);
-    return std::none_of(members.begin(), members.end(), [&](ValueId id) {
-      NodeId producer = graph_.values[id].producer;
-      return producer == no_id || pinned_.contains(id) ||
-             traits_of(graph_.nodes[producer].op).view == View::whole;
-    });
+  /// The caller's memory has no halo, and that of reshaped values gets none.
+  void close_groups() {
+    for (ValueId id = 0; id < graph_.values.size(); ++id) {
+      const NodeId producer = graph_.values[id].producer;
+      if (producer == no_id || traits_of(graph_.nodes[producer].op).view == View::whole)
+        groups_.close(id);
+    }
   }
 
+  /// Whether the halo of a value, and of all that share its layout, is still to be chosen.
+  bool takes_halo(ValueId value) { return !groups_.is_closed(value); }
+
+  /// The halo is that of the whole group, so that a wide one is seen at any member.
   ValueId widen(ValueId value, const Halo &halo) {
+    const Halo own = type(value).layout.halo;
+    if (std::equal(halo.begin(), halo.end(), own.begin(), std::less_equal<>()))
+      return value;
     for (ValueId id : groups_.members(value))
       for (size_t i = 0; i < halo.size(); ++i)
         type(id).layout.halo[i] = std::max(type(id).layout.halo[i], halo[i]);
@@ -269,9 +277,8 @@ private:
     bool same = type(value).layout.blocks == blocks;
     if (same && (halo == Halo{} || takes_halo(value)))
       return widen(value, halo);
-    for (const Relayouted &known : relayouts_)
-      if (known.value == value && known.blocks == blocks &&
-          (halo == Halo{} || takes_halo(known.result)))
+    for (const Relayouted &known : relayouts_[value])
+      if (known.blocks == blocks && (halo == Halo{} || takes_halo(known.result)))
         return widen(known.result, halo);
     return widen(relayout(value, blocks), halo);
   }
@@ -282,7 +289,8 @@ private:
     if (spelling.empty())
       spelling = blocks.empty() ? "plain" : spell_layout(wanted.layout, wanted.rank());
     ValueId result = add_relayout(value, graph_.values[value].name + "." + spelling, wanted);
-    relayouts_.push_back({value, blocks, result});
+    relayouts_[value].push_back({blocks, result});
+    copies_[value].push_back({blocks, result});
     return result;
   }
 
@@ -342,12 +350,12 @@ private:
   Graph &graph_;
   PassContext &context_;
   int64_t lanes_;
-  std::vector<Relayouted> relayouts_;
+  std::map<ValueId, std::vector<Relayouted>> relayouts_; // of each value
+  std::map<ValueId, std::vector<Relayouted>> copies_;    // of those that may become a part
   std::set<ValueId> output_roots_, renamed_;
   std::map<ValueId, std::string> output_names_; // as they were
-  std::set<ValueId> pinned_; // no halo can be added, for what shares the memory has none
-  std::set<ValueId> parts_;  // lie within the result of a concat
-  LayoutGroups groups_;
+  std::set<ValueId> parts_; // lie within the result of a concat
+  LayoutGroups groups_;     // closed: no halo can be added, for what shares the memory has none
 };
 
 } // namespace

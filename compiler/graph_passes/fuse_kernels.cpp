@@ -12,10 +12,16 @@
 // A group grows from its last value to the immediate post-dominator of that value's op, when
 // everything between the two can join. So every member reaches the last one and only that one is
 // read outside. Groups of this shape are convex, and no two of them can wait for each other: a
-// cycle of groups would be one of ops.
+// cycle of groups would be one of ops. A group has 64 ops at most, since the loop passes look at
+// each of them once for every other, and a kernel of that size has long hidden what it loads and
+// stores; a longer chain is several kernels.
+//
+// A concat or split of more than 128 values is done in two steps, because a kernel has room for 256
+// buffers, and a tree of views costs nothing.
 
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/layout/views.h"
+#include "compiler/pass/split_wide.h"
 
 #include <algorithm>
 #include <boost/graph/adjacency_list.hpp>
@@ -31,6 +37,8 @@ bool is_anchor(const Op &op) {
   return category_of(op) == Category::convolution || category_of(op) == Category::matrix_product;
 }
 bool is_elementwise(const Op &op) { return category_of(op) == Category::elementwise; }
+
+constexpr size_t most_members = 64; // of a kernel
 
 /// For each node the op through which everything passes on its way to the outputs of the model;
 /// no_id where there is none.
@@ -104,26 +112,36 @@ private:
   KernelId start(NodeId id) {
     auto group = static_cast<KernelId>(graph_.kernels.size() + starts_.size());
     starts_.push_back(id);
-    graph_.nodes[id].kernel = group;
+    sizes_.push_back(0);
+    join(id, group);
     return group;
+  }
+
+  void join(NodeId id, KernelId group) {
+    graph_.nodes[id].kernel = group;
+    ++sizes_[group - graph_.kernels.size()];
+  }
+  /// How many ops have still room in a group.
+  size_t room(KernelId group) const {
+    return most_members - std::min(most_members, sizes_[group - graph_.kernels.size()]);
   }
 
   void grow_anchor(NodeId anchor) {
     KernelId kernel = start(anchor);
     NodeId tail = anchor;
-    while (std::optional<std::vector<NodeId>> step = elementwise_step(tail)) {
+    while (std::optional<std::vector<NodeId>> step = elementwise_step(tail, room(kernel))) {
       for (NodeId id : *step)
-        graph_.nodes[id].kernel = kernel;
+        join(id, kernel);
       tail = post_dominator_[tail];
     }
     std::optional<NodeId> user = only_user(tail);
-    if (!user || !is_free(*user))
+    if (!user || !is_free(*user) || room(kernel) == 0)
       return;
     if (is_exact_pool(*user) && tiles_hold_windows(anchor)) {
-      graph_.nodes[*user].kernel = kernel;
+      join(*user, kernel);
       take_unary_ops(*user);
     } else if (moves_vectors(anchor, *user)) {
-      graph_.nodes[*user].kernel = kernel;
+      join(*user, kernel);
     }
   }
 
@@ -138,10 +156,10 @@ private:
   }
 
   /// The nodes from `tail` to its immediate post-dominator, without the first, if all can join its
-  /// kernel.
-  std::optional<std::vector<NodeId>> elementwise_step(NodeId tail) const {
+  /// kernel and are no more than `most`.
+  std::optional<std::vector<NodeId>> elementwise_step(NodeId tail, size_t most) const {
     NodeId end = post_dominator_[tail];
-    if (end == no_id)
+    if (end == no_id || most == 0)
       return std::nullopt;
     std::vector<NodeId> region = {end}, open = {tail};
     std::vector<NodeId> seen = {tail, end};
@@ -150,7 +168,7 @@ private:
       open.pop_back();
       for (NodeId user : users(id))
         if (std::find(seen.begin(), seen.end(), user) == seen.end()) {
-          if (!can_join(user, tail))
+          if (region.size() == most || !can_join(user, tail))
             return std::nullopt;
           seen.push_back(user);
           region.push_back(user);
@@ -205,9 +223,10 @@ private:
   void take_unary_ops(NodeId tail) {
     KernelId kernel = graph_.nodes[tail].kernel;
     for (std::optional<NodeId> next = only_user(tail);
-         next && std::holds_alternative<Unary>(op(*next)) && can_join(*next, tail);
+         next && room(kernel) > 0 && std::holds_alternative<Unary>(op(*next)) &&
+         can_join(*next, tail);
          next = only_user(tail)) {
-      graph_.nodes[*next].kernel = kernel;
+      join(*next, kernel);
       tail = *next;
     }
   }
@@ -221,9 +240,10 @@ private:
       open.pop_back();
       for (ValueId operand : graph_.nodes[id].operands) {
         NodeId producer = graph_.values[operand].producer;
-        if (producer == no_id || !can_join(producer, last) || is_read_outside(producer, kernel))
+        if (producer == no_id || room(kernel) == 0 || !can_join(producer, last) ||
+            is_read_outside(producer, kernel))
           continue;
-        graph_.nodes[producer].kernel = kernel;
+        join(producer, kernel);
         open.push_back(producer);
       }
     }
@@ -261,11 +281,14 @@ private:
   int64_t lanes_;
   std::vector<NodeId> post_dominator_;
   std::vector<NodeId> starts_; // of the groups: a kernel is named after what this op computes
+  std::vector<size_t> sizes_;  // of the groups
 };
 
 } // namespace
 
 bool fuse_kernels(Graph &graph, PassContext &context) {
+  if (split_wide_ops(graph))
+    graph.sort();
   Fusion(graph, context.machine.vector_lanes).run();
   [[maybe_unused]] bool convex = graph.sort();
   assert(convex && "kernels wait for each other");

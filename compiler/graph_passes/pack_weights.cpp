@@ -18,6 +18,8 @@
 #include "compiler/lowering/loops.h"
 #include "compiler/pass/rewrite.h"
 
+#include <map>
+
 namespace cnnc {
 
 namespace {
@@ -155,8 +157,8 @@ private:
     ValueId operand = graph_.nodes[id].operands[index];
     TensorType packed = type(operand);
     packed.layout = layout;
-    for (const auto &[from, to] : packed_)
-      if (from == operand && type(to) == packed) {
+    for (ValueId to : packed_[operand])
+      if (type(to) == packed) {
         graph_.set_operand(id, index, to);
         return;
       }
@@ -168,13 +170,13 @@ private:
     // Weights that are computed at run time are packed at run time.
     if (!graph_.is_constant(operand))
       graph_.enclose(graph_.value(result).producer);
-    packed_.emplace_back(operand, result);
+    packed_[operand].push_back(result);
     graph_.set_operand(id, index, result);
   }
 
   Graph &graph_;
   Wanted wanted_;
-  std::vector<std::pair<ValueId, ValueId>> packed_;
+  std::map<ValueId, std::vector<ValueId>> packed_; // of each operand
 };
 
 } // namespace

@@ -110,19 +110,20 @@ bool place(std::vector<Buffer> &buffers) {
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return buffers[a].size > buffers[b].size; });
-  for (size_t i = 0; i < order.size(); ++i) {
-    Buffer &buffer = buffers[order[i]];
-    std::vector<const Buffer *> conflicts;
-    for (size_t k = 0; k < i; ++k) {
-      const Buffer &other = buffers[order[k]];
-      if (other.first <= buffer.last && buffer.first <= other.last)
-        conflicts.push_back(&other);
-    }
-    std::stable_sort(conflicts.begin(), conflicts.end(),
-                     [](const Buffer *a, const Buffer *b) { return a->offset < b->offset; });
+  std::vector<const Buffer *> placed, conflicts; // by offset
+  for (size_t index : order) {
+    Buffer &buffer = buffers[index];
+    conflicts.clear();
+    for (const Buffer *other : placed)
+      if (other->first <= buffer.last && buffer.first <= other->last)
+        conflicts.push_back(other);
     buffer.offset = find_gap(conflicts, buffer.size);
     if (buffer.size < 0 || !checked_add(buffer.offset, buffer.size))
       return false;
+    placed.insert(
+        std::upper_bound(placed.begin(), placed.end(), &buffer,
+                         [](const Buffer *a, const Buffer *b) { return a->offset < b->offset; }),
+        &buffer);
   }
   return true;
 }

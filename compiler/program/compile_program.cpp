@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <unordered_map>
 
 namespace cnnc {
 
@@ -51,19 +52,20 @@ private:
       if (!objects_.contains(kernel.name))
         kernels.push_back(&kernel);
     auto objects = codegen::compile_kernels(kernels, target_, diagnostics_, threads_);
+    std::unordered_map<std::string_view, std::vector<std::string>>
+        names; // of the kernels of a symbol
+    for (const codegen::StepDescription &step : layout.description.steps)
+      names[step.symbol].push_back(step.name);
     bool ok = objects.has_value();
     for (size_t i = 0; ok && i < kernels.size(); ++i)
-      ok = fit(layout, kernels[i]->name, (*objects)[i]);
+      ok = fit(names[kernels[i]->name], kernels[i]->name, (*objects)[i]);
     return ok;
   }
 
   /// Keeps the code of a symbol, or better code of it with a smaller register tile.
-  bool fit(const ProgramLayout &layout, const std::string &symbol,
+  /// `names`: of the kernels that this is the code of.
+  bool fit(const std::vector<std::string> &names, const std::string &symbol,
            codegen::CompiledObject &object) {
-    std::vector<std::string> names; // of the kernels that this is the code of
-    for (const codegen::StepDescription &step : layout.description.steps)
-      if (step.symbol == symbol)
-        names.push_back(step.name);
     if (object.spilled_accumulators > 0) {
       const UntiledKernel *untiled = names.empty() ? nullptr : retiling_.find(names.front());
       if (!untiled)

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace cnnc {
 
@@ -80,8 +81,10 @@ private:
 class Builder {
 public:
   Builder(const Module &module, const Graph &model, Diagnostics &diagnostics)
-      : module_(module), model_(model), diagnostics_(diagnostics),
-        places_(places_of_values(model)) {}
+      : model_(model), diagnostics_(diagnostics), places_(places_of_values(model)) {
+    for (const loop::Kernel &kernel : module.kernels)
+      kernels_.emplace(kernel.name, &kernel);
+  }
 
   std::optional<ProgramLayout> build(const codegen::Target &target);
 
@@ -99,16 +102,17 @@ private:
     return false;
   }
 
-  const Module &module_;
   const Graph &model_;
   Diagnostics &diagnostics_;
-  std::vector<Place> places_; // of the values
+  std::vector<Place> places_;                                          // of the values
+  std::unordered_map<std::string_view, const loop::Kernel *> kernels_; // of the text, by name
   ProgramLayout program_;
   std::vector<cnnc_buffer> buffers_; // of the step at hand
   uint64_t values_size_ = 0;         // bytes of the workspace that plan_memory gave to values
   std::unordered_map<ValueId, uint64_t> weight_offsets_;
   std::unordered_map<ValueId, uint32_t> input_index_, output_index_; // of roots
-  std::unordered_map<std::string, std::string> symbols_;             // of code_key()
+  std::unordered_set<uint32_t> written_outputs_;         // or read: what is read has been written
+  std::unordered_map<std::string, std::string> symbols_; // of code_key()
 };
 
 codegen::TensorDescription Builder::describe(ValueId id) const {
@@ -123,10 +127,8 @@ codegen::TensorDescription Builder::describe(ValueId id) const {
 }
 
 const loop::Kernel *Builder::find_kernel(const std::string &name) const {
-  for (const loop::Kernel &kernel : module_.kernels)
-    if (kernel.name == name)
-      return &kernel;
-  return nullptr;
+  auto found = kernels_.find(name);
+  return found == kernels_.end() ? nullptr : found->second;
 }
 
 /// Prefixed with the model's name, so that no kernel can be mistaken for a function of libc.
@@ -171,6 +173,7 @@ bool Builder::buffer(ValueId id, const loop::Buffer &expected, const SourceRange
     return true;
   }
   if (auto output = output_index_.find(root); output != output_index_.end()) {
+    written_outputs_.insert(output->second);
     buffers_.push_back({CNNC_SPACE_OUTPUT, output->second, offset});
     return true;
   }
@@ -242,10 +245,8 @@ bool Builder::check_output(uint32_t index) {
   if (!model_.type(id).layout.plain())
     return error(range, fmt::format("the output %{} has the layout {}; run assign_layouts", name,
                                     to_string(model_.type(id))));
-  for (const codegen::StepDescription &step : program_.description.steps)
-    for (const cnnc_buffer &buffer : step.buffers)
-      if (buffer.space == CNNC_SPACE_OUTPUT && buffer.index == index)
-        return true;
+  if (written_outputs_.contains(index))
+    return true;
   return error(range, fmt::format("no kernel writes the output %{}; run assign_layouts", name));
 }
 
