@@ -126,6 +126,9 @@ struct Options {
   bool strict_arithmetic = false;
   /// Threads that compile; 0: one per core.
   unsigned jobs = 0;
+  /// Bytes that the values of constants may take while they are computed, and a model that is run
+  /// here for its weights and workspace. 0: half of what the machine has.
+  uint64_t max_memory = 0;
   /// Exactly these passes instead of the default ones.
   std::optional<std::vector<std::string>> passes;
   /// Of write_onnx.

@@ -33,6 +33,23 @@ load_program(Session &session, const CompiledProgram &program, const Constants &
   return content->code ? content : nullptr;
 }
 
+namespace {
+
+/// Reports when the model takes more memory than there may be.
+bool check_memory(Session &session, const codegen::ModelDescription &model) {
+  const uint64_t most = session.max_memory();
+  if (model.weights_size <= most && model.workspace_size <= most - model.weights_size)
+    return true;
+  session.diagnostics().error(fmt::format("the model @{} takes {} bytes of weights and {} of "
+                                          "workspace, but {} are the most that it may "
+                                          "take here (--max-memory)",
+                                          model.name, model.weights_size, model.workspace_size,
+                                          most));
+  return false;
+}
+
+} // namespace
+
 Result<Program> jit(const Model &model, const Options &options) {
   Result<Session> session = Session::open(model, options);
   if (!session)
@@ -42,8 +59,9 @@ Result<Program> jit(const Model &model, const Options &options) {
                                 session->target().feature_summary()));
   std::optional<Constants> constants = session->open_constants();
   std::optional<CompiledProgram> program = constants ? session->compile() : std::nullopt;
+  const bool fits = program && check_memory(*session, program->layout.description);
   std::shared_ptr<const Program::Content> content =
-      program ? load_program(*session, *program, *constants) : nullptr;
+      fits ? load_program(*session, *program, *constants) : nullptr;
   if (!content)
     return session->error();
   session->report_warnings();

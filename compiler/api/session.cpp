@@ -1,5 +1,8 @@
 #include "compiler/api/session.h"
 
+#include "compiler/constants/memory.h"
+#include "compiler/support/machine_memory.h"
+
 #include <algorithm>
 #include <fmt/format.h>
 #include <set>
@@ -155,6 +158,8 @@ bool Session::run(const Opening &opening) {
   if (!check_print_after() || (options_.passes && !chosen))
     return false;
   PassContext context = this->context();
+  if (!opening.remarks)
+    context.remark = {};
   if (opening.observe)
     opening.observe(nullptr, module_);
   auto observe = [&](const Pass &pass, const Module &module, std::chrono::nanoseconds elapsed) {
@@ -166,9 +171,21 @@ bool Session::run(const Opening &opening) {
     if (opening.observe)
       opening.observe(&pass, module);
   };
-  return run_passes(passes, module_, context, observe) &&
-         (opening.types_before.empty() ||
-          check_need(&needs_types, opening.types_before, module_, context));
+  if (!run_passes(passes, module_, context, observe))
+    return false;
+  return opening.types_before.empty() ||
+         (check_need(&needs_types, opening.types_before, module_, context) && check_memory());
+}
+
+bool Session::check_memory() {
+  bool ok = true;
+  for (const Graph &graph : module_.models)
+    ok = check_constant_memory(graph, max_memory(), diagnostics_) && ok;
+  return ok;
+}
+
+uint64_t Session::max_memory() const {
+  return options_.max_memory > 0 ? options_.max_memory : machine_memory() / 2;
 }
 
 std::optional<CompiledProgram> Session::compile() {

@@ -34,6 +34,8 @@ struct Opening {
   std::function<void(const Pass *, const Module &)> observe = {};
   /// What comes after the passes and needs the type of every value, for its error; empty: nothing.
   std::string_view types_before = "code generation";
+  /// Remarks of the passes are for those who compile.
+  bool remarks = true;
 };
 
 class Session {
@@ -47,6 +49,8 @@ public:
   Graph &model() { return module_.models.front(); }
   const codegen::Target &target() const { return target_; }
   const Options &options() const { return options_; }
+  /// Options::max_memory, or what stands for it.
+  uint64_t max_memory() const;
   Diagnostics &diagnostics() { return diagnostics_; }
   bool has_errors() const { return diagnostics_.has_errors(); }
   Error error() const { return {diagnostics_.to_string()}; }
@@ -81,6 +85,7 @@ private:
   bool rename_model();
   bool check_print_after();
   bool run(const Opening &opening);
+  bool check_memory();
   void remember_untiled(const Pass &pass);
   void remember_unscheduled();
   PassContext context();

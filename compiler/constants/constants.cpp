@@ -1,5 +1,7 @@
 #include "compiler/constants/constants.h"
 
+#include "compiler/constants/memory.h"
+
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -41,25 +43,6 @@ std::string suggestion(std::string_view key, const NamedTensors &file) {
     names.push_back(tensor.name);
   std::string_view near = closest(key, names);
   return near.empty() ? std::string() : fmt::format("; did you mean {}?", quote(near));
-}
-
-/// The nodes that compute a constant of weights, in order.
-std::vector<const Node *> expression_of(const Graph &graph, ValueId id) {
-  NodeId last = graph.value(id).producer;
-  assert(last != no_id && "an input is not a constant");
-  std::vector<bool> needed(last + 1, false);
-  needed[last] = true;
-  std::vector<const Node *> nodes;
-  for (NodeId node = last + 1; node-- > 0;) {
-    if (!needed[node])
-      continue;
-    if (!std::holds_alternative<Weight>(graph.nodes[node].op))
-      nodes.push_back(&graph.nodes[node]);
-    for (ValueId operand : graph.nodes[node].operands)
-      needed[graph.value(operand).producer] = true;
-  }
-  std::reverse(nodes.begin(), nodes.end());
-  return nodes;
 }
 
 } // namespace

@@ -140,6 +140,12 @@ void add_compile_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->type_name("N")
       ->check(CLI::Range(1u, 1024u))
       ->group(group);
+  app.add_option("--max-memory", line.options.max_memory,
+                 "Memory for the values of constants while they are computed, and for a model that "
+                 "is run here, as in 500MB or 8GB; default: half of the machine's")
+      ->type_name("SIZE")
+      ->transform(CLI::AsSizeValue(false))
+      ->group(group);
   flags.passes_given = app.add_option("--passes", flags.passes,
                                       "Run exactly these passes, comma-separated; none for none")
                            ->type_name("LIST")
@@ -239,6 +245,27 @@ std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
   return std::nullopt;
 }
 
+/// The file that is read and would be overwritten, by the output or by what is written beside it.
+std::optional<std::string> overwritten_input(const CommandLine &line) {
+  namespace fs = std::filesystem;
+  const fs::path input = line.input, output = line.output;
+  std::vector<fs::path> inputs = {input, line.options.weights};
+  inputs.insert(inputs.end(), line.tensors.begin(), line.tensors.end());
+  if (input.extension() != ".onnx")
+    inputs.push_back(fs::path(input).replace_extension(".safetensors"));
+  std::vector<fs::path> outputs = {output};
+  if (line.action == Action::compile && output.extension() == ".ir")
+    outputs.push_back(fs::path(output).replace_extension(".safetensors"));
+  else if (line.action == Action::compile)
+    outputs.push_back(fs::path(output).replace_extension(".h"));
+  std::error_code ignored;
+  for (const fs::path &written : outputs)
+    for (const fs::path &read : inputs)
+      if (fs::is_regular_file(written, ignored) && fs::equivalent(written, read, ignored))
+        return read.string();
+  return std::nullopt;
+}
+
 std::optional<int> check_output(const CommandLine &line) {
   std::string extension = std::filesystem::path(line.output).extension().string();
   if (line.action == Action::compile && extension != ".so" && extension != ".o" &&
@@ -256,6 +283,10 @@ std::optional<int> check_output(const CommandLine &line) {
     return mistake("--write-dependencies goes with -o model.so, model.o or model.a");
   if (!line.output.empty() && !line.output_folder.empty())
     return mistake("-o and --outputs exclude each other");
+  if (line.output.empty() || line.output == "-")
+    return std::nullopt;
+  if (std::optional<std::string> input = overwritten_input(line))
+    return mistake(fmt::format("-o {} would overwrite '{}', which is read", line.output, *input));
   return std::nullopt;
 }
 

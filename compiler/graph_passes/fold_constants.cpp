@@ -9,10 +9,15 @@
 //   %m = mul %x, %b
 //   %y = add %m, %z
 //
+// Sums, means and extremes of equal elements are equal elements, too, however many they are.
+//
 // Larger constants and those made of weights stay expressions: the text of a model holds no data,
-// and they are computed when the weights are stored. Members of kernels stay as they are; what
+// and they are computed when the weights are stored; but for products of matrices and convolutions
+// of more than 2^32 multiplications, which would take the reference interpreter minutes: these
+// become kernels. Members of kernels stay as they are; what
 // nobody reads any more goes.
 
+#include "compiler/analysis/cost.h"
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/pass/rewrite.h"
 #include "compiler/reference/evaluate.h"
@@ -35,7 +40,8 @@ public:
     if (node.kernel != no_id || node.operands.empty() || node.results.size() != 1 ||
         !plain_f32(node.results[0]))
       return false;
-    return drop_neutral(node) || move_splat(id) || compute_splat(id) || compute(id);
+    return drop_neutral(node) || move_splat(id) || reduce_splat(id) || compute_splat(id) ||
+           compute(id) || leave_to_run_time(id);
   }
 
 private:
@@ -85,6 +91,32 @@ private:
     if (pad && pad->mode == PadMode::constant && pad->value != element)
       return false;
     graph_.redefine(id, Splat{element}, {});
+    return true;
+  }
+
+  /// The reduction of equal elements follows from one of them.
+  bool reduce_splat(NodeId id) {
+    const Node &node = graph_.nodes[id];
+    const Splat *splat = source<Splat>(node.operands[0]);
+    if (!splat || !plain_f32(node.operands[0]) || is_empty(graph_.type(node.operands[0])))
+      return false;
+    const auto count = static_cast<double>(*element_count(graph_.type(node.operands[0]).shape)) /
+                       static_cast<double>(*element_count(graph_.type(node.results[0]).shape));
+    const double element = static_cast<float>(splat->value);
+    const bool sum = std::holds_alternative<ReduceSum>(node.op);
+    if (!sum && !is_one_of<ReduceMean, ReduceMax, ReduceMin, GlobalAvgPool2d>(node.op))
+      return false;
+    graph_.redefine(id, Splat{static_cast<float>(sum ? element * count : element)}, {});
+    return true;
+  }
+
+  /// A constant that is too much work for the reference interpreter.
+  bool leave_to_run_time(NodeId id) {
+    constexpr int64_t most_multiplications = int64_t(1) << 32;
+    if (!graph_.is_constant(graph_.nodes[id].results[0]) ||
+        multiplications(graph_, graph_.nodes[id]) <= most_multiplications)
+      return false;
+    graph_.enclose(id);
     return true;
   }
 

@@ -37,6 +37,25 @@ bool check_interface(const Graph &graph, Diagnostics &diagnostics) {
   return diagnostics.error_count() == errors;
 }
 
+/// Reports a value that nothing behind this pass can handle. Bounds of subscripts, blocks of
+/// channels and bytes of buffers stay far from overflows below the size.
+bool check_size(const Value &value, Diagnostics &diagnostics) {
+  constexpr size_t largest_rank = 8;
+  constexpr int64_t largest_bytes = int64_t(1) << 44;
+  TensorType type = *value.type;
+  type.layout = {};
+  const std::optional<int64_t> bytes = byte_size(type);
+  if (type.rank() > largest_rank)
+    diagnostics.error(value.range, fmt::format("%{} has {} dimensions, but {} are the most",
+                                               spell_name(value.name), type.rank(), largest_rank));
+  else if (!bytes || *bytes > largest_bytes)
+    diagnostics.error(value.range,
+                      fmt::format("%{} is {}, which is larger than the {} bytes that a tensor can "
+                                  "have",
+                                  spell_name(value.name), to_string(type), largest_bytes));
+  return type.rank() <= largest_rank && bytes && *bytes <= largest_bytes;
+}
+
 /// Compares an inferred type with the one the text states, if any, and stores it.
 bool settle(Value &value, TensorType inferred, Diagnostics &diagnostics) {
   if (!value.type) {
@@ -74,8 +93,11 @@ bool infer_node(Graph &graph, const Node &node, Diagnostics &diagnostics) {
     return false;
   }
   bool ok = true;
-  for (size_t i = 0; i < types->size(); ++i)
-    ok = settle(graph.value(node.results[i]), std::move((*types)[i]), diagnostics) && ok;
+  for (size_t i = 0; i < types->size(); ++i) {
+    Value &result = graph.value(node.results[i]);
+    ok = settle(result, std::move((*types)[i]), diagnostics) && check_size(result, diagnostics) &&
+         ok;
+  }
   return ok;
 }
 
@@ -94,6 +116,9 @@ bool infer_shapes(Graph &graph, PassContext &context) {
   bool ok = check_interface(graph, context.diagnostics);
   // Nodes that depend on a wrong value are left out, so that one mistake gives one error.
   std::vector<bool> wrong(graph.values.size(), false);
+  for (ValueId input : graph.inputs)
+    wrong[input] = !check_size(graph.value(input), context.diagnostics);
+  ok = ok && std::ranges::find(wrong, true) == wrong.end();
   for (const Node &node : graph.nodes) {
     bool skip = std::any_of(node.operands.begin(), node.operands.end(),
                             [&](ValueId operand) { return wrong[operand]; });
