@@ -1,5 +1,6 @@
 #include "compiler/cnnc.h"
 
+#include "compiler/api/file_kind.h"
 #include "compiler/api/session.h"
 #include "compiler/constants/constants.h"
 #include "compiler/graph_passes/graph_passes.h"
@@ -80,12 +81,29 @@ OnnxBytes owned(std::string text) {
   return {std::as_bytes(std::span(*owner)), owner};
 }
 
+/// An error in one line for a file that is neither text nor ONNX.
+std::optional<Error> check_kind(std::string_view bytes, const std::string &name) {
+  constexpr size_t enough = 512;
+  std::optional<std::string> foreign = describe_foreign(bytes.substr(0, enough));
+  if (!foreign)
+    return std::nullopt;
+  Diagnostics diagnostics;
+  auto source = std::make_shared<const Source>(Source{name, "", "", false});
+  diagnostics.error({source, 0, 0}, std::move(*foreign));
+  return Error{diagnostics.to_string()};
+}
+
 Result<Model> load_mapped(const std::filesystem::path &file, const LoadOptions &options) {
   Diagnostics diagnostics;
   std::optional<MappedFile> mapped = MappedFile::open(file, diagnostics);
   if (!mapped)
     return Error{diagnostics.to_string()};
   auto owner = std::make_shared<const MappedFile>(std::move(*mapped));
+  const std::span<const std::byte> bytes = owner->bytes();
+  const std::string_view head(reinterpret_cast<const char *>(bytes.data()), bytes.size());
+  if (!looks_like_onnx(head))
+    if (std::optional<Error> error = check_kind(head, file.string()))
+      return std::move(*error);
   return import_source({owner->bytes(), owner}, file.string(), file, options);
 }
 
@@ -101,6 +119,8 @@ Result<Model> load(const std::filesystem::path &file, const LoadOptions &options
   std::string name = file == "-" ? "<stdin>" : file.string();
   if (looks_like_onnx(*text))
     return import_source(owned(std::move(*text)), name, file == "-" ? "" : file, options);
+  if (std::optional<Error> error = check_kind(*text, name))
+    return std::move(*error);
   if (!options.shapes.empty())
     return Error{"cnnc: error: --shape is for ONNX files; in a text the types of the inputs say "
                  "their shapes\n"};
@@ -116,7 +136,7 @@ Result<Model> load_onnx(std::string_view bytes, std::string_view file, const Loa
 Result<void> check(const Model &model, const Options &options) {
   Options all = options;
   all.model.clear();
-  Result<Session> session = Session::open(model, all, {false, type_pipeline()});
+  Result<Session> session = Session::open(model, all, {false, type_pipeline(), {}, ""});
   if (!session)
     return Error{std::string(session.error())};
   for (const Graph &graph : session->module().models)
@@ -124,6 +144,15 @@ Result<void> check(const Model &model, const Options &options) {
   if (session->has_errors())
     return session->error();
   session->report_warnings();
+  if (options.passes)
+    return {};
+  // What does not fit the memory is known of the constants that the passes leave.
+  all.print_after.clear();
+  Opening compiled{false, graph_pipeline()};
+  compiled.remarks = false;
+  Result<Session> fits = Session::open(model, all, compiled);
+  if (!fits)
+    return Error{std::string(fits.error())};
   return {};
 }
 

@@ -106,7 +106,13 @@ void Diagnostics::sort_by_position() {
 
 std::string Diagnostics::to_string() const {
   std::string result;
+  size_t errors = 0;
   for (const Diagnostic &diagnostic : diagnostics_) {
+    errors += diagnostic.severity == Severity::error;
+    if (errors > most_errors_shown)
+      return result + fmt::format("cnnc: error: {} more error{} not shown\n",
+                                  error_count_ - most_errors_shown,
+                                  error_count_ == most_errors_shown + 1 ? "" : "s");
     std::string_view severity = name_of(diagnostic.severity);
     if (!diagnostic.range.known()) {
       result += fmt::format("cnnc: {}: {}\n", severity, diagnostic.message);

@@ -55,8 +55,10 @@ public:
   /// passes. A note stays behind its diagnostic.
   void sort_by_position();
 
-  /// All of them as text: `file:line:column: error: message`, the line, and carets under the range;
-  /// for what is not in a text `file: error: part: message`.
+  /// As text: `file:line:column: error: message`, the line, and carets under the range; for what is
+  /// not in a text `file: error: part: message`. Ends after so many errors with the number of the
+  /// others.
+  static constexpr size_t most_errors_shown = 20;
   std::string to_string() const;
 
 private:
