@@ -5,9 +5,9 @@
 #include "compiler/api/write_onnx.h"
 #include "compiler/codegen/kernels.h"
 #include "ir/text/files.h"
+#include "ir/text/temporary.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 namespace cnnc {
 
@@ -40,17 +40,17 @@ std::optional<std::string> emit_loops(Session &session) {
 
 /// A relocatable object is linked in a file, so it takes one.
 Result<std::string> emit_object(const Model &model, const Options &options) {
-  std::error_code error;
-  std::string folder = (std::filesystem::temp_directory_path(error) / "cnnc-XXXXXX").string();
-  if (error || !mkdtemp(folder.data()))
-    return Error{"cnnc: error: cannot make a temporary folder"};
-  std::filesystem::path file = std::filesystem::path(folder) / "model.o";
-  Result<Artifact> artifact = write_object(model, file, options);
   Diagnostics diagnostics;
+  std::error_code ignored;
+  const TemporaryFolder folder(std::filesystem::temp_directory_path(ignored) / "model.o",
+                               diagnostics);
+  if (!folder.valid())
+    return Error{diagnostics.to_string()};
+  const std::filesystem::path file = folder.file("model.o");
+  Result<Artifact> artifact = write_object(model, file, options);
   std::optional<std::string> bytes;
   if (artifact)
     bytes = read_file(file, diagnostics);
-  std::filesystem::remove_all(folder, error);
   if (!artifact)
     return Error{std::string(artifact.error())};
   if (!bytes)

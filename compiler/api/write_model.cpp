@@ -5,46 +5,17 @@
 #include "compiler/codegen/weights_object.h"
 #include "compiler/program/write_weights.h"
 #include "ir/text/files.h"
+#include "ir/text/temporary.h"
 #include "runtime/embedded.h"
 
-#include <deque>
 #include <fmt/format.h>
 #include <sstream>
-#include <unistd.h>
 
 namespace cnnc {
 
 namespace {
 
-using Linker = bool (*)(const codegen::LinkInputs &, const std::filesystem::path &, Diagnostics &);
-
-/// A file beside the output, where there should be room for the weights; removed at the end.
-class TemporaryFile {
-public:
-  TemporaryFile(const std::filesystem::path &output, Diagnostics &diagnostics) {
-    std::filesystem::path name = output;
-    name.replace_filename("." + output.filename().string() + ".XXXXXX");
-    std::string pattern = name.string();
-    int file = mkstemp(pattern.data());
-    if (file < 0) {
-      diagnostics.error(fmt::format("cannot write '{}': {}", output.string(), strerror(errno)));
-      return;
-    }
-    close(file);
-    path_ = pattern;
-  }
-  ~TemporaryFile() {
-    std::error_code ignored;
-    if (!path_.empty())
-      std::filesystem::remove(path_, ignored);
-  }
-  TemporaryFile(const TemporaryFile &) = delete;
-  TemporaryFile &operator=(const TemporaryFile &) = delete;
-  const std::filesystem::path &path() const { return path_; } // empty when it could not be made
-
-private:
-  std::filesystem::path path_;
-};
+using Linker = bool (*)(const codegen::LinkInputs &, const TemporaryFolder &, Diagnostics &);
 
 bool write_weights_object(Session &session, const WeightsSource &source,
                           const std::filesystem::path &path) {
@@ -95,14 +66,14 @@ std::optional<Variant> write_variant(Session &session, const std::filesystem::pa
     return std::nullopt;
   const codegen::ModelDescription &model = program->layout.description;
   WeightsSource source{program->layout, session.model(), *constants, session.options().jobs};
-  TemporaryFile weights(file, diagnostics);
-  if (weights.path().empty() || !session.timed("weights", [&] {
-        return write_weights_object(session, source, weights.path());
-      }))
+  const TemporaryFolder scratch(file, diagnostics); // where there should be room for the weights
+  const std::filesystem::path weights = scratch.file("weights.o");
+  if (!scratch.valid() ||
+      !session.timed("weights", [&] { return write_weights_object(session, source, weights); }))
     return std::nullopt;
   codegen::LinkInputs inputs{
-      session.target(), program->objects, {weights.path()}, codegen::model_symbol(model), symbol};
-  if (!session.timed("link", [&] { return link(inputs, file, diagnostics); }))
+      session.target(), program->objects, {weights}, codegen::model_symbol(model), symbol};
+  if (!session.timed("link", [&] { return link(inputs, scratch, diagnostics); }))
     return std::nullopt;
   Variant variant{model, program->code_size, constants->files()};
   if (!session.file().empty() && session.file() != "-")
@@ -128,16 +99,17 @@ std::optional<Artifact> describe(const Variant &variant, const std::filesystem::
 class SeveralCpus {
 public:
   SeveralCpus(const Model &model, const Options &options, const std::filesystem::path &file)
-      : model_(model), options_(options), file_(file) {}
+      : model_(model), options_(options), file_(file), scratch_(file, diagnostics_) {}
 
   Result<Artifact> write(const std::vector<std::string> &cpus, Linker link) {
+    if (!scratch_.valid())
+      return Error{diagnostics_.to_string()};
     for (const std::string &cpu : cpus)
       if (Result<void> added = add(cpu); !added)
         return Error{std::string(added.error())};
-    Diagnostics diagnostics;
-    std::optional<Artifact> artifact = write_all(link, diagnostics);
+    std::optional<Artifact> artifact = write_all(link);
     if (!artifact)
-      return Error{diagnostics.to_string()};
+      return Error{diagnostics_.to_string()};
     return std::move(*artifact);
   }
 
@@ -147,11 +119,10 @@ private:
     Result<Session> session = Session::open(model_, options_);
     if (!session)
       return Error{std::string(session.error())};
-    TemporaryFile &object = objects_.emplace_back(file_, session->diagnostics());
+    objects_.push_back(scratch_.file(fmt::format("variant{}.o", variants_.size())));
     std::string symbol = codegen::variant_symbol(session->model().name, variants_.size());
-    std::optional<Variant> variant;
-    if (!object.path().empty())
-      variant = write_variant(*session, object.path(), codegen::link_relocatable, symbol);
+    std::optional<Variant> variant =
+        write_variant(*session, objects_.back(), codegen::link_relocatable, symbol);
     if (!variant)
       return session->error();
     session->report_warnings();
@@ -161,34 +132,31 @@ private:
     return {};
   }
 
-  std::optional<Artifact> write_all(Linker link, Diagnostics &diagnostics) {
+  std::optional<Artifact> write_all(Linker link) {
     Variant whole{codegen::merge_variants(variants_), code_size_, sources_};
     if (whole.description.weights_size > codegen::largest_weights) {
-      diagnostics.error(fmt::format("the weights for {} CPUs are {} bytes together, more than {}",
-                                    variants_.size(), whole.description.weights_size,
-                                    codegen::largest_weights));
+      diagnostics_.error(fmt::format("the weights for {} CPUs are {} bytes together, more than {}",
+                                     variants_.size(), whole.description.weights_size,
+                                     codegen::largest_weights));
       return std::nullopt;
     }
     std::optional<codegen::ObjectCode> dispatch =
-        codegen::compile_model_dispatch(variants_, diagnostics);
+        codegen::compile_model_dispatch(variants_, diagnostics_);
     if (!dispatch)
       return std::nullopt;
-    codegen::LinkInputs inputs{variants_.front().target,
-                               std::span(&*dispatch, 1),
-                               {},
-                               codegen::model_symbol(whole.description),
-                               ""};
-    for (const TemporaryFile &object : objects_)
-      inputs.files.push_back(object.path());
-    if (!link(inputs, file_, diagnostics))
+    codegen::LinkInputs inputs{variants_.front().target, std::span(&*dispatch, 1), objects_,
+                               codegen::model_symbol(whole.description), ""};
+    if (!link(inputs, scratch_, diagnostics_))
       return std::nullopt;
-    return describe(whole, file_, diagnostics);
+    return describe(whole, file_, diagnostics_);
   }
 
   const Model &model_;
   Options options_;
   const std::filesystem::path &file_;
-  std::deque<TemporaryFile> objects_;
+  Diagnostics diagnostics_; // of what concerns all CPUs
+  const TemporaryFolder scratch_;
+  std::vector<std::filesystem::path> objects_;
   std::vector<codegen::ModelDescription> variants_;
   uint64_t code_size_ = 0;
   std::vector<std::filesystem::path> sources_;

@@ -29,32 +29,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A folder beside the output, so that the finished file only needs a rename.
-class ScratchFolder {
-public:
-  ScratchFolder(const fs::path &output, Diagnostics &diagnostics) {
-    fs::path prefix = fs::absolute(output).replace_filename("." + output.filename().string());
-    llvm::SmallString<128> path;
-    if (std::error_code error = llvm::sys::fs::createUniqueDirectory(prefix.string(), path))
-      diagnostics.error(fmt::format("cannot write '{}': {}", output.string(), error.message()));
-    else
-      path_ = std::string(path);
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    if (!path_.empty())
-      fs::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder &) = delete;
-  ScratchFolder &operator=(const ScratchFolder &) = delete;
-
-  bool valid() const { return !path_.empty(); }
-  fs::path file(const std::string &name) const { return path_ / name; }
-
-private:
-  fs::path path_;
-};
-
 std::string text_of(llvm::Error error) { return llvm::toString(std::move(error)); }
 
 bool write_file(const fs::path &path, const char *data, size_t size, Diagnostics &diagnostics) {
@@ -64,14 +38,6 @@ bool write_file(const fs::path &path, const char *data, size_t size, Diagnostics
   if (!file)
     diagnostics.error(fmt::format("cannot write '{}'", path.string()));
   return !file.fail();
-}
-
-bool move_to_output(const fs::path &file, const fs::path &output, Diagnostics &diagnostics) {
-  std::error_code error;
-  fs::rename(file, output, error);
-  if (error)
-    diagnostics.error(fmt::format("cannot write '{}': {}", output.string(), error.message()));
-  return !error;
 }
 
 /// LLD reports its errors on a stream, one paragraph each.
@@ -172,7 +138,7 @@ bool write_libc_stub(const fs::path &path, const Target &target, Diagnostics &di
 
 /// Writes the objects that are in memory into the scratch folder and appends the paths of all
 /// inputs.
-bool add_inputs(const LinkInputs &inputs, const ScratchFolder &scratch,
+bool add_inputs(const LinkInputs &inputs, const TemporaryFolder &scratch,
                 std::vector<std::string> &arguments, Diagnostics &diagnostics) {
   for (size_t i = 0; i < inputs.objects.size(); ++i) {
     const ObjectCode &object = inputs.objects[i];
@@ -248,7 +214,7 @@ bool localize(const fs::path &object, const LinkInputs &inputs, const fs::path &
   return problem.empty();
 }
 
-bool link_relocatable_in(const LinkInputs &inputs, const ScratchFolder &scratch,
+bool link_relocatable_in(const LinkInputs &inputs, const TemporaryFolder &scratch,
                          const fs::path &result, Diagnostics &diagnostics) {
   fs::path merged = scratch.file("merged.o");
   std::vector<std::string> arguments = {"-m", inputs.target.family->linker_emulation, "-r", "-o",
@@ -259,11 +225,8 @@ bool link_relocatable_in(const LinkInputs &inputs, const ScratchFolder &scratch,
 
 } // namespace
 
-bool link_shared_library(const LinkInputs &inputs, const fs::path &output,
+bool link_shared_library(const LinkInputs &inputs, const TemporaryFolder &scratch,
                          Diagnostics &diagnostics) {
-  ScratchFolder scratch(output, diagnostics);
-  if (!scratch.valid())
-    return false;
   fs::path result = scratch.file("model.so");
   fs::path libc = scratch.file("libc.so.6");
   fs::path versions = scratch.file("exports");
@@ -277,7 +240,7 @@ bool link_shared_library(const LinkInputs &inputs, const fs::path &output,
                                         "-o",
                                         result.string(),
                                         "--soname",
-                                        output.filename().string(),
+                                        scratch.output().filename().string(),
                                         "--version-script",
                                         versions.string(),
                                         "--hash-style=gnu",
@@ -294,23 +257,18 @@ bool link_shared_library(const LinkInputs &inputs, const fs::path &output,
   if (!add_inputs(inputs, scratch, arguments, diagnostics))
     return false;
   arguments.push_back(libc.string());
-  return run_linker(arguments, diagnostics) && move_to_output(result, output, diagnostics);
+  return run_linker(arguments, diagnostics) && scratch.move_to_output("model.so", diagnostics);
 }
 
-bool link_relocatable(const LinkInputs &inputs, const fs::path &output, Diagnostics &diagnostics) {
-  ScratchFolder scratch(output, diagnostics);
-  if (!scratch.valid())
-    return false;
-  fs::path result = scratch.file("model.o");
-  return link_relocatable_in(inputs, scratch, result, diagnostics) &&
-         move_to_output(result, output, diagnostics);
+bool link_relocatable(const LinkInputs &inputs, const TemporaryFolder &scratch,
+                      Diagnostics &diagnostics) {
+  return link_relocatable_in(inputs, scratch, scratch.file("model.o"), diagnostics) &&
+         scratch.move_to_output("model.o", diagnostics);
 }
 
-bool write_archive(const LinkInputs &inputs, const fs::path &output, Diagnostics &diagnostics) {
-  ScratchFolder scratch(output, diagnostics);
-  if (!scratch.valid())
-    return false;
-  std::string name = output.stem().string() + ".o";
+bool write_archive(const LinkInputs &inputs, const TemporaryFolder &scratch,
+                   Diagnostics &diagnostics) {
+  std::string name = scratch.output().stem().string() + ".o";
   fs::path object = scratch.file(name);
   fs::path archive = scratch.file("archive.a");
   if (!link_relocatable_in(inputs, scratch, object, diagnostics))
@@ -324,10 +282,10 @@ bool write_archive(const LinkInputs &inputs, const fs::path &output, Diagnostics
   }
   if (error) {
     diagnostics.error(
-        fmt::format("cannot write '{}': {}", output.string(), text_of(std::move(error))));
+        fmt::format("cannot write '{}': {}", archive.string(), text_of(std::move(error))));
     return false;
   }
-  return move_to_output(archive, output, diagnostics);
+  return scratch.move_to_output("archive.a", diagnostics);
 }
 
 } // namespace cnnc::codegen

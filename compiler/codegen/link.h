@@ -3,6 +3,7 @@
 #pragma once
 
 #include "compiler/codegen/object.h"
+#include "ir/text/temporary.h"
 
 #include <filesystem>
 #include <span>
@@ -21,17 +22,19 @@ struct LinkInputs {
   std::string exported_as;     ///< by link_relocatable, under another name; empty: its own
 };
 
+// Each makes its file in `scratch` and moves it to the output that this is the folder of.
+
 /// Writes a shared library that needs nothing but libc. Its soname is its file name.
-bool link_shared_library(const LinkInputs &inputs, const std::filesystem::path &output,
+bool link_shared_library(const LinkInputs &inputs, const TemporaryFolder &scratch,
                          Diagnostics &diagnostics);
 
 /// Writes one relocatable object in which every symbol but the exported one is local, so that any
 /// number of models can be linked into one program.
-bool link_relocatable(const LinkInputs &inputs, const std::filesystem::path &output,
+bool link_relocatable(const LinkInputs &inputs, const TemporaryFolder &scratch,
                       Diagnostics &diagnostics);
 
 /// Writes a static library that holds the object of link_relocatable.
-bool write_archive(const LinkInputs &inputs, const std::filesystem::path &output,
+bool write_archive(const LinkInputs &inputs, const TemporaryFolder &scratch,
                    Diagnostics &diagnostics);
 
 } // namespace cnnc::codegen

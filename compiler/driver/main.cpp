@@ -1,11 +1,13 @@
 // cnnc: options -> calls of cnnc.h.
 #include "compiler/driver/compare.h"
+#include "compiler/driver/signals.h"
 #include "compiler/driver/tensors.h"
 #include "compiler/driver/time_run.h"
 #include "ir/text/files.h"
 
 #include <fmt/format.h>
 #include <iostream>
+#include <new>
 
 namespace cnnc::driver {
 
@@ -242,8 +244,13 @@ int main(int argc, char **argv) {
     std::cout << comment << " after " << pass << "\n" << text << "\n" << std::flush;
   };
   line.load.remark = line.options.remark;
-  Result<Model> model = load(line.input, line.load);
-  int code = model ? perform(line, *model) : fail(model.error());
+  int code = exit_wrong_input;
+  try {
+    Result<Model> model = load(line.input, line.load);
+    code = model ? perform(line, *model) : fail(model.error());
+  } catch (const std::bad_alloc &) {
+    fail("cnnc: error: out of memory");
+  }
   if (line.time)
     times.print();
   return code;
@@ -253,4 +260,11 @@ int main(int argc, char **argv) {
 
 } // namespace cnnc::driver
 
-int main(int argc, char **argv) { return cnnc::driver::main(argc, argv); }
+int main(int argc, char **argv) {
+  cnnc::driver::clean_up_on_signals();
+  const int code = cnnc::driver::main(argc, argv);
+  if (std::cout.flush() || code != cnnc::driver::exit_fine)
+    return code;
+  return cnnc::driver::fail(
+      "cnnc: error: <stdout>: cannot write: what was printed is not complete");
+}

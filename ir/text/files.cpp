@@ -1,5 +1,7 @@
 #include "ir/text/files.h"
 
+#include "ir/text/temporary.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -101,35 +103,16 @@ bool write_directly(const std::filesystem::path &path, const FileProducer &produ
   return finish(file, outcome, path, diagnostics);
 }
 
-/// A new file in the folder of `target`, or -1 with errno. O_EXCL keeps two writers apart.
-int create_temporary(const std::filesystem::path &target, std::filesystem::path &temporary) {
-  constexpr int attempts = 1000;
-  int descriptor = -1;
-  for (int attempt = 0; attempt < attempts; ++attempt) {
-    temporary = target.parent_path() / fmt::format(".cnnc-{}-{}.tmp", ::getpid(), attempt);
-    descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor >= 0 || errno != EEXIST)
-      break;
-  }
-  return descriptor;
-}
-
-bool write_and_rename(const std::filesystem::path &target, const FileProducer &produce,
+bool write_and_rename(const std::filesystem::path &path, const FileProducer &produce,
                       Diagnostics &diagnostics) {
-  std::filesystem::path temporary;
-  Descriptor file(create_temporary(target, temporary));
-  if (file.number() < 0) {
-    diagnostics.error(fmt::format("{}: cannot create: {}", target.string(), system_message(errno)));
+  constexpr std::string_view name = "file";
+  TemporaryFolder folder(path, diagnostics);
+  if (!folder.valid())
     return false;
-  }
-  bool ok = finish(file, write_all(file.number(), produce), target, diagnostics);
-  if (ok && ::rename(temporary.c_str(), target.c_str()) != 0) {
-    diagnostics.error(fmt::format("{}: cannot write: {}", target.string(), system_message(errno)));
-    ok = false;
-  }
-  if (!ok)
-    ::unlink(temporary.c_str());
-  return ok;
+  Descriptor file(::open(folder.file(name).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  Outcome outcome = file.number() < 0 ? Outcome{false, errno} : write_all(file.number(), produce);
+  return finish(file, outcome, folder.output(), diagnostics) &&
+         folder.move_to_output(name, diagnostics);
 }
 
 } // namespace
@@ -168,10 +151,7 @@ bool write_file_atomically(const std::filesystem::path &path, const FileProducer
   }
   if (std::filesystem::is_other(status))
     return write_directly(path, produce, diagnostics);
-  std::filesystem::path target = path;
-  if (std::filesystem::is_symlink(path, ignored) && std::filesystem::exists(status))
-    target = std::filesystem::canonical(path, ignored);
-  return write_and_rename(target, produce, diagnostics);
+  return write_and_rename(path, produce, diagnostics);
 }
 
 bool write_file_atomically(const std::filesystem::path &path,

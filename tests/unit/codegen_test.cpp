@@ -150,12 +150,20 @@ protected:
     return folder / name;
   }
 
+  /// Runs a linker that makes `output`.
+  template <class Linker>
+  static bool make(Linker link, const LinkInputs &inputs, const fs::path &output,
+                   Diagnostics &diagnostics) {
+    const TemporaryFolder scratch(output, diagnostics);
+    return scratch.valid() && link(inputs, scratch, diagnostics);
+  }
+
   bool write_shared(const std::string &name, float factor, const fs::path &output) {
     ModelDescription model = two_step_model(name);
     std::vector<ObjectCode> objects = compile_model(model, scale_ir);
     fs::path weights = write_weights(Weights(factor), name + "_weights.o");
-    return link_shared_library({native_target(), objects, {weights}, model_symbol(model), ""},
-                               output, diagnostics);
+    return make(link_shared_library, {native_target(), objects, {weights}, model_symbol(model), ""},
+                output, diagnostics);
   }
 
   void write_text(const std::string &name, const std::string &text) {
@@ -279,8 +287,8 @@ TEST_F(CodegenTest, TwoModelsLinkIntoOneProgram) {
     std::vector<ObjectCode> objects = compile_model(model, scale_ir);
     fs::path weights = write_weights(Weights(name == "alpha" ? 2.0f : 3.0f), name + "_w.o");
     LinkInputs inputs = {model.target, objects, {weights}, model_symbol(model), ""};
-    ASSERT_TRUE(link_relocatable(inputs, folder / (name + ".o"), diagnostics) &&
-                write_archive(inputs, folder / ("lib" + name + ".a"), diagnostics))
+    ASSERT_TRUE(make(link_relocatable, inputs, folder / (name + ".o"), diagnostics) &&
+                make(write_archive, inputs, folder / ("lib" + name + ".a"), diagnostics))
         << diagnostics.to_string();
     write_text(name + ".h", write_header(model));
   }
@@ -337,8 +345,8 @@ TEST_F(CodegenTest, SymbolsOutsideOfLibcAreErrors) {
   Weights weights(1.0f);
   LinkInputs inputs = {
       model.target, objects, {write_weights(weights, "w.o")}, model_symbol(model), ""};
-  EXPECT_FALSE(link_shared_library(inputs, folder / "tiny.so", diagnostics));
-  EXPECT_FALSE(link_relocatable(inputs, folder / "tiny.o", diagnostics));
+  EXPECT_FALSE(make(link_shared_library, inputs, folder / "tiny.so", diagnostics));
+  EXPECT_FALSE(make(link_relocatable, inputs, folder / "tiny.o", diagnostics));
   EXPECT_FALSE(JitModel::create(objects, "tiny_model", weights.data.get(), diagnostics));
   ASSERT_EQ(diagnostics.error_count(), 3u) << diagnostics.to_string();
   for (const Diagnostic &diagnostic : diagnostics.all())
@@ -348,8 +356,9 @@ TEST_F(CodegenTest, SymbolsOutsideOfLibcAreErrors) {
   // The linker still works after an error.
   Diagnostics clean;
   objects = compile_model(model, scale_ir);
-  EXPECT_TRUE(link_shared_library({native_target(), objects, {folder / "w.o"}, "tiny_model", ""},
-                                  folder / "t.so", clean))
+  EXPECT_TRUE(make(link_shared_library,
+                   {native_target(), objects, {folder / "w.o"}, "tiny_model", ""}, folder / "t.so",
+                   clean))
       << clean.to_string();
 }
 
@@ -367,8 +376,8 @@ TEST_F(CodegenTest, KernelsMayHaveAnyName) {
     ASSERT_TRUE(jit) << diagnostics.to_string();
     expect_scaled(jit->model(), 2.0f, 1);
     fs::path file = write_weights(weights, "w.o");
-    EXPECT_TRUE(link_shared_library({native_target(), objects, {file}, "tiny_model", ""},
-                                    folder / "t.so", diagnostics))
+    EXPECT_TRUE(make(link_shared_library, {native_target(), objects, {file}, "tiny_model", ""},
+                     folder / "t.so", diagnostics))
         << diagnostics.to_string();
   }
 }
@@ -382,8 +391,8 @@ TEST_F(CodegenTest, ThreadsCompileAndLinkAtTheSameTime) {
       threads.emplace_back([&, i] {
         Diagnostics own;
         std::vector<ObjectCode> objects = compile_model(two_step_model("tiny"), scale_ir);
-        link_shared_library({native_target(), objects, {weights}, "tiny_model", ""},
-                            folder / (std::to_string(i) + ".so"), own);
+        make(link_shared_library, {native_target(), objects, {weights}, "tiny_model", ""},
+             folder / (std::to_string(i) + ".so"), own);
         errors[i] = own.to_string();
       });
   }
