@@ -1,6 +1,7 @@
 #include "compiler/constants/memory.h"
 
 #include <algorithm>
+#include <cassert>
 #include <fmt/format.h>
 #include <map>
 #include <set>
