@@ -121,9 +121,13 @@ struct Options {
   /// Changes to what that CPU has: "+avx2,-fma".
   std::string features;
   /// Only direct convolution: it rounds as the definition does, and infinities and NaN stay where
-  /// the definition has them. Else Winograd's method may be used, whose error stays below 1e-5 of
-  /// the result, and which spreads infinities and NaN over neighbouring pixels.
+  /// the definition has them. Else Winograd's method may be used, as far as `max_error` lets it,
+  /// which spreads infinities and NaN over neighbouring pixels.
   bool strict_arithmetic = false;
+  /// By how much Winograd's method may miss the sums of a convolution that it computes, relative to
+  /// the largest element of the result: tiles are chosen by an estimate for inputs and filters as
+  /// networks have them. Positive.
+  double max_error = 1e-5;
   /// Threads that compile; 0: one per core.
   unsigned jobs = 0;
   /// Bytes that the values of constants may take while they are computed, and a model that is run

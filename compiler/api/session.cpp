@@ -145,7 +145,8 @@ bool Session::check_print_after() {
 }
 
 PassContext Session::context() {
-  return {diagnostics_, codegen::machine_of(target_), options_.remark, options_.strict_arithmetic};
+  return {diagnostics_, codegen::machine_of(target_), options_.remark, options_.strict_arithmetic,
+          options_.max_error};
 }
 
 bool Session::run(const Opening &opening) {

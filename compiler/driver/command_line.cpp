@@ -131,10 +131,17 @@ void add_compile_options(CLI::App &app, CommandLine &line, Flags &flags) {
          "--fp",
          [&line](const std::string &value) { line.options.strict_arithmetic = value == "strict"; },
          "Rounding: strict keeps to direct convolution; the default also uses Winograd's\n"
-         "method where faster, with an error below 1e-5, and where an infinity or NaN\n"
+         "method where faster, as far as --max-error allows, and where an infinity or NaN\n"
          "in the input makes NaN of the tiles that read it, up to 6x6 pixels each")
       ->type_name("strict|default")
       ->check(CLI::IsMember({"strict", "default"}))
+      ->group(group);
+  app.add_option(
+         "--max-error", line.options.max_error,
+         "By how much Winograd's method may miss the sums of a convolution, relative to the "
+         "largest of them; default: 1e-5")
+      ->type_name("X:POSITIVE")
+      ->check(CLI::PositiveNumber)
       ->group(group);
   app.add_option("--jobs", line.options.jobs, "Threads that compile; default: one per core")
       ->type_name("N")

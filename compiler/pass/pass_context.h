@@ -15,6 +15,8 @@ struct PassContext {
   /// empty.
   std::function<void(std::string)> remark;
   bool strict_arithmetic = false; // only algorithms that round no worse than the definition
+  /// What Winograd's method may be off by, relative to the largest element of its result.
+  double max_error = 1e-5;
 };
 
 } // namespace cnnc
