@@ -70,8 +70,8 @@ bool lower(const Matmul &, Lowering &lowering) {
   loop::Expression sum = scalar("sum");
   if (has_lanes(lowering.schedule(), "k")) {
     const Line line("k", a.shape.back(), take_lanes(lowering, "k"));
-    body = line.sum({"sum"}, {}, [&](const Line::Step &step, const Line::Part &sum) {
-      return one(loop::make_assign(sum("sum"), product(step.position), true));
+    body = line.sum({"sum"}, {}, [&](const Line::Step &step, const Line::Part &part) {
+      return one(loop::make_assign(part("sum"), product(step.position), true));
     });
   } else {
     Dot dot("k", a.shape.back());
