@@ -82,7 +82,7 @@ def edit(entries, known):
                 size = entries[e][1][i].split(":")[1:]
                 entries[e][1][i] = ":".join([random.choice(known)] + size)
         elif what == "add":
-            key = random.choice(["vector", "tile", "tile", "unroll", "parallel", "block", "stage"])
+            key = random.choice(["vector", "tile", "tile", "unroll", "parallel", "block", "partial", "stage"])
             present = [items for name, items in entries if name == key]
             (present[0].append if present else lambda item: entries.append((key, [item])))(new_item(key, known))
         elif what == "remove" and entries:
@@ -98,7 +98,7 @@ def edit(entries, known):
             (items.append(random.choice(items)) if random.random() < 0.5 else entries.append((key, list(items))))
         elif what == "key" and entries:
             e = random.randrange(len(entries))
-            entries[e] = (random.choice(["vector", "tile", "unroll", "parallel", "block", "stage", "prefetch"]), entries[e][1])
+            entries[e] = (random.choice(["vector", "tile", "unroll", "parallel", "block", "partial", "stage", "prefetch"]), entries[e][1])
     return entries
 
 
