@@ -354,8 +354,8 @@ private:
   std::map<ValueId, std::vector<Relayouted>> copies_;    // of those that may become a part
   std::set<ValueId> output_roots_, renamed_;
   std::map<ValueId, std::string> output_names_; // as they were
-  std::set<ValueId> parts_; // lie within the result of a concat
-  LayoutGroups groups_;     // closed: no halo can be added, for what shares the memory has none
+  std::set<ValueId> parts_;                     // lie within the result of a concat
+  LayoutGroups groups_; // closed: no halo can be added, for what shares the memory has none
 };
 
 } // namespace

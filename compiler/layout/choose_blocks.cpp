@@ -22,11 +22,22 @@ public:
     if (shape(first.results[0]).size() != 4 || computes_filter(graph_, members))
       return {};
     bool blocked = can_be_blocked(first, members);
-    return blocked && finite_in_padding(members) ? std::vector<Block>{{1, lanes_}}
-                                                 : std::vector<Block>{};
+    return blocked && !fills_memory(first.results[0]) && finite_in_padding(members)
+               ? std::vector<Block>{{1, lanes_}}
+               : std::vector<Block>{};
   }
 
 private:
+  /// Whether the lanes that fill up the last block would be most of a large tensor.
+  bool fills_memory(ValueId id) const {
+    constexpr int64_t large = int64_t(1) << 28; // bytes
+    TensorType filled = graph_.type(id);
+    const int64_t bytes = byte_size(filled).value_or(large);
+    filled.layout.blocks = {{1, lanes_}};
+    const int64_t filled_bytes = byte_size(filled).value_or(std::numeric_limits<int64_t>::max());
+    return filled_bytes > large && filled_bytes / 4 > bytes;
+  }
+
   /// Whether the result of a kernel can lie in blocks, and its operands are such that it should.
   bool can_be_blocked(const Node &first, const std::vector<NodeId> &members) {
     return match(
