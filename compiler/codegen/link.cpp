@@ -197,7 +197,7 @@ bool localize(const fs::path &object, const LinkInputs &inputs, const fs::path &
   llvm::objcopy::CommonConfig common;
   llvm::Error failure = common.SymbolsToKeepGlobal.addMatcher(llvm::objcopy::NameOrPattern::create(
       inputs.exported_symbol, llvm::objcopy::MatchStyle::Literal,
-      [](llvm::Error error) { return error; }));
+      [](llvm::Error problem) { return problem; }));
   if (!inputs.exported_as.empty())
     common.SymbolsToRename[inputs.exported_symbol] = inputs.exported_as;
   llvm::objcopy::ELFConfig elf;

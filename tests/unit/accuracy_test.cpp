@@ -47,8 +47,9 @@ protected:
     for (const Floats *values : data)
       pointers.push_back(values->data());
     const std::vector<void *> outputs = {result.data()};
-    if (program)
+    if (program) {
       EXPECT_TRUE(program->run(pointers, outputs));
+    }
     return result;
   }
 

@@ -119,8 +119,9 @@ TEST_P(ResizeTest, linear_weights_are_rounded_once) {
         auto rest = static_cast<double>(n - whole(n, d) * d);
         auto at = static_cast<size_t>(p);
         EXPECT_EQ(positions.weights[0][at], 1 - rest / static_cast<double>(d));
-        if (positions.taps() > 1) // all positions are elements, otherwise
+        if (positions.taps() > 1) { // all positions are elements, otherwise
           EXPECT_EQ(positions.weights[1][at], rest / static_cast<double>(d)) << in << " " << out;
+        }
       }
     }
 }
