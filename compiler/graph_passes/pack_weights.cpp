@@ -24,6 +24,12 @@ namespace cnnc {
 
 namespace {
 
+/// A map whose channels lie in blocks of vectors. Filters, which have another block, are written
+/// and read element by element.
+bool has_channel_blocks(const TensorType &type, int64_t lanes) {
+  return type.layout.block_of(1) == lanes && type.layout.block_of(0) == 1;
+}
+
 /// In which layout the ops of kernels read their constants and filters.
 class Wanted {
 public:
@@ -34,7 +40,7 @@ public:
     if (node.kernel == no_id || std::holds_alternative<Relayout>(node.op))
       return {};
     const TensorType &result = type(node.results[0]);
-    const bool blocked = result.layout.block_of(1) == lanes_;
+    const bool blocked = has_channel_blocks(result, lanes_);
     ValueId operand = node.operands[index];
     bool filter =
         index == 1 && (traits_of(node.op).filter_channels >= 0 ||
@@ -188,7 +194,7 @@ bool pack_weights(Graph &graph, PassContext &context) {
 std::optional<ValueId> find_unpacked(const Graph &graph, const Machine &machine) {
   const Wanted wanted(graph, machine.vector_lanes);
   for (const Node &node : graph.nodes) {
-    if (graph.type(node.results[0]).layout.block_of(1) != machine.vector_lanes)
+    if (!has_channel_blocks(graph.type(node.results[0]), machine.vector_lanes))
       continue; // such a kernel reads what there is
     for (size_t i = 0; i < node.operands.size(); ++i) {
       TensorType packed = graph.type(node.operands[i]);
