@@ -134,6 +134,9 @@ template <class Number> Position position(const Resize2d &op, Number x, int64_t 
     result.taps = {{nearest(op.nearest, x, length), 1}};
     return result;
   }
+  // A scale that is not what the sizes give may lead far away, where all taps are the edge.
+  const Number before(-length - 4), after(2 * length + 4);
+  x = x < before ? before : after < x ? after : x;
   int64_t reach = op.mode == ResizeMode::linear ? 1 : 2;
   int64_t below =
       last_that(-length - 4, 2 * length + 4, [&](int64_t at) { return Number(at) <= x; });
