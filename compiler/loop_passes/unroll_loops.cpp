@@ -18,6 +18,15 @@ using loop::For;
 using loop::Index;
 using loop::Statement;
 
+bool binds(const std::vector<Statement> &body, const std::string &variable) {
+  bool found = false;
+  loop::for_each_statement(body, [&](const Statement &statement) {
+    const auto *loop = std::get_if<For>(&statement.node);
+    found = found || (loop && loop->variable == variable);
+  });
+  return found;
+}
+
 bool unroll(std::vector<Statement> &body, const LoopFactor &factor) {
   bool found = false;
   for (Statement &statement : body) {
@@ -31,12 +40,14 @@ bool unroll(std::vector<Statement> &body, const LoopFactor &factor) {
       continue;
     }
     found = true;
+    std::string part = factor.loop + ".u";
+    if (binds(loop->body, part))
+      continue; // written out already, with an accumulator for each iteration
     int64_t count = std::min(factor.size, *extent);
     while (count > 1 && *extent % count != 0)
       --count;
     if (count <= 1)
       continue;
-    std::string part = factor.loop + ".u";
     loop::substitute(loop->body, factor.loop,
                      Index::variable(factor.loop) * count + Index::variable(part));
     std::vector<Statement> inner;
