@@ -32,6 +32,37 @@ std::string key_of(const Graph &graph, const Node &node) {
   return key + fmt::format(" in {}", node.kernel);
 }
 
+/// The nodes that have been looked at. Few share their op and operands with another one: only these
+/// are spelt out, and those without operands.
+class Known {
+public:
+  explicit Known(const Graph &graph) : graph_(graph) {}
+
+  /// The node that computes the same as this one; the node itself when it is the first.
+  NodeId first_like(NodeId id) {
+    const Node &node = graph_.nodes[id];
+    if (node.operands.empty())
+      return spelt_.try_emplace(key_of(graph_, node), id).first->second;
+    auto [first, inserted] = by_operands_.try_emplace(operands_key(node), id);
+    if (inserted)
+      return id;
+    spelt_.try_emplace(key_of(graph_, graph_.nodes[first->second]), first->second);
+    return spelt_.try_emplace(key_of(graph_, node), id).first->second;
+  }
+
+private:
+  /// The kind of op, the operands and the kernel, as numbers.
+  static std::u32string operands_key(const Node &node) {
+    std::u32string key = {static_cast<char32_t>(node.op.index()), node.kernel};
+    key.append(node.operands.begin(), node.operands.end());
+    return key;
+  }
+
+  const Graph &graph_;
+  std::unordered_map<std::u32string, NodeId> by_operands_; // the first of each
+  std::unordered_map<std::string, NodeId> spelt_;          // by key_of()
+};
+
 bool has_place(const Graph &graph, const Node &node) {
   for (ValueId result : node.results)
     if (graph.values[result].offset)
@@ -56,15 +87,14 @@ bool merge(Graph &graph, const Node &kept, const Node &node) {
 } // namespace
 
 bool eliminate_common_values(Graph &graph, PassContext &) {
-  std::unordered_map<std::string, NodeId> known;
+  Known known(graph);
   std::vector<bool> dead(graph.nodes.size(), false);
   for (NodeId id = 0; id < graph.nodes.size(); ++id) {
     const Node &node = graph.nodes[id];
     if (has_place(graph, node))
       continue;
-    auto [first, inserted] = known.try_emplace(key_of(graph, node), id);
-    if (!inserted)
-      dead[id] = merge(graph, graph.nodes[first->second], node);
+    if (NodeId first = known.first_like(id); first != id)
+      dead[id] = merge(graph, graph.nodes[first], node);
   }
   graph.erase_nodes(dead);
   return true;

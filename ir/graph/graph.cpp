@@ -109,7 +109,8 @@ void Graph::find_users() {
     value.users.clear();
   for (NodeId id = 0; id < nodes.size(); ++id)
     for (ValueId operand : nodes[id].operands)
-      add_user(operand, id);
+      if (std::vector<NodeId> &users = values[operand].users; users.empty() || users.back() != id)
+        users.push_back(id);
 }
 
 void Graph::set_operands(NodeId id, std::vector<ValueId> operands) {

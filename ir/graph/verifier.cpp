@@ -221,18 +221,19 @@ private:
   /// Infers every node again. What infer() has to say becomes part of the message.
   void check_types() {
     auto typed = [&](ValueId id) { return graph_.values[id].type.has_value(); };
+    Diagnostics reasons;
     for (const Node &node : graph_.nodes) {
       if (!std::all_of(node.operands.begin(), node.operands.end(), typed) ||
           !std::all_of(node.results.begin(), node.results.end(), typed))
         continue; // infer_shapes has not run
-      Diagnostics reasons;
+      size_t known = reasons.all().size();
       InferContext context = infer_context(graph_, node, reasons);
       InferredTypes types = infer(node.op, context);
       if (!types || types->size() != node.results.size()) {
         report(node.range, fmt::format("{}: {}", name(node),
                                        types ? fmt::format("{} results instead of {}",
                                                            node.results.size(), types->size())
-                                             : reasons.all().front().message));
+                                             : reasons.all()[known].message));
         continue;
       }
       for (size_t i = 0; i < types->size(); ++i)
