@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstddef>
 #include <vector>
 
 namespace cnnc::fuzz {
@@ -87,10 +88,10 @@ public:
     size_t at = below(lines.size());
     switch (below(3)) {
     case 0:
-      lines.erase(lines.begin() + static_cast<ptrdiff_t>(at));
+      lines.erase(lines.begin() + static_cast<std::ptrdiff_t>(at));
       break;
     case 1:
-      lines.insert(lines.begin() + static_cast<ptrdiff_t>(below(lines.size())), lines[at]);
+      lines.insert(lines.begin() + static_cast<std::ptrdiff_t>(below(lines.size())), lines[at]);
       break;
     default:
       std::swap(lines[at], lines[below(lines.size())]);
