@@ -1,16 +1,16 @@
 #!/bin/bash
 # Fuzzes what reads files, each program for some minutes, two at a time:   tests/fuzz/run.sh [MINUTES]   (1 unless given)
-# Works in build-asan/, which it builds. Inputs begin as the texts and models of the tests; the files in tests/fuzz/corpus/ were
-# findings, and come first. A new finding is left in build-asan/fuzz/ and is a failure: mend it and add it to the corpus.
+# Works in build-fuzz/, which it builds. Inputs begin as the texts and models of the tests; the files in tests/fuzz/corpus/ were
+# findings, and come first. A new finding is left in build-fuzz/fuzz/ and is a failure: mend it and add it to the corpus.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 minutes=${1:-1}
-build=build-asan
+build=build-fuzz
 folder=$build/fuzz
 export ASAN_OPTIONS=allocator_may_return_null=1:use_sigaltstack=0 UBSAN_OPTIONS=print_stacktrace=1
 {
   tests/install_packages.sh all
-  [ -f $build/build.ninja ] || cmake --preset asan
+  [ -f $build/build.ninja ] || cmake --preset fuzz
   cmake --build $build --target cnnc fuzz_text fuzz_onnx fuzz_npy fuzz_safetensors
 } >&2
 python3 tests/fuzz/make_seeds.py $build/compiler/driver/cnnc $folder/seeds
