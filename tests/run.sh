@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what is missing, builds twice, tests both, and ends with one summary:
 #   build/       optimised: everything
-#   build-asan/  with assertions and the sanitizers of addresses and undefined behaviour: unit and lit tests, but for four
+#   build-asan/  with assertions and the sanitizers of addresses and undefined behaviour: unit and lit tests, but for a few
 #                that take too long there
 #
 #   tests/run.sh             everything
@@ -29,6 +29,6 @@ say "packages"
 tests/install_packages.sh all
 build_and_test dev build "$@"
 [ $# -eq 0 ] || exec python3 tests/summary.py build
-# Not those that interpret networks and loops for minutes: unoptimised and with sanitizers that takes 15 times as long.
-LIT_FILTER_OUT=run/networks build_and_test asan build-asan --label-regex '^(unit|lit)$' --exclude-regex '^(property|loop_passes|lowering)_test'
+# Not those that compile or interpret for minutes: unoptimised and with sanitizers that takes 15 times as long.
+LIT_FILTER_OUT='run/networks|run/edited_schedules|run/wide|driver/growth' build_and_test asan build-asan --label-regex '^(unit|lit)$' --exclude-regex '^(property|loop_passes|lowering)_test'
 exec python3 tests/summary.py build build-asan
