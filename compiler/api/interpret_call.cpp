@@ -2,29 +2,13 @@
 
 #include "compiler/layout/tensor_layout.h"
 #include "compiler/reference/run_loops.h"
+#include "compiler/tensor/element.h"
 
 #include <cstring>
 
 namespace cnnc {
 
 namespace {
-
-/// Calls function(element type) for the C++ type of a dtype.
-template <class Function> void with_element(DType dtype, Function function) {
-  switch (dtype) {
-  case DType::f32:
-    return function(float());
-  case DType::f64:
-    return function(double());
-  case DType::i32:
-    return function(int32_t());
-  case DType::i64:
-    return function(int64_t());
-  case DType::u8:
-  case DType::boolean:
-    return function(uint8_t());
-  }
-}
 
 std::vector<float> as_floats(const std::vector<std::byte> &memory, DType dtype) {
   std::vector<float> floats;
@@ -48,12 +32,6 @@ std::vector<std::byte> as_bytes(const std::vector<float> &floats, DType dtype) {
     }
   });
   return memory;
-}
-
-TensorType one_image(TensorType type) {
-  if (type.has_symbolic_batch())
-    type.shape[0] = 1;
-  return type;
 }
 
 } // namespace

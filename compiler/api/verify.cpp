@@ -8,6 +8,7 @@
 #include "compiler/api/interpret_call.h"
 #include "compiler/api/jit.h"
 #include "compiler/api/judge.h"
+#include "compiler/layout/tensor_layout.h"
 
 #include <algorithm>
 #include <cmath>
@@ -23,12 +24,6 @@ namespace {
 constexpr double chain_tolerance = 10;
 
 using Values = std::map<std::string, Tensor, std::less<>>;
-
-TensorType one_image(TensorType type) {
-  if (type.has_symbolic_batch())
-    type.shape[0] = 1;
-  return type;
-}
 
 /// What the profiling hook needs to compare the results of a kernel as soon as it has run.
 class Comparison {

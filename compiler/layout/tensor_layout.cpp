@@ -108,6 +108,12 @@ void read_runs(const std::byte *memory, const TensorType &type, Tensor &tensor) 
 
 } // namespace
 
+TensorType one_image(TensorType type) {
+  if (type.has_symbolic_batch())
+    type.shape[0] = 1;
+  return type;
+}
+
 void write_physical(const Tensor &tensor, const TensorType &type, std::span<std::byte> memory) {
   assert(same_logical_type(tensor.type(), type));
   assert(static_cast<int64_t>(memory.size()) == byte_size(type));

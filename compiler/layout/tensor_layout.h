@@ -6,6 +6,9 @@
 
 namespace cnnc {
 
+/// The type of one image of a symbolic batch; other types as they are.
+TensorType one_image(TensorType type);
+
 /// Stores a tensor in the layout of `type`, whose shape is the tensor's; halo and padding lanes
 /// become zero; filters are transformed if the layout is Winograd's. `memory` has byte_size(type)
 /// bytes.

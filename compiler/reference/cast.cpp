@@ -1,4 +1,5 @@
 #include "compiler/reference/compute.h"
+#include "compiler/tensor/element.h"
 
 #include <cmath>
 #include <limits>
@@ -6,23 +7,6 @@
 namespace cnnc::reference {
 
 namespace {
-
-/// Calls function(element) with an element of the C++ type that holds the DType's, zero.
-template <class Function> void with_element(DType dtype, Function function) {
-  switch (dtype) {
-  case DType::f32:
-    return function(float());
-  case DType::f64:
-    return function(double());
-  case DType::i32:
-    return function(int32_t());
-  case DType::i64:
-    return function(int64_t());
-  case DType::u8:
-  case DType::boolean:
-    return function(uint8_t());
-  }
-}
 
 template <class To, class From> To saturated(From value) {
   using Limits = std::numeric_limits<To>;

@@ -1,0 +1,26 @@
+// From a DType to the C++ type of its elements.
+#pragma once
+
+#include "ir/type/type.h"
+
+namespace cnnc {
+
+/// Calls function(element) with an element of the C++ type that holds the DType's, zero. Booleans
+/// are bytes.
+template <class Function> void with_element(DType dtype, Function function) {
+  switch (dtype) {
+  case DType::f32:
+    return function(float());
+  case DType::f64:
+    return function(double());
+  case DType::i32:
+    return function(int32_t());
+  case DType::i64:
+    return function(int64_t());
+  case DType::u8:
+  case DType::boolean:
+    return function(uint8_t());
+  }
+}
+
+} // namespace cnnc
