@@ -101,35 +101,39 @@ bool layer_statistics(OnnxNode &node, int64_t axis, double epsilon) {
   return node.result(inverse_deviation(node, centered, attributes, epsilon), 2);
 }
 
-bool import_layer_norm(OnnxNode &node) {
-  if (!node.require_inputs(2, 3))
-    return false;
+/// The attributes of norms over the dimensions from an axis on.
+struct LineNorm {
+  int64_t axis;
+  double epsilon;
+};
+
+std::optional<LineNorm> read_line_norm(OnnxNode &node) {
   double epsilon = node.number("epsilon", 1e-5);
   node.integer("stash_type", 1);
   std::optional<size_t> axis = read_axis(node, node.integer("axis", -1), node.rank(0));
-  if (!axis)
+  return axis ? std::optional(LineNorm{static_cast<int64_t>(*axis), epsilon}) : std::nullopt;
+}
+
+bool import_layer_norm(OnnxNode &node) {
+  std::optional<LineNorm> norm = node.require_inputs(2, 3) ? read_line_norm(node) : std::nullopt;
+  if (!norm)
     return false;
   std::vector<ValueId> operands = {node.operand(0), node.operand(1)};
   if (node.has(2))
     operands.push_back(node.operand(2));
-  auto first = static_cast<int64_t>(*axis);
-  return node.result(node.emit("layer_norm", operands, {{"axis", first}, {"epsilon", epsilon}})) &&
-         layer_statistics(node, first, epsilon);
+  auto [axis, epsilon] = *norm;
+  return node.result(node.emit("layer_norm", operands, {{"axis", axis}, {"epsilon", epsilon}})) &&
+         layer_statistics(node, axis, epsilon);
 }
 
 /// x / sqrt(mean(x^2) + epsilon) * scale over the dimensions from `axis` on.
 bool import_rms_norm(OnnxNode &node) {
-  if (!node.require_inputs(2, 2))
-    return false;
-  double epsilon = node.number("epsilon", 1e-5);
-  node.integer("stash_type", 1);
-  std::optional<size_t> axis = read_axis(node, node.integer("axis", -1), node.rank(0));
-  if (!axis)
+  std::optional<LineNorm> norm = node.require_inputs(2, 2) ? read_line_norm(node) : std::nullopt;
+  if (!norm)
     return false;
   ValueId input = node.operand(0);
-  Attributes attributes = {{"axes", axes_from(static_cast<int64_t>(*axis), node.rank(0))},
-                           {"keep_dims", true}};
-  ValueId factor = inverse_deviation(node, input, attributes, epsilon);
+  Attributes attributes = {{"axes", axes_from(norm->axis, node.rank(0))}, {"keep_dims", true}};
+  ValueId factor = inverse_deviation(node, input, attributes, norm->epsilon);
   return node.result(node.emit("mul", {node.emit("mul", {input, factor}), node.operand(1)}));
 }
 
