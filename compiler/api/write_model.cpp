@@ -4,12 +4,12 @@
 #include "compiler/codegen/model_dispatch.h"
 #include "compiler/codegen/weights_object.h"
 #include "compiler/program/write_weights.h"
+#include "compiler/support/split_list.h"
 #include "ir/text/files.h"
 #include "ir/text/temporary.h"
 #include "runtime/embedded.h"
 
 #include <fmt/format.h>
-#include <sstream>
 
 namespace cnnc {
 
@@ -162,17 +162,9 @@ private:
   std::vector<std::filesystem::path> sources_;
 };
 
-std::vector<std::string> split(const std::string &list) {
-  std::vector<std::string> words;
-  std::istringstream stream(list);
-  for (std::string word; std::getline(stream, word, ',');)
-    words.push_back(word);
-  return words;
-}
-
 Result<Artifact> write(const Model &model, const std::filesystem::path &file,
                        const Options &options, Linker link) {
-  if (std::vector<std::string> cpus = split(options.cpu); cpus.size() > 1)
+  if (std::vector<std::string> cpus = split_list(options.cpu); cpus.size() > 1)
     return SeveralCpus(model, options, file).write(cpus, link);
   Result<Session> session = Session::open(model, options);
   if (!session)

@@ -1,5 +1,6 @@
 #include "compiler/driver/command_line.h"
 
+#include "compiler/support/split_list.h"
 #include "ir/text/diagnostics.h"
 
 #include <CLI/CLI.hpp>
@@ -211,15 +212,6 @@ int mistake(const std::string &text) {
   return exit_wrong_command_line;
 }
 
-std::vector<std::string> split(const std::string &list) {
-  std::vector<std::string> words;
-  std::istringstream stream(list);
-  for (std::string word; std::getline(stream, word, ',');)
-    if (!word.empty())
-      words.push_back(word);
-  return words;
-}
-
 /// The one thing to do; an exit code when there are several or none.
 std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
   std::vector<std::pair<const char *, Action>> asked;
@@ -400,7 +392,8 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::A
   if (std::optional<int> code = check_output(line))
     return code;
   if (flags.passes_given->count() > 0)
-    line.options.passes = flags.passes == "none" ? std::vector<std::string>() : split(flags.passes);
+    line.options.passes =
+        flags.passes == "none" ? std::vector<std::string>() : split_list(flags.passes);
   if (std::optional<int> code = interpret_onnx(line, flags))
     return code;
   if (flags.emit.empty())
