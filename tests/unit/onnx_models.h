@@ -6,6 +6,7 @@
 #include "ir/graph/printer.h"
 #include "test_models.h"
 
+#include <numeric>
 #include <onnx/onnx_pb.h>
 
 namespace cnnc {
@@ -150,6 +151,13 @@ inline std::vector<Tensor> run_imported(const std::string &bytes, const std::vec
   Result<Model> model = load_onnx(bytes, "<model>", options);
   EXPECT_TRUE(model) << model.error();
   return model ? run_imported(*model, inputs) : std::vector<Tensor>();
+}
+
+/// `first` and what follows it.
+inline Tensor ramp(const std::vector<int64_t> &shape, float first = 1) {
+  std::vector<float> values(static_cast<size_t>(*element_count(shape)));
+  std::iota(values.begin(), values.end(), first);
+  return tensor_of(shape, values);
 }
 
 /// The numbers of the first output.

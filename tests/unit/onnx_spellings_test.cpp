@@ -8,12 +8,6 @@ namespace {
 using Floats = std::vector<float>;
 using Ints = std::vector<int64_t>;
 
-Tensor ramp(const Ints &shape, float first = 1) {
-  Floats values(static_cast<size_t>(*element_count(shape)));
-  std::iota(values.begin(), values.end(), first);
-  return tensor_of(shape, values);
-}
-
 Tensor integers_of(const Ints &shape, const Ints &values) {
   Tensor result(TensorType{DType::i64, shape});
   std::copy(values.begin(), values.end(), result.mutable_elements<int64_t>().begin());
