@@ -449,7 +449,7 @@ InferContext infer_context(const Graph &graph, const Node &node, Diagnostics &di
       declared.push_back(&graph.type(result));
   return {std::move(operands),
           std::move(declared),
-          {node.range, node.operand_ranges, node.attribute_ranges},
+          {&node.range, node.operand_ranges, node.attribute_ranges},
           diagnostics};
 }
 

@@ -6,21 +6,23 @@
 namespace cnnc {
 
 std::nullopt_t InferContext::error(std::string message) {
-  diagnostics_.error(locations_.op, std::move(message));
+  diagnostics_.error(locations_.op ? *locations_.op : SourceRange(), std::move(message));
   return std::nullopt;
 }
 
 std::nullopt_t InferContext::error_at_operand(size_t index, std::string message) {
-  bool known = index < locations_.operands.size() && locations_.operands[index].known();
-  diagnostics_.error(known ? locations_.operands[index] : locations_.op, std::move(message));
+  if (index >= locations_.operands.size() || !locations_.operands[index].known())
+    return error(std::move(message));
+  diagnostics_.error(locations_.operands[index], std::move(message));
   return std::nullopt;
 }
 
 std::nullopt_t InferContext::error_at_attribute(std::string_view name, std::string message) {
   auto stated = std::find_if(locations_.attributes.begin(), locations_.attributes.end(),
                              [&](const auto &attribute) { return attribute.first == name; });
-  bool known = stated != locations_.attributes.end() && stated->second.known();
-  diagnostics_.error(known ? stated->second : locations_.op, std::move(message));
+  if (stated == locations_.attributes.end() || !stated->second.known())
+    return error(std::move(message));
+  diagnostics_.error(stated->second, std::move(message));
   return std::nullopt;
 }
 

@@ -19,7 +19,7 @@ public:
   };
   /// Positions in the text, as far as they are known.
   struct Locations {
-    SourceRange op;
+    const SourceRange *op = nullptr; // shared by reference: a copy counts its owners
     std::span<const SourceRange> operands;
     std::span<const std::pair<std::string, SourceRange>> attributes;
   };
@@ -27,8 +27,8 @@ public:
   /// the result types that the text states, if any. All that these point to has to outlive this.
   InferContext(std::vector<Operand> operands, std::vector<const TensorType *> declared,
                Locations locations, Diagnostics &diagnostics)
-      : operands_(std::move(operands)), declared_(std::move(declared)),
-        locations_(std::move(locations)), diagnostics_(diagnostics) {}
+      : operands_(std::move(operands)), declared_(std::move(declared)), locations_(locations),
+        diagnostics_(diagnostics) {}
 
   size_t operand_count() const { return operands_.size(); }
   bool has(size_t operand) const { return operand < operands_.size(); }
