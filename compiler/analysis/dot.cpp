@@ -25,14 +25,14 @@ std::string box_label(const Graph &graph, const Node &node) {
   std::string label(info_of(node.op).name);
   for (ValueId result : node.results) {
     const Value &value = graph.value(result);
-    label += "\n%" + spell_name(value.name);
+    label += "\n%" + format_name(value.name);
     if (value.type)
       label += "\n" + to_string(*value.type);
   }
   if (const Call *call = std::get_if<Call>(&node.op))
-    label = "@" + spell_name(call->kernel) + label.substr(std::string_view("call").size());
+    label = "@" + format_name(call->kernel) + label.substr(std::string_view("call").size());
   if (node.kernel != no_id)
-    label = "@" + spell_name(graph.kernels[node.kernel].name) + "\n" + label;
+    label = "@" + format_name(graph.kernels[node.kernel].name) + "\n" + label;
   return label;
 }
 
@@ -50,7 +50,7 @@ Drawing draw(const Graph &graph) {
   for (ValueId input : graph.inputs) {
     const Value &value = graph.value(input);
     std::string type = value.type ? "\n" + to_string(*value.type) : "";
-    box_of[input] = add_vertex({"%" + spell_name(value.name) + type, "shape=oval"}, drawing);
+    box_of[input] = add_vertex({"%" + format_name(value.name) + type, "shape=oval"}, drawing);
   }
   for (const Node &node : graph.nodes) {
     if (graph.is_constant(node.results.front()))
@@ -68,7 +68,7 @@ Drawing draw(const Graph &graph) {
   }
   for (ValueId output : graph.outputs) {
     auto box =
-        add_vertex({"return %" + spell_name(graph.value(output).name), "shape=oval"}, drawing);
+        add_vertex({"return %" + format_name(graph.value(output).name), "shape=oval"}, drawing);
     if (!graph.is_constant(output))
       add_edge(box_of[output], box, drawing);
   }
@@ -84,7 +84,7 @@ std::string to_dot(const Module &module) {
     auto write_box = [&](std::ostream &out, Drawing::vertex_descriptor box) {
       out << "[label=" << escape(drawing[box].label) << ", " << drawing[box].style << "]";
     };
-    stream << "// model @" << spell_name(graph.name) << "\n";
+    stream << "// model @" << format_name(graph.name) << "\n";
     boost::write_graphviz(stream, drawing, write_box);
   }
   return stream.str();

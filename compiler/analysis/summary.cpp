@@ -29,7 +29,7 @@ std::string rounded(int64_t number) {
 }
 
 /// One text when both axes agree, else that of the height and that of the width.
-template <class Spell> std::string spell_axes(const ReceptiveField &field, Spell spell) {
+template <class Spell> std::string format_axes(const ReceptiveField &field, Spell spell) {
   std::string h = spell(field[0]), w = spell(field[1]);
   return h == w ? h : h + ", " + w;
 }
@@ -42,15 +42,15 @@ Row field_columns(const std::optional<ReceptiveField> &field) {
   auto unless = [](bool hidden, int64_t number) {
     return hidden ? std::string("-") : with_separators(number);
   };
-  return {spell_axes(*field,
-                     [](const AxisField &a) {
-                       return a.whole ? std::string("all") : with_separators(a.size);
-                     }),
-          spell_axes(*field, [&](const AxisField &a) { return unless(a.stride == 0, a.stride); }),
-          spell_axes(*field, [&](const AxisField &a) { return unless(a.stride == 0, a.start); })};
+  return {format_axes(*field,
+                      [](const AxisField &a) {
+                        return a.whole ? std::string("all") : with_separators(a.size);
+                      }),
+          format_axes(*field, [&](const AxisField &a) { return unless(a.stride == 0, a.stride); }),
+          format_axes(*field, [&](const AxisField &a) { return unless(a.stride == 0, a.start); })};
 }
 
-std::string spell_bytes(const TensorType &type) {
+std::string format_bytes(const TensorType &type) {
   std::optional<int64_t> bytes = byte_size(type);
   return bytes ? with_separators(*bytes) : "-";
 }
@@ -135,7 +135,7 @@ std::string summary(const Graph &graph) {
                  first ? with_separators(own) : "-", first ? with_separators(work) : "-"};
       for (std::string &column : field_columns(fields[result]))
         row.push_back(std::move(column));
-      row.push_back(spell_bytes(type));
+      row.push_back(format_bytes(type));
       rows.push_back(std::move(row));
     }
   }

@@ -13,45 +13,45 @@ namespace cnnc {
 namespace {
 
 /// A pair as "3", or "3x1" when the two differ.
-std::string spell_pair(const std::array<int64_t, 2> &pair) {
+std::string format_pair(const std::array<int64_t, 2> &pair) {
   return pair[0] == pair[1] ? fmt::format("{}", pair[0]) : fmt::format("{}x{}", pair[0], pair[1]);
 }
 
 /// Height and width of an image, or the whole shape behind the batch: "56x56", "512".
-std::string spell_size(const TensorType &type, size_t first) {
+std::string format_size(const TensorType &type, size_t first) {
   std::string text;
   for (size_t i = std::min(first, type.rank()); i < type.rank(); ++i)
     text += fmt::format("{}{}", text.empty() ? "" : "x", type.shape[i]);
   return text;
 }
 
-std::string spell_conv2d(const Conv2d &conv, const TensorType &input, const TensorType &filter,
-                         const TensorType &output) {
+std::string format_conv2d(const Conv2d &conv, const TensorType &input, const TensorType &filter,
+                          const TensorType &output) {
   std::string text =
       fmt::format("conv2d {}->{} {}x{}/{} {}", input.shape[1], output.shape[1], filter.shape[2],
-                  filter.shape[3], spell_pair(conv.stride), spell_size(output, 2));
+                  filter.shape[3], format_pair(conv.stride), format_size(output, 2));
   if (conv.groups != 1)
     text += fmt::format(" groups {}", conv.groups);
   if (conv.dilation != std::array<int64_t, 2>{1, 1})
-    text += " dilation " + spell_pair(conv.dilation);
+    text += " dilation " + format_pair(conv.dilation);
   return text;
 }
 
 /// An op with its shape: `conv2d 64->64 3x3/1 56x56`, `dense 512->1000`, `relayout 3x224x224`.
-std::string spell_main(const Graph &graph, const Node &node) {
+std::string format_main(const Graph &graph, const Node &node) {
   const TensorType &output = graph.type(node.results[0]);
   if (const auto *conv = std::get_if<Conv2d>(&node.op))
-    return spell_conv2d(*conv, graph.type(node.operands[0]), graph.type(node.operands[1]), output);
+    return format_conv2d(*conv, graph.type(node.operands[0]), graph.type(node.operands[1]), output);
   if (std::holds_alternative<Dense>(node.op))
     return fmt::format("dense {}->{}", graph.type(node.operands[0]).shape[1], output.shape[1]);
-  return fmt::format("{} {}", info_of(node.op).name, spell_size(output, 1));
+  return fmt::format("{} {}", info_of(node.op).name, format_size(output, 1));
 }
 
 /// An op beside the main one: its name, and the window of a pool.
-std::string spell_fused(const Node &node) {
+std::string format_fused(const Node &node) {
   auto window = [](const auto &pool) {
     return fmt::format("{} {}x{}/{}", pool.name, pool.kernel[0], pool.kernel[1],
-                       spell_pair(pool.stride));
+                       format_pair(pool.stride));
   };
   if (const auto *pool = std::get_if<MaxPool2d>(&node.op))
     return window(*pool);
@@ -97,7 +97,7 @@ std::string algorithm_of(const Graph &graph, const Node &main) {
   return {};
 }
 
-std::string spell_tile(const Schedule &schedule) {
+std::string format_tile(const Schedule &schedule) {
   std::string text;
   for (const LoopFactor &factor : schedule.tile)
     text += fmt::format("{}{}:{}", text.empty() ? "" : ", ", factor.loop, factor.size);
@@ -110,7 +110,7 @@ KernelInfo describe_group(const Graph &graph, const KernelGroup &group,
                           const std::vector<NodeId> &members) {
   KernelInfo info;
   info.schedule = to_string(group.schedule);
-  info.tile = spell_tile(group.schedule);
+  info.tile = format_tile(group.schedule);
   NodeId main = members.front();
   for (NodeId member : members) {
     int64_t own = multiplications(graph, graph.nodes[member]);
@@ -121,7 +121,7 @@ KernelInfo describe_group(const Graph &graph, const KernelGroup &group,
   for (NodeId member : members) {
     const Node &node = graph.nodes[member];
     info.ops += (info.ops.empty() ? "" : " + ") +
-                (member == main ? spell_main(graph, node) : spell_fused(node));
+                (member == main ? format_main(graph, node) : format_fused(node));
   }
   info.algorithm = algorithm_of(graph, graph.nodes[main]);
   return info;

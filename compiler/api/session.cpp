@@ -37,7 +37,7 @@ namespace {
 std::string names_of(const std::vector<Graph> &models) {
   std::string result;
   for (const Graph &model : models)
-    result += (result.empty() ? "@" : ", @") + spell_name(model.name);
+    result += (result.empty() ? "@" : ", @") + format_name(model.name);
   return result;
 }
 
@@ -74,7 +74,7 @@ bool Session::select_model(bool needed) {
                                [&](const Graph &model) { return model.name == options_.model; });
     if (chosen == models.end()) {
       diagnostics_.error(fmt::format("there is no model @{} in this text, only {}",
-                                     spell_name(options_.model), names_of(models)));
+                                     format_name(options_.model), names_of(models)));
       return false;
     }
     Graph model = std::move(*chosen);

@@ -173,7 +173,7 @@ void Addresses::add_term(Address &address, const Term &term, int64_t bytes) {
   }
   std::optional<size_t> level = level_of(term);
   if (!level)
-    return context_.fail(fmt::format("the loop variable of {} is not in scope", spell_atom(term)));
+    return context_.fail(fmt::format("the loop variable of {} is not in scope", to_string(term)));
   // Two subscripts may hold the same variable (a diagonal, or oh and kh of a stride): one stream
   // term.
   for (AddressTerm &other : address.terms)
@@ -277,7 +277,7 @@ PHINode *Addresses::stepped_stream(Level &level, Value *parent, int64_t factor,
 /// What tells the values of two terms, factors aside, from each other within a level. The constants
 /// of unrolled loops that it uses are part of it.
 std::string Addresses::key_of(const Term &term) const {
-  std::string key = spell_atom(term);
+  std::string key = to_string(term);
   for (const auto &[variable, value] : context_.variables.constants)
     if (term.kind != Term::Kind::variable && term.uses(variable))
       key += fmt::format("|{}={}", variable, value);
@@ -290,7 +290,7 @@ Value *Addresses::value_of(const Term &term) {
     return context_.i64(*constant);
   std::optional<size_t> level = level_of(term);
   if (!level) {
-    context_.fail(fmt::format("{} uses a loop variable that is not in scope", spell_atom(term)));
+    context_.fail(fmt::format("{} uses a loop variable that is not in scope", to_string(term)));
     return builder_.getInt64(0);
   }
   if (term.kind == Term::Kind::variable)

@@ -88,7 +88,7 @@ bool check_constant_memory(const Graph &graph, uint64_t most, Diagnostics &diagn
       diagnostics.error(value.range,
                         fmt::format("the constant %{} is {}: to compute it takes {} bytes, but {} "
                                     "are the most (--max-memory)",
-                                    spell_name(value.name), to_string(*value.type), beyond->second,
+                                    format_name(value.name), to_string(*value.type), beyond->second,
                                     most));
     }
   return reported.empty();

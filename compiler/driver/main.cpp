@@ -69,7 +69,7 @@ int emit_stage(const CommandLine &line, const Model &model) {
 }
 
 /// A size for people: 261 KB, 97.5 MB.
-std::string spell_size(uint64_t bytes) {
+std::string format_size(uint64_t bytes) {
   if (bytes < 1000)
     return fmt::format("{} bytes", bytes);
   double size = static_cast<double>(bytes) / 1000;
@@ -82,7 +82,7 @@ std::string spell_size(uint64_t bytes) {
 }
 
 /// A path in a rule of make or ninja.
-std::string spell_path(const std::filesystem::path &path) {
+std::string format_path(const std::filesystem::path &path) {
   std::string result;
   for (char c : path.string()) {
     if (c == ' ' || c == '#' || c == '\\')
@@ -95,10 +95,10 @@ std::string spell_path(const std::filesystem::path &path) {
 }
 
 /// `model.so: model.ir model.safetensors`: what to watch for changes.
-std::string spell_rule(const Artifact &artifact) {
-  std::string rule = spell_path(artifact.file) + ":";
+std::string format_rule(const Artifact &artifact) {
+  std::string rule = format_path(artifact.file) + ":";
   for (const std::filesystem::path &source : artifact.sources)
-    rule += " \\\n  " + spell_path(source);
+    rule += " \\\n  " + format_path(source);
   return rule + "\n";
 }
 
@@ -115,10 +115,10 @@ int compile(const CommandLine &line, const Model &model) {
   if (!artifact)
     return fail(artifact.error());
   std::cerr << fmt::format("{}: {}, code {}, weights {}, workspace {}, header {}\n", file.string(),
-                           spell_size(artifact->file_size), spell_size(artifact->code_size),
-                           spell_size(artifact->weights_size), spell_size(artifact->workspace_size),
-                           artifact->header.string());
-  return line.depfile.empty() ? exit_fine : write_text(spell_rule(*artifact), line.depfile);
+                           format_size(artifact->file_size), format_size(artifact->code_size),
+                           format_size(artifact->weights_size),
+                           format_size(artifact->workspace_size), artifact->header.string());
+  return line.depfile.empty() ? exit_fine : write_text(format_rule(*artifact), line.depfile);
 }
 
 int run(const CommandLine &line, const Model &model) {

@@ -32,7 +32,7 @@ Result<std::vector<double>> times_of(const std::function<Result<void>()> &call,
   return times;
 }
 
-std::string spell_time(double milliseconds) {
+std::string format_time(double milliseconds) {
   return milliseconds < 1 ? fmt::format("{:.1f} us", milliseconds * 1000)
                           : fmt::format("{:.3g} ms", milliseconds);
 }
@@ -54,8 +54,8 @@ Result<std::string> time_run(const CommandLine &line, const Model &model) {
     return Error{std::string(times.error())};
   std::sort(times->begin(), times->end());
   return fmt::format("{}: median {}, least {} of {} runs on {} thread{}, batch {}, code for {}\n",
-                     program->table().name, spell_time((*times)[times->size() / 2]),
-                     spell_time(times->front()), times->size(), line.threads,
+                     program->table().name, format_time((*times)[times->size() / 2]),
+                     format_time(times->front()), times->size(), line.threads,
                      line.threads == 1 ? "" : "s", inputs->batch, program->table().target_cpu);
 }
 

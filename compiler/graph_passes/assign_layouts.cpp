@@ -287,7 +287,7 @@ private:
     TensorType wanted = type(value);
     wanted.layout = {blocks, {}};
     if (spelling.empty())
-      spelling = blocks.empty() ? "plain" : spell_layout(wanted.layout, wanted.rank());
+      spelling = blocks.empty() ? "plain" : to_string(wanted.layout, wanted.rank());
     ValueId result = add_relayout(value, graph_.values[value].name + "." + spelling, wanted);
     relayouts_[value].push_back({blocks, result});
     copies_[value].push_back({blocks, result});
@@ -337,7 +337,7 @@ private:
                   std::find(graph_.outputs.begin(), before, value) == before;
     if (rename) {
       const Layout &layout = type(value).layout;
-      std::string suffix = layout.blocks.empty() ? "inner" : spell_layout(layout, wanted.rank());
+      std::string suffix = layout.blocks.empty() ? "inner" : to_string(layout, wanted.rank());
       graph_.rename(value, graph_.unique_value_name(name + "." + suffix));
       renamed_.insert(value);
     }

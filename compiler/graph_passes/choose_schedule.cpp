@@ -197,7 +197,7 @@ public:
   }
   void report(const std::function<void(std::string)> &remark) const {
     for (const Group &group : groups_)
-      remark(fmt::format("slow: @{}{}: {}", spell_name(group.first),
+      remark(fmt::format("slow: @{}{}: {}", format_name(group.first),
                          group.others > 0 ? fmt::format(" and {} more", group.others) : "",
                          group.reason));
   }

@@ -33,7 +33,7 @@ public:
     for (NodeId id = 0; id < graph_.nodes.size(); ++id)
       if (const auto *norm = std::get_if<BatchNorm>(&graph_.nodes[id].op))
         if (constant_parameters(graph_.nodes[id]))
-          spell_out(id, norm->epsilon);
+          expand_into_ops(id, norm->epsilon);
     dead_.resize(graph_.nodes.size(), false);
     graph_.erase_nodes(dead_);
     graph_.sort();
@@ -202,7 +202,7 @@ private:
   }
 
   /// A batch norm on its own: %n = input * factor + (bias - mean * factor).
-  void spell_out(NodeId id, double epsilon) {
+  void expand_into_ops(NodeId id, double epsilon) {
     const Node &norm = graph_.nodes[id];
     std::string base = graph_.values[norm.results[0]].name;
     const TensorType &type = graph_.type(norm.results[0]);

@@ -47,12 +47,12 @@ bool check_size(const Value &value, Diagnostics &diagnostics) {
   const std::optional<int64_t> bytes = byte_size(type);
   if (type.rank() > largest_rank)
     diagnostics.error(value.range, fmt::format("%{} has {} dimensions, but {} are the most",
-                                               spell_name(value.name), type.rank(), largest_rank));
+                                               format_name(value.name), type.rank(), largest_rank));
   else if (!bytes || *bytes > largest_bytes)
     diagnostics.error(value.range,
                       fmt::format("%{} is {}, which is larger than the {} bytes that a tensor can "
                                   "have",
-                                  spell_name(value.name), to_string(type), largest_bytes));
+                                  format_name(value.name), to_string(type), largest_bytes));
   return type.rank() <= largest_rank && bytes && *bytes <= largest_bytes;
 }
 

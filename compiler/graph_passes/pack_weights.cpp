@@ -171,7 +171,7 @@ private:
     std::string name = graph_.values[operand].name + ".";
     if (layout.winograd > 0)
       name += "winograd" + std::to_string(layout.winograd) + ".";
-    name += spell_layout(layout, packed.rank());
+    name += to_string(layout, packed.rank());
     ValueId result = graph_.add_node(Relayout{}, {operand}, name, packed);
     // Weights that are computed at run time are packed at run time.
     if (!graph_.is_constant(operand))

@@ -103,7 +103,7 @@ bool may_work_in_place(const Graph &graph, const Execution &execution, uint32_t 
 namespace {
 
 std::string spell(const Graph &graph, ValueId id) {
-  return "%" + spell_name(graph.values[id].name);
+  return "%" + format_name(graph.values[id].name);
 }
 
 /// Checks one value by itself. Offsets are compared through the root of the value.

@@ -13,7 +13,7 @@ bool check_types(const Graph &graph, PassContext &context, std::string_view befo
     if (!value.type) {
       context.diagnostics.error(
           value.range, fmt::format("the type of %{} is not known: run infer_shapes before {}",
-                                   spell_name(value.name), before));
+                                   format_name(value.name), before));
       return false;
     }
   return true;
@@ -28,7 +28,7 @@ bool check_packed_weights(const Graph &graph, PassContext &context, std::string_
         graph.value(*unpacked).range,
         fmt::format("%{} is read in whole blocks of channels, but does not lie in them: run "
                     "pack_weights before {}",
-                    spell_name(graph.value(*unpacked).name), before));
+                    format_name(graph.value(*unpacked).name), before));
   return !unpacked;
 }
 

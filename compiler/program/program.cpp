@@ -160,7 +160,7 @@ bool Builder::buffer(ValueId id, const loop::Buffer &expected, const SourceRange
   if (!same_memory(expected, *value.type))
     return error(range,
                  fmt::format("%{} is {}, which is not what the kernel's buffer {}: {}{} holds",
-                             spell_name(value.name), to_string(*value.type), expected.name,
+                             format_name(value.name), to_string(*value.type), expected.name,
                              name_of(expected.dtype), to_string(expected.shape)));
   if (model_.is_constant(id)) {
     buffers_.push_back(constant(id));
@@ -179,7 +179,7 @@ bool Builder::buffer(ValueId id, const loop::Buffer &expected, const SourceRange
   }
   if (!model_.value(root).offset)
     return error(range, fmt::format("%{} has no place in the workspace; run plan_memory",
-                                    spell_name(model_.value(root).name)));
+                                    format_name(model_.value(root).name)));
   offset += static_cast<uint64_t>(*model_.value(root).offset);
   buffers_.push_back({CNNC_SPACE_WORKSPACE, 0, offset});
   return true;
@@ -201,24 +201,24 @@ bool Builder::step(const Node &node, const Call &call) {
   const loop::Kernel *kernel = find_kernel(call.kernel);
   if (!kernel)
     return error(node.range,
-                 fmt::format("there is no kernel @{} in this text", spell_name(call.kernel)));
+                 fmt::format("there is no kernel @{} in this text", format_name(call.kernel)));
   if (kernel->inputs.size() != node.operands.size() ||
       kernel->outputs.size() != node.results.size())
     return error(node.range,
                  fmt::format("the kernel @{} has {} inputs and {} outputs; this call has {} and {}",
-                             spell_name(kernel->name), kernel->inputs.size(),
+                             format_name(kernel->name), kernel->inputs.size(),
                              kernel->outputs.size(), node.operands.size(), node.results.size()));
   size_t count = node.operands.size() + node.results.size();
   if (count > CNNC_MAX_KERNEL_BUFFERS)
     return error(node.range,
                  fmt::format("a kernel can have at most {} buffers; @{} has {}",
-                             int(CNNC_MAX_KERNEL_BUFFERS), spell_name(kernel->name), count));
+                             int(CNNC_MAX_KERNEL_BUFFERS), format_name(kernel->name), count));
   loop::ScratchSize scratch = scratch_size(*kernel);
   bool has_scratch = scratch.shared + scratch.worker > 0;
   if (count + has_scratch > CNNC_MAX_KERNEL_BUFFERS)
     return error(node.range, fmt::format("the kernel @{} has no room for its scratch among {} "
                                          "buffers",
-                                         spell_name(kernel->name), int(CNNC_MAX_KERNEL_BUFFERS)));
+                                         format_name(kernel->name), int(CNNC_MAX_KERNEL_BUFFERS)));
   bool ok = true;
   buffers_.clear();
   for (size_t i = 0; i < node.operands.size(); ++i)
@@ -239,7 +239,7 @@ bool Builder::check_output(uint32_t index) {
   ValueId id = model_.outputs[index];
   const SourceRange range =
       index < model_.output_ranges.size() ? model_.output_ranges[index] : SourceRange();
-  std::string name = spell_name(model_.value(id).name);
+  std::string name = format_name(model_.value(id).name);
   if (is_empty(model_.type(id)))
     return true;
   if (!model_.type(id).layout.plain())

@@ -72,7 +72,7 @@ private:
 
   std::optional<ValueId> define(const Token &name) {
     if (std::optional<ValueId> first = graph_.find_value(name.text)) {
-      cursor_.error_at(name.range, fmt::format("%{} is defined twice", spell_name(name.text)));
+      cursor_.error_at(name.range, fmt::format("%{} is defined twice", format_name(name.text)));
       cursor_.diagnostics().note(graph_.values[*first].range, "the first definition is here");
       return std::nullopt;
     }
@@ -93,8 +93,8 @@ private:
     std::string_view guess = closest(name.text, known);
     cursor_.error_at(
         name.range,
-        fmt::format("%{} is not defined above{}", spell_name(name.text),
-                    guess.empty() ? "" : fmt::format("; did you mean %{}?", spell_name(guess))));
+        fmt::format("%{} is not defined above{}", format_name(name.text),
+                    guess.empty() ? "" : fmt::format("; did you mean %{}?", format_name(guess))));
     return std::nullopt;
   }
 
@@ -356,7 +356,7 @@ private:
       return false;
     for (const KernelGroup &other : graph_.kernels)
       if (other.name == name->text)
-        cursor_.error_at(name->range, fmt::format("@{} is defined twice", spell_name(name->text)));
+        cursor_.error_at(name->range, fmt::format("@{} is defined twice", format_name(name->text)));
     std::vector<Token> inputs, outputs;
     if (!value_list(inputs) || !cursor_.expect("->") || !value_list(outputs))
       return false;
@@ -421,7 +421,7 @@ private:
     auto spell = [&](const std::vector<ValueId> &ids) {
       std::vector<std::string> items;
       for (ValueId id : ids)
-        items.push_back("%" + spell_name(graph_.values[id].name));
+        items.push_back("%" + format_name(graph_.values[id].name));
       return fmt::format("({})", fmt::join(items, ", "));
     };
     std::vector<KernelInterface> interfaces = kernel_interfaces(graph_);

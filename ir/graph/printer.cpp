@@ -9,7 +9,7 @@ namespace cnnc {
 std::string to_string(const AttributeValue &value) {
   return std::visit(overloaded{[](bool b) -> std::string { return b ? "true" : "false"; },
                                [](int64_t i) { return std::to_string(i); },
-                               [](double d) { return spell_number(d); },
+                               [](double d) { return format_number(d); },
                                [](const std::string &s) { return quote(s); },
                                [](const Word &word) { return word.text; },
                                [](const std::vector<int64_t> &list) {
@@ -18,7 +18,7 @@ std::string to_string(const AttributeValue &value) {
                                [](const std::vector<double> &list) {
                                  std::vector<std::string> items;
                                  for (double d : list)
-                                   items.push_back(spell_number(d));
+                                   items.push_back(format_number(d));
                                  return fmt::format("[{}]", fmt::join(items, ", "));
                                }},
                     value);
@@ -26,18 +26,18 @@ std::string to_string(const AttributeValue &value) {
 
 namespace {
 
-std::string spell_value(const Graph &graph, ValueId id) {
-  return "%" + spell_name(graph.values[id].name);
+std::string format_value(const Graph &graph, ValueId id) {
+  return "%" + format_name(graph.values[id].name);
 }
 
-std::string spell_values(const Graph &graph, const std::vector<ValueId> &ids) {
+std::string format_values(const Graph &graph, const std::vector<ValueId> &ids) {
   std::vector<std::string> items;
   for (ValueId id : ids)
-    items.push_back(spell_value(graph, id));
+    items.push_back(format_value(graph, id));
   return fmt::format("{}", fmt::join(items, ", "));
 }
 
-std::string spell_typed(const Value &value) {
+std::string format_typed(const Value &value) {
   std::string result = to_string(*value.type);
   if (value.offset)
     result += fmt::format(" at {}", *value.offset);
@@ -45,7 +45,7 @@ std::string spell_typed(const Value &value) {
 }
 
 /// Attributes spelt without name: ` "key"` for one, `(7, he)` for several.
-std::string spell_positional(const Op &op, const OpInfo &info) {
+std::string format_positional(const Op &op, const OpInfo &info) {
   if (info.positional == 0)
     return "";
   if (info.positional == 1)
@@ -59,8 +59,9 @@ std::string spell_positional(const Op &op, const OpInfo &info) {
 std::string print_kernel_header(const Graph &graph, KernelId kernel,
                                 const KernelInterface &interface) {
   std::string schedule = to_string(graph.kernels[kernel].schedule);
-  return fmt::format("  kernel @{}({}) -> ({}){} {{\n", spell_name(graph.kernels[kernel].name),
-                     spell_values(graph, interface.inputs), spell_values(graph, interface.outputs),
+  return fmt::format("  kernel @{}({}) -> ({}){} {{\n", format_name(graph.kernels[kernel].name),
+                     format_values(graph, interface.inputs),
+                     format_values(graph, interface.outputs),
                      schedule.empty() ? "" : " " + schedule);
 }
 
@@ -68,10 +69,10 @@ std::string print_kernel_header(const Graph &graph, KernelId kernel,
 
 std::string to_string(const Graph &graph, const Node &node) {
   const OpInfo &info = info_of(node.op);
-  std::string result = fmt::format("{} = {}{}", spell_values(graph, node.results), info.name,
-                                   spell_positional(node.op, info));
+  std::string result = fmt::format("{} = {}{}", format_values(graph, node.results), info.name,
+                                   format_positional(node.op, info));
   if (!node.operands.empty())
-    result += " " + spell_values(graph, node.operands);
+    result += " " + format_values(graph, node.operands);
   for (size_t i = info.positional; i < info.attributes.size(); ++i) {
     const AttributeInfo &attribute = info.attributes[i];
     AttributeValue value = attribute.get(node.op);
@@ -81,7 +82,7 @@ std::string to_string(const Graph &graph, const Node &node) {
   std::vector<std::string> types;
   for (ValueId id : node.results)
     if (graph.values[id].type)
-      types.push_back(spell_typed(graph.values[id]));
+      types.push_back(format_typed(graph.values[id]));
   if (types.size() == node.results.size())
     result += fmt::format(" : {}", fmt::join(types, ", "));
   return result;
@@ -91,9 +92,9 @@ std::string to_string(const Graph &graph) {
   std::vector<std::string> parameters;
   for (ValueId input : graph.inputs)
     parameters.push_back(
-        fmt::format("{}: {}", spell_value(graph, input), spell_typed(graph.values[input])));
+        fmt::format("{}: {}", format_value(graph, input), format_typed(graph.values[input])));
   std::string result =
-      fmt::format("model @{}({})", spell_name(graph.name), fmt::join(parameters, ", "));
+      fmt::format("model @{}({})", format_name(graph.name), fmt::join(parameters, ", "));
   if (!graph.weights_file.empty())
     result += " weights=" + quote(graph.weights_file);
   result += " {\n";
@@ -111,7 +112,7 @@ std::string to_string(const Graph &graph) {
   }
   if (open != no_id)
     result += "  }\n";
-  return result + fmt::format("  return {}\n}}\n", spell_values(graph, graph.outputs));
+  return result + fmt::format("  return {}\n}}\n", format_values(graph, graph.outputs));
 }
 
 } // namespace cnnc

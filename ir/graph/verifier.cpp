@@ -38,7 +38,7 @@ private:
     diagnostics_.error(range, std::move(message));
   }
 
-  std::string name(ValueId id) const { return "%" + spell_name(graph_.values[id].name); }
+  std::string name(ValueId id) const { return "%" + format_name(graph_.values[id].name); }
 
   std::string name(const Node &node) const {
     std::string_view op = info_of(node.op).name;

@@ -25,11 +25,11 @@ int64_t saturating_multiply(int64_t a, int64_t b) {
 void add_term(Index &index, const Term &term) {
   if (term.factor == 0)
     return;
-  std::string spelling = spell_atom(term);
+  std::string spelling = to_string(term);
   auto place = std::lower_bound(
       index.terms.begin(), index.terms.end(), spelling,
-      [](const Term &other, const std::string &text) { return spell_atom(other) < text; });
-  if (place == index.terms.end() || spell_atom(*place) != spelling) {
+      [](const Term &other, const std::string &text) { return to_string(other) < text; });
+  if (place == index.terms.end() || to_string(*place) != spelling) {
     index.terms.insert(place, term);
     return;
   }
@@ -64,7 +64,7 @@ Term division_term(Term::Kind kind, const Index &inner, int64_t divisor) {
 } // namespace
 
 /// What decides whether two terms can be added.
-std::string spell_atom(const Term &term) {
+std::string to_string(const Term &term) {
   if (term.kind == Term::Kind::variable)
     return term.variable;
   if (term.kind == Term::Kind::lookup) {
@@ -247,7 +247,7 @@ std::string to_string(const Index &index) {
       result += (negative ? " - " : " + ") + text;
   };
   auto print = [&](const Term &term) {
-    std::string atom = spell_atom(term);
+    std::string atom = to_string(term);
     int64_t factor = std::abs(term.factor);
     if (factor != 1)
       atom = fmt::format("{} * {}", term.divides() ? "(" + atom + ")" : atom, factor);
@@ -256,8 +256,8 @@ std::string to_string(const Index &index) {
   // Large strides first, `oh * 2 + kh`, but no negative one, so that `1 - oh` is not `-oh + 1`.
   std::vector<Term> ordered = index.terms;
   std::sort(ordered.begin(), ordered.end(), [](const Term &a, const Term &b) {
-    return std::pair(std::abs(a.factor), spell_atom(a)) >
-           std::pair(std::abs(b.factor), spell_atom(b));
+    return std::pair(std::abs(a.factor), to_string(a)) >
+           std::pair(std::abs(b.factor), to_string(b));
   });
   for (const Term &term : ordered)
     if (term.factor > 0)

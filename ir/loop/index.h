@@ -71,7 +71,7 @@ Index substitute(const Index &index, const std::string &variable, const Index &v
 Index rename_lookups(const Index &index, const std::function<void(std::string &)> &rename);
 
 /// A term without its factor.
-std::string spell_atom(const Term &term);
+std::string to_string(const Term &term);
 
 /// `oh * 2 + kh - 1`, `rows[oh]`, `lookup(indices[i], 80)`
 std::string to_string(const Index &index);

@@ -16,14 +16,14 @@ std::string spell(const std::vector<Index> &bound, const char *combine) {
   return items.size() == 1 ? items[0] : fmt::format("{}({})", combine, fmt::join(items, ", "));
 }
 
-std::string spell_shape(DType dtype, const std::vector<int64_t> &shape) {
+std::string format_shape(DType dtype, const std::vector<int64_t> &shape) {
   return std::string(name_of(dtype)) + (shape.empty() ? "" : cnnc::to_string(shape));
 }
 
 std::string spell(const std::vector<Buffer> &buffers) {
   std::vector<std::string> items;
   for (const Buffer &buffer : buffers)
-    items.push_back(fmt::format("{}: {}{}", buffer.name, spell_shape(buffer.dtype, buffer.shape),
+    items.push_back(fmt::format("{}: {}{}", buffer.name, format_shape(buffer.dtype, buffer.shape),
                                 buffer.prefetch > 0 ? fmt::format(" prefetch={}", buffer.prefetch)
                                                     : std::string()));
   return fmt::format("({})", fmt::join(items, ", "));
@@ -67,44 +67,44 @@ std::string wrapped(const Expression &expression, int at_least) {
   return strength(expression) < at_least ? "(" + text + ")" : text;
 }
 
-std::string spell_infix(const Expression &e, std::string_view sign, int own) {
+std::string format_infix(const Expression &e, std::string_view sign, int own) {
   return fmt::format("{} {} {}", wrapped(e.arguments[0], own), sign,
                      wrapped(e.arguments[1], own + 1));
 }
 
-std::string spell_function(const Expression &e, std::string_view name) {
+std::string format_function(const Expression &e, std::string_view name) {
   std::vector<std::string> items;
   for (const Expression &argument : e.arguments)
     items.push_back(to_string(argument));
   return fmt::format("{}({})", name, fmt::join(items, ", "));
 }
 
-std::string spell_select(const Expression &e, std::string_view comparison) {
+std::string format_select(const Expression &e, std::string_view comparison) {
   return fmt::format("select({} {} {}, {}, {})", to_string(e.arguments[0]), comparison,
                      to_string(e.arguments[1]), to_string(e.arguments[2]),
                      to_string(e.arguments[3]));
 }
 
-std::string spell_call(const Expression &e) {
+std::string format_call(const Expression &e) {
   switch (e.function) {
   case Function::add:
-    return spell_infix(e, "+", 1);
+    return format_infix(e, "+", 1);
   case Function::sub:
-    return spell_infix(e, "-", 1);
+    return format_infix(e, "-", 1);
   case Function::mul:
-    return spell_infix(e, "*", 2);
+    return format_infix(e, "*", 2);
   case Function::div:
-    return spell_infix(e, "/", 2);
+    return format_infix(e, "/", 2);
   case Function::neg:
     // -1 is a number, -(1) the negation of one.
     return e.arguments[0].kind == Expression::Kind::number ? "-(" + to_string(e.arguments[0]) + ")"
                                                            : "-" + wrapped(e.arguments[0], 3);
   case Function::select_less:
-    return spell_select(e, "<");
+    return format_select(e, "<");
   case Function::select_equal:
-    return spell_select(e, "==");
+    return format_select(e, "==");
   default:
-    return spell_function(e, name_of(e.function));
+    return format_function(e, name_of(e.function));
   }
   return "";
 }
@@ -126,8 +126,8 @@ public:
       for (double value : table.values) // of f32: the shortest spelling of the float
         values.push_back(table.dtype == DType::f32 && std::isfinite(value)
                              ? fmt::format("{}", static_cast<float>(value))
-                             : spell_number(value));
-      line(fmt::format("table {}: {} = [{}]", table.name, spell_shape(table.dtype, table.shape),
+                             : format_number(value));
+      line(fmt::format("table {}: {} = [{}]", table.name, format_shape(table.dtype, table.shape),
                        fmt::join(values, ", ")));
     }
   }
@@ -141,7 +141,7 @@ private:
 
   void print(const Register &reg) {
     line(fmt::format("{} {}: {}", reg.in_memory ? "scratch" : "reg", reg.name,
-                     spell_shape(reg.dtype, reg.shape)));
+                     format_shape(reg.dtype, reg.shape)));
   }
 
   void print(const Assign &assign) {
@@ -190,11 +190,11 @@ std::string to_string(const Access &access) {
 std::string to_string(const Expression &expression) {
   switch (expression.kind) {
   case Expression::Kind::number:
-    return spell_number(expression.number);
+    return format_number(expression.number);
   case Expression::Kind::load:
     return to_string(expression.access);
   case Expression::Kind::call:
-    return spell_call(expression);
+    return format_call(expression);
   case Expression::Kind::value:
     return fmt::format("value({})", to_string(expression.access.subscripts[0]));
   }
@@ -204,7 +204,7 @@ std::string to_string(const Expression &expression) {
 std::string to_string(const Kernel &kernel) {
   Printer printer;
   std::string schedule = to_string(kernel.schedule);
-  printer.result = fmt::format("kernel @{}{} -> {}{}{} {{\n", spell_name(kernel.name),
+  printer.result = fmt::format("kernel @{}{} -> {}{}{} {{\n", format_name(kernel.name),
                                spell(kernel.inputs), spell(kernel.outputs),
                                kernel.locals.empty() ? "" : " local" + spell(kernel.locals),
                                schedule.empty() ? "" : " " + schedule);

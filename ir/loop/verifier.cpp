@@ -83,7 +83,7 @@ std::optional<int64_t> element_count(const std::vector<int64_t> &shape, int64_t 
 /// Whether the parser reads the name back as one identifier that is no word of the text.
 bool readable(std::string_view name) {
   bool first = name.empty() || (name[0] >= '0' && name[0] <= '9') || name[0] == '.';
-  return !first && spell_name(name) == name && !is_reserved(name);
+  return !first && format_name(name) == name && !is_reserved(name);
 }
 
 /// A walk over the statements with what is in scope at each.
@@ -152,8 +152,8 @@ private:
       if (table.dtype == DType::i32 &&
           !(value == std::trunc(value) && value >= std::numeric_limits<int32_t>::min() &&
             value <= std::numeric_limits<int32_t>::max()))
-        return error(kernel_.range,
-                     fmt::format("{} is no i32, in the table {}", spell_number(value), table.name));
+        return error(kernel_.range, fmt::format("{} is no i32, in the table {}",
+                                                format_number(value), table.name));
   }
 
   /// Returns the number of assignments once the unroll loops are written out.

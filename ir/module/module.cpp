@@ -28,7 +28,7 @@ void check_unique(const std::vector<Item> &items, const char *kind, Diagnostics 
   for (const Item &item : items)
     if (!names.insert(item.name).second)
       diagnostics.error(item.range,
-                        fmt::format("the {} @{} is defined twice", kind, spell_name(item.name)));
+                        fmt::format("the {} @{} is defined twice", kind, format_name(item.name)));
 }
 
 } // namespace

@@ -170,9 +170,9 @@ std::string describe(const Token &token) {
   case TokenKind::end:
     return "the end of the text";
   case TokenKind::value:
-    return "%" + spell_name(token.text);
+    return "%" + format_name(token.text);
   case TokenKind::symbol:
-    return "@" + spell_name(token.text);
+    return "@" + format_name(token.text);
   case TokenKind::string:
     return quote(token.text);
   default:
@@ -257,7 +257,7 @@ void TokenCursor::error_at(const SourceRange &range, std::string message) {
   diagnostics_.error(range, std::move(message));
 }
 
-std::string spell_name(std::string_view name) {
+std::string format_name(std::string_view name) {
   bool plain = !name.empty() && name.front() != '.' && name.back() != '.' &&
                name.find("..") == std::string_view::npos;
   for (char c : name)
@@ -278,7 +278,7 @@ std::string quote(std::string_view text) {
   return result + "\"";
 }
 
-std::string spell_number(double value) {
+std::string format_number(double value) {
   if (std::isnan(value))
     return "nan";
   if (std::isinf(value))

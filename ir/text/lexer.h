@@ -67,11 +67,11 @@ private:
 };
 
 /// `name` as it stands in the text after % or @: bare, or quoted when it has unusual characters.
-std::string spell_name(std::string_view name);
+std::string format_name(std::string_view name);
 /// `text` in quotes, with escapes.
 std::string quote(std::string_view text);
 /// The shortest decimal text that reads back as exactly this double; inf and nan by name.
-std::string spell_number(double value);
+std::string format_number(double value);
 
 /// The range from the first byte of `first` to the last of `last`.
 SourceRange join(const SourceRange &first, const SourceRange &last);

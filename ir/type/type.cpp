@@ -116,7 +116,7 @@ std::string to_string(const std::vector<int64_t> &shape, const std::string &batc
   return fmt::format("[{}]", fmt::join(dims, ", "));
 }
 
-std::string spell_layout(const Layout &layout, size_t rank) {
+std::string to_string(const Layout &layout, size_t rank) {
   std::string letters = axis_letters(layout, rank);
   std::string result = letters;
   for (const Block &block : layout.blocks)
@@ -130,7 +130,7 @@ std::string to_string(const TensorType &type) {
   if (type.layout.winograd > 0)
     result += fmt::format(" winograd({})", type.layout.winograd);
   if (!type.layout.blocks.empty())
-    result += " " + spell_layout(type.layout, type.rank());
+    result += " " + to_string(type.layout, type.rank());
   if (type.layout.has_halo())
     result += fmt::format(" halo=[{}]", fmt::join(type.layout.halo, ", "));
   return result;

@@ -88,7 +88,7 @@ std::optional<int64_t> byte_size(const TensorType &type);
 /// f32[1, 64, 56, 56] nchw16c halo=[1, 1, 1, 1]
 std::string to_string(const TensorType &type);
 std::string to_string(const std::vector<int64_t> &shape, const std::string &batch_name = "n");
-std::string spell_layout(const Layout &layout, size_t rank);
+std::string to_string(const Layout &layout, size_t rank);
 
 /// "nchw16c" for the rank given; empty when the letters are not a layout of that rank.
 std::optional<std::vector<Block>> parse_layout(std::string_view text, size_t rank);

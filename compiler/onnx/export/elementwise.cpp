@@ -8,7 +8,7 @@ namespace cnnc {
 bool NodeExport::add(const Unary &op) {
   const UnaryRow &row = *op.row;
   if (row.onnx.op.empty() || row.onnx.since > onnx_opset)
-    return spell_out(op);
+    return expand_into_ops(op);
   onnx::NodeProto &unary = node(std::string(row.onnx.op));
   for (size_t i = 0; i < row.parameter_count(); ++i)
     set_attribute(unary, std::string(row.parameters[i].onnx_name()), op.parameters[i]);
@@ -16,7 +16,7 @@ bool NodeExport::add(const Unary &op) {
 }
 
 /// The unary ops that our opset does not have, or takes parameters of as operands.
-bool NodeExport::spell_out(const Unary &op) {
+bool NodeExport::expand_into_ops(const Unary &op) {
   auto scalar = [&](const std::string &suffix, double value) {
     inputs_.push_back(builder_.scalar(derived(suffix), DType::f32, value));
   };

@@ -37,7 +37,7 @@ bool has_onnx_type(const Value &value, const SourceRange &range, Diagnostics &di
   if (!value.type->layout.plain())
     diagnostics.error(range, fmt::format("ONNX has no memory layouts, but %{} is {}: export the "
                                          "text as it was before assign_layouts",
-                                         spell_name(value.name), to_string(*value.type)));
+                                         format_name(value.name), to_string(*value.type)));
   return value.type->layout.plain();
 }
 

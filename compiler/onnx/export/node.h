@@ -102,7 +102,7 @@ private:
   bool add_wrapped(const Pad &op);
   bool add_conv_transpose(const ConvTranspose2d &op, const std::vector<std::string> &inputs,
                           const std::string &result);
-  bool spell_out(const Unary &op);
+  bool expand_into_ops(const Unary &op);
   bool add_gelu(bool with_tanh);
 
   NodeBuilder &builder_;

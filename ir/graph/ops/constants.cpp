@@ -33,10 +33,10 @@ InferredTypes Weight::infer(InferContext &context) const {
 }
 
 InferredTypes Splat::infer(InferContext &context) const {
-  InferredTypes types = declared_type(context, "splat " + spell_number(value));
+  InferredTypes types = declared_type(context, "splat " + format_number(value));
   if (types && !fits(value, types->front().dtype))
     return context.error_at_attribute("value", fmt::format("{} is not a value of the type {}",
-                                                           spell_number(value),
+                                                           format_number(value),
                                                            name_of(types->front().dtype)));
   return types;
 }
@@ -55,7 +55,7 @@ InferredTypes Literal::infer(InferContext &context) const {
     if (!fits(value, type.dtype))
       return context.error_at_attribute("values",
                                         fmt::format("{} is not a value of the type {}",
-                                                    spell_number(value), name_of(type.dtype)));
+                                                    format_number(value), name_of(type.dtype)));
   return types;
 }
 
