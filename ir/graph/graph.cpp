@@ -8,6 +8,13 @@
 
 namespace cnnc {
 
+Graph::Graph() = default;
+Graph::Graph(const Graph &) = default;
+Graph::Graph(Graph &&) noexcept = default;
+Graph &Graph::operator=(const Graph &) = default;
+Graph &Graph::operator=(Graph &&) noexcept = default;
+Graph::~Graph() = default;
+
 std::optional<ValueId> Graph::find_value(std::string_view value_name) const {
   auto found = ids_.find(std::string(value_name));
   return found == ids_.end() ? std::nullopt : std::optional(found->second);

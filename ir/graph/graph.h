@@ -46,6 +46,13 @@ struct KernelGroup {
 
 class Graph {
 public:
+  Graph(); // all of these in graph.cpp, once for all files
+  Graph(const Graph &);
+  Graph(Graph &&) noexcept;
+  Graph &operator=(const Graph &);
+  Graph &operator=(Graph &&) noexcept;
+  ~Graph();
+
   std::string name;
   std::string weights_file; // `weights="file"` after the parameters; empty: beside the model
   // References to values and nodes stay valid while others are added, up to sort(), erase_nodes().

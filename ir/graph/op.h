@@ -1,6 +1,6 @@
 // THE list of ops, and what the parser, the printer and the documentation know about each.
 //
-// To add one: a struct in ops/ and its name in `Op` below. The build then names each further place
+// To add one: a struct in ops/ and its name in `AnyOp` below. The build then names each further place
 // (ir/README.md, "An op more"). An element-wise op is one more row in ops/elementwise_table.cpp
 // instead.
 #pragma once
@@ -20,18 +20,31 @@
 
 namespace cnnc {
 
-using Op = std::variant<Weight, Splat, Literal, Random,                                 //
-                        Conv2d, ConvTranspose2d, Local2d, Dense, Matmul,                //
-                        MaxPool2d, AvgPool2d, GlobalAvgPool2d,                          //
-                        MaxPool2dIndices, MaxUnpool2d,                                  //
-                        Unary, Binary, Where, Cast,                                     //
-                        BatchNorm, LayerNorm, InstanceNorm, GroupNorm, Lrn,             //
-                        Softmax, LogSoftmax, Hardmax,                                   //
-                        ReduceMean, ReduceSum, ReduceMax, ReduceMin, ReduceProd,        //
-                        ArgMax, ArgMin, TopK,                                           //
-                        Concat, Split, Slice, Pad, Reshape, Flatten, Transpose, Expand, //
-                        DepthToSpace, SpaceToDepth, Gather, Resize2d,                   //
-                        Relayout, Call>;
+using AnyOp = std::variant<Weight, Splat, Literal, Random,                                 //
+                           Conv2d, ConvTranspose2d, Local2d, Dense, Matmul,                //
+                           MaxPool2d, AvgPool2d, GlobalAvgPool2d,                          //
+                           MaxPool2dIndices, MaxUnpool2d,                                  //
+                           Unary, Binary, Where, Cast,                                     //
+                           BatchNorm, LayerNorm, InstanceNorm, GroupNorm, Lrn,             //
+                           Softmax, LogSoftmax, Hardmax,                                   //
+                           ReduceMean, ReduceSum, ReduceMax, ReduceMin, ReduceProd,        //
+                           ArgMax, ArgMin, TopK,                                           //
+                           Concat, Split, Slice, Pad, Reshape, Flatten, Transpose, Expand, //
+                           DepthToSpace, SpaceToDepth, Gather, Resize2d,                   //
+                           Relayout, Call>;
+
+/// One op. Its copies and moves are compiled once (op_table.cpp): inline, in every file that has a
+/// graph, they were a third of the work of a build.
+class Op : public AnyOp {
+public:
+  Op();
+  using AnyOp::AnyOp;
+  Op(const Op &);
+  Op(Op &&) noexcept;
+  Op &operator=(const Op &);
+  Op &operator=(Op &&) noexcept;
+  ~Op();
+};
 
 struct OperandInfo {
   std::string name;
@@ -96,7 +109,7 @@ template <class T, class Cases> struct CaseOf {
   static constexpr bool exists = std::is_invocable_v<const Cases &, const T &>;
   static_assert(has_case<T>(exists), "this op needs a case where match() is called");
 };
-template <class Op, class Cases> struct CasesOf;
+template <class Variant, class Cases> struct CasesOf;
 template <class... Ops, class Cases>
 struct CasesOf<std::variant<Ops...>, Cases> : CaseOf<Ops, Cases>... {
   static constexpr bool exist = (CaseOf<Ops, Cases>::exists && ...);
@@ -107,8 +120,8 @@ struct CasesOf<std::variant<Ops...>, Cases> : CaseOf<Ops, Cases>... {
 /// a new op needs.
 template <class... Cases> decltype(auto) match(const Op &op, const Cases &...cases) {
   using All = overloaded<Cases...>;
-  if constexpr (CasesOf<Op, All>::exist)
-    return std::visit(All{cases...}, op);
+  if constexpr (CasesOf<AnyOp, All>::exist)
+    return std::visit(All{cases...}, static_cast<const AnyOp &>(op));
 }
 
 } // namespace cnnc

@@ -5,6 +5,13 @@
 
 namespace cnnc {
 
+Op::Op() = default;
+Op::Op(const Op &) = default;
+Op::Op(Op &&) noexcept = default;
+Op &Op::operator=(const Op &) = default;
+Op &Op::operator=(Op &&) noexcept = default;
+Op::~Op() = default;
+
 namespace {
 
 /// "input, filter, bias?" or "inputs..." as a list.
@@ -116,7 +123,7 @@ std::string_view name_of_op(const Op &op) {
 } // namespace
 
 const std::vector<OpInfo> &op_table() {
-  static const std::vector<OpInfo> table = make_table(static_cast<Op *>(nullptr));
+  static const std::vector<OpInfo> table = make_table(static_cast<AnyOp *>(nullptr));
   return table;
 }
 
