@@ -1,6 +1,7 @@
 // Exports of models: every one of the tests and examples against ONNX's own checker and shape
 // inference, the nodes of ops that ONNX spells otherwise, and where weights are.
 #include "compiler/onnx/export/export.h"
+#include "compiler/onnx/export/scales.h"
 #include "onnx_files.h"
 
 #include <onnx/checker.h>
@@ -83,10 +84,14 @@ std::vector<std::string> inferred_types(onnx::ModelProto model) {
   return stated_types(known);
 }
 
-/// Shape inference knows nothing of what follows a MaxUnpool, whose shape is an input.
+/// Shape inference knows nothing of what follows a MaxUnpool, whose shape is an input, and gives a
+/// batch that is multiplied by a scale another name.
 bool can_be_inferred(const onnx::ModelProto &model) {
   return std::none_of(model.graph().node().begin(), model.graph().node().end(),
-                      [](const onnx::NodeProto &node) { return node.op_type() == "MaxUnpool"; });
+                      [](const onnx::NodeProto &node) {
+                        return node.op_type() == "MaxUnpool" ||
+                               (node.op_type() == "Resize" && node.input_size() == 3);
+                      });
 }
 
 void expect_valid(const onnx::ModelProto &model) {
@@ -271,6 +276,16 @@ TEST_F(OnnxFiles, WeightsInsideAndBeside) {
     EXPECT_EQ(offset % 4096, 0u);
     EXPECT_EQ(elements.substr(offset, std::stoul(out.external_data(2).value())), expected);
   }
+}
+
+/// 31 / 7 in single precision, times 7, is less than 31.
+TEST(OnnxExport, ScalesMakeTheSizesThatTheyStandFor) {
+  EXPECT_EQ(scaled_size(31.0 / 7, 7), 30);
+  for (int64_t from = 1; from < 100; ++from)
+    for (int64_t size = 1; size < 300; ++size) {
+      ASSERT_EQ(scaled_size(scale_to(size, from), from), size) << from;
+      ASSERT_NEAR(scale_to(size, from), double(size) / double(from), 2e-7 * double(size));
+    }
 }
 
 TEST(OnnxExport, StopsWhenTheSinkFails) {

@@ -1,6 +1,7 @@
 #include "compiler/onnx/export/export.h"
 
 #include "compiler/onnx/export/ops.h"
+#include "compiler/onnx/export/scales.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -41,6 +42,29 @@ bool has_onnx_type(const Value &value, const SourceRange &range, Diagnostics &di
   return value.type->layout.plain();
 }
 
+/// A resize has sizes or scales in ONNX, and sizes follow from scales.
+bool has_onnx_scales(const Graph &graph, const Node &node, Diagnostics &diagnostics) {
+  const auto *resize = std::get_if<Resize2d>(&node.op);
+  if (!resize || resize->scales.empty())
+    return true;
+  if (resize->coordinates == ResizeCoordinates::half_pixel_symmetric) {
+    diagnostics.error(node.range, "opset 17 has no coordinates half_pixel_symmetric with scales "
+                                  "of their own");
+    return false;
+  }
+  for (size_t i = 0; i < 2; ++i) {
+    const int64_t from = graph.type(node.operands[0]).shape[2 + i];
+    if (const int64_t size = scaled_size(resize->scales[i], from); size != resize->sizes[i]) {
+      diagnostics.error(node.range,
+                        fmt::format("ONNX makes {} of {} by the scale {}, not {}, and has no sizes "
+                                    "beside scales",
+                                    size, from, resize->scales[i], resize->sizes[i]));
+      return false;
+    }
+  }
+  return true;
+}
+
 /// Reports everything in the graph that ONNX cannot say.
 bool is_exportable(const Graph &graph, Diagnostics &diagnostics) {
   bool ok = true;
@@ -53,13 +77,7 @@ bool is_exportable(const Graph &graph, Diagnostics &diagnostics) {
       ok = false;
       continue;
     }
-    const auto *resize = std::get_if<Resize2d>(&node.op);
-    if (resize && resize->coordinates == ResizeCoordinates::half_pixel_symmetric &&
-        !resize->scales.empty()) {
-      diagnostics.error(node.range, "opset 17 has no coordinates half_pixel_symmetric with scales "
-                                    "of their own");
-      ok = false;
-    }
+    ok &= has_onnx_scales(graph, node, diagnostics);
     for (ValueId id : node.results)
       ok &= has_onnx_type(graph.value(id), node.range, diagnostics);
   }

@@ -1,5 +1,6 @@
 // Ops that move elements, as ONNX nodes, and resizing.
 #include "compiler/onnx/export/node.h"
+#include "compiler/onnx/export/scales.h"
 
 #include <onnx/onnx_pb.h>
 
@@ -153,7 +154,7 @@ bool NodeExport::add(const Resize2d &op) {
   std::vector<double> scales = op.scales;
   if (scales.empty() && graph_.type(node_.results[0]).has_symbolic_batch())
     for (size_t i = 0; i < 2; ++i) // sizes would have to say that of the batch
-      scales.push_back(static_cast<double>(op.sizes[i]) / static_cast<double>(shape(0)[2 + i]));
+      scales.push_back(scale_to(op.sizes[i], shape(0)[2 + i]));
   if (scales.empty()) {
     inputs_.push_back("");
     inputs_.push_back(integers("sizes", result_shape()));
