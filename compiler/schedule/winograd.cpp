@@ -34,7 +34,7 @@ int64_t tiles_of_block(int64_t tiles, int64_t bytes, int64_t cache_bytes) {
 
 /// Input channels of a partial sum, for m = 2 .. 6. The output transform multiplies what the
 /// products have rounded off, the more the larger its tile is.
-constexpr int64_t channels_of_part[] = {256, 256, 128, 64, 32};
+constexpr int64_t channels_of_part[] = {512, 512, 128, 64, 32};
 
 } // namespace
 
