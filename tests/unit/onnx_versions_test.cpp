@@ -5,6 +5,7 @@
 namespace cnnc {
 namespace {
 
+using Floats = std::vector<float>;
 using Ints = std::vector<int64_t>;
 
 TEST(OnnxVersions, BroadcastByAttribute) {
