@@ -288,8 +288,9 @@ private:
   }
 
   std::optional<AttributeValue> parse_scalar() {
-    const Token &token = cursor_.is("-") ? cursor_.peek(1) : cursor_.peek();
-    if (token.kind == TokenKind::integer) {
+    const bool negative = cursor_.is("-");
+    const Token &token = cursor_.peek(negative ? 1 : 0);
+    if (token.kind == TokenKind::integer && !(negative && token.integer == 0)) { // -0 has a sign
       std::optional<int64_t> value = cursor_.expect_integer("a value");
       return value ? std::optional(AttributeValue(*value)) : std::nullopt;
     }
