@@ -63,10 +63,8 @@ static uint32_t enabled_state(uint32_t leaf_1_ecx) {
   return low;
 }
 
-static uint32_t detect_features(void) {
-  uint32_t cpuid[LEAF_COUNT][4];
-  read_cpuid(cpuid);
-  uint32_t state = enabled_state(cpuid[LEAF_1][ECX]);
+/* The extensions that the CPU has and whose registers the system saves. */
+static uint32_t usable_features(uint32_t cpuid[LEAF_COUNT][4], uint32_t state) {
   uint32_t found = 0;
   for (size_t i = 0; i < sizeof features / sizeof features[0]; ++i) {
     const struct feature *f = &features[i];
@@ -74,4 +72,10 @@ static uint32_t detect_features(void) {
       found |= f->bit;
   }
   return found;
+}
+
+static uint32_t detect_features(void) {
+  uint32_t cpuid[LEAF_COUNT][4];
+  read_cpuid(cpuid);
+  return usable_features(cpuid, enabled_state(cpuid[LEAF_1][ECX]));
 }

@@ -1,5 +1,7 @@
 // Calls of compiled models by the runtime: arguments, buffers, batches, profiles.
 #include "cpu_x86_64.h"
+
+#include "cpu_x86_64.c" // how it finds what only other machines have
 #include "tests/unit/runtime_programs.h"
 
 #include <gtest/gtest.h>
@@ -7,6 +9,7 @@
 #include <ctime>
 #include <fstream>
 #include <iterator>
+#include <malloc.h>
 #include <set>
 #include <string>
 
@@ -59,6 +62,22 @@ TEST(Run, AllocatesAMissingWorkspace) {
     EXPECT_NE(address, 0u);
     EXPECT_EQ(address % (size < 4096 ? 4096 : size_t{2} << 20), 0u);
   }
+}
+
+TEST(Run, FreesTheWorkspaceThatItAllocates) {
+  constexpr size_t size = size_t{1} << 20, runs = 64;
+  TwoKernels kernels;
+  kernels.model.workspace_size = size;
+  auto allocated = [] {
+    const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+  };
+  float x[4] = {}, y[4] = {};
+  ASSERT_EQ(kernels.run(x, y, nullptr, nullptr), CNNC_OK);
+  const size_t before = allocated();
+  for (size_t run = 0; run < runs; ++run)
+    ASSERT_EQ(kernels.run(x, y, nullptr, nullptr), CNNC_OK);
+  EXPECT_LT(allocated(), before + size);
 }
 
 TEST(Run, ReportsAnImpossibleWorkspace) {
@@ -181,6 +200,29 @@ TEST(Run, FindsTheExtensionsThatTheSystemLists) {
               words.count(name) ? CNNC_OK : CNNC_UNSUPPORTED_CPU)
         << name;
   }
+}
+
+// A CPU with all extensions, on systems that save the registers of some: XCR0 has a bit for each kind.
+TEST(Run, UsesNoRegistersThatTheSystemDoesNotSave) {
+  constexpr uint32_t sse = 0x02, ymm = 0x04, masks = 0x20, zmm = 0x40, zmm_16_to_31 = 0x80;
+  constexpr uint32_t avx =
+      CNNC_CPU_AVX | CNNC_CPU_AVX2 | CNNC_CPU_FMA | CNNC_CPU_F16C | CNNC_CPU_AVXVNNI;
+  constexpr uint32_t no_state = CNNC_CPU_BMI | CNNC_CPU_BMI2 | CNNC_CPU_LZCNT | CNNC_CPU_MOVBE |
+                                CNNC_CPU_POPCNT | CNNC_CPU_SSE42 | CNNC_CPU_GFNI;
+  uint32_t cpuid[LEAF_COUNT][4];
+  std::memset(cpuid, 0xff, sizeof cpuid);
+  EXPECT_EQ(usable_features(cpuid, 0), no_state);
+  EXPECT_EQ(usable_features(cpuid, sse), no_state);
+  EXPECT_EQ(usable_features(cpuid, sse | ymm), no_state | avx);
+  EXPECT_EQ(usable_features(cpuid, sse | ymm | masks | zmm), no_state | avx);
+  EXPECT_EQ(usable_features(cpuid, sse | masks | zmm | zmm_16_to_31), no_state);
+  constexpr uint32_t all = (CNNC_CPU_GFNI << 1) - 1;
+  EXPECT_EQ(usable_features(cpuid, sse | ymm | masks | zmm | zmm_16_to_31), all);
+  EXPECT_EQ(enabled_state(0), 0u) << "a system that does not let programs ask saves none";
+  TwoKernels kernels;
+  float x[4] = {}, y[4] = {};
+  kernels.program.required_cpu = detect_features();
+  EXPECT_EQ(kernels.run(x, y, nullptr, nullptr), CNNC_OK);
 }
 
 TEST(Run, CallsTheProfileHookOncePerKernelInOrder) {

@@ -6,9 +6,12 @@
 #include <unistd.h>
 #include <xmmintrin.h>
 
+#include <csignal>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <set>
 #include <string>
 #include <thread>
@@ -345,6 +348,42 @@ TEST(Threads, IdleWorkersSleep) {
   double before = process_seconds();
   nanosleep(&idle, nullptr);
   EXPECT_LT(process_seconds() - before, 0.05);
+}
+
+/// The signals that threads of this process block, bit by bit from signal 1 on, by thread.
+std::map<int, uint64_t> blocked_signals() {
+  std::map<int, uint64_t> result;
+  for (const auto &entry : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream file(entry.path() / "status");
+    for (std::string word; file >> word;)
+      if (word == "SigBlk:" && file >> word)
+        result[std::stoi(entry.path().filename())] = std::stoull(word, nullptr, 16);
+  }
+  return result;
+}
+
+TEST(Threads, WorkersLeaveSignalsToTheApplication) {
+  auto bit = [](int signal) { return uint64_t{1} << (signal - 1); };
+  const uint64_t before = blocked_signals()[getpid()];
+  OneKernel kernel(visit_kernel);
+  Visits visits;
+  visits.threads = 3;
+  cnnc_context context = with_threads(3);
+  ASSERT_EQ(kernel.run(&visits, &context), CNNC_OK);
+  const uint64_t blocked = bit(SIGTERM) | bit(SIGINT) | bit(SIGALRM) | bit(SIGUSR1) | bit(SIGCHLD);
+  const uint64_t open = bit(SIGSEGV) | bit(SIGFPE) | bit(SIGPROF);
+  auto workers = [&] {
+    int count = 0;
+    for (const auto &[thread, signals] : blocked_signals())
+      count += (signals & (blocked | open)) == blocked ? 1 : 0;
+    return count;
+  };
+  // libc blocks all signals of a thread until it runs, which may be after the call.
+  const timespec moment = {0, 1000000};
+  for (int i = 0; i < 5000 && workers() < 2; ++i)
+    nanosleep(&moment, nullptr);
+  EXPECT_GE(workers(), 2);
+  EXPECT_EQ(blocked_signals()[getpid()], before) << "the caller's are as they were";
 }
 
 } // namespace
