@@ -8,6 +8,7 @@
 #include "runtime/embedded.h"
 #include "tests/unit/codegen_test_helpers.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <dlfcn.h>
 #include <filesystem>
@@ -179,15 +180,24 @@ protected:
   Diagnostics diagnostics;
 };
 
+std::ptrdiff_t thread_count() {
+  return std::distance(fs::directory_iterator("/proc/self/task"), fs::directory_iterator());
+}
+
 TEST_F(CodegenTest, SharedLibraryRuns) {
   ASSERT_TRUE(write_shared("tiny", 2.0f, folder / "tiny.so")) << diagnostics.to_string();
+  const std::ptrdiff_t threads = thread_count(); // with those that the linker keeps
   void *library = dlopen((folder / "tiny.so").c_str(), RTLD_NOW | RTLD_LOCAL);
   ASSERT_NE(library, nullptr) << dlerror();
   auto get = reinterpret_cast<const cnnc_model_v1 *(*)()>(dlsym(library, "tiny_model"));
   ASSERT_NE(get, nullptr);
   expect_scaled(get(), 2.0f, 1);
   expect_scaled(get(), 2.0f, 3);
+  EXPECT_EQ(thread_count(), threads + 2);
   dlclose(library);
+  for (int wait = 0; wait < 1000 && thread_count() > threads; ++wait)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1)); // the system clears up behind join
+  EXPECT_EQ(thread_count(), threads) << "workers stop before their code goes away";
   size_t files = 0;
   for (const auto &entry : fs::directory_iterator(folder)) {
     (void)entry;
