@@ -134,4 +134,24 @@ void allow_rounding(VerifiedValue &value, double tolerance, double magnitudes) {
   value.wrong = value.error > tolerance * (value.largest + part * magnitudes);
 }
 
+Difference difference(const std::vector<double> &actual, const std::vector<double> &expected,
+                      double tolerance) {
+  Difference result;
+  for (double value : expected)
+    if (std::isfinite(value))
+      result.largest = std::max(result.largest, std::abs(value));
+  for (size_t i = 0; i < expected.size(); ++i) {
+    double a = actual[i], e = expected[i];
+    if (a == e || (std::isnan(a) && std::isnan(e)))
+      continue;
+    double error = std::abs(a - e);
+    double allowed = tolerance * std::max(1.0, result.largest) + 5 * tolerance * std::abs(e);
+    bool right = error <= allowed && std::isfinite(e);
+    if (!right && result.wrong++ == 0)
+      result.first = i;
+    result.error = std::max(result.error, std::isnan(error) ? INFINITY : error);
+  }
+  return result;
+}
+
 } // namespace cnnc

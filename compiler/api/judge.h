@@ -1,4 +1,4 @@
-// Whether a value is what the reference has: the comparison of verify().
+// Whether a value is what it should be: the comparisons of verify() and of `cnnc --compare`.
 #pragma once
 
 #include "compiler/cnnc.h"
@@ -21,5 +21,18 @@ double largest_sum_of_magnitudes(const Graph &graph, const std::vector<const Nod
 /// Takes `wrong` back where rounding sums of such magnitudes explains the error: a fiftieth of them
 /// counts as if results were so much larger.
 void allow_rounding(VerifiedValue &value, double tolerance, double magnitudes);
+
+/// How an output differs from what another program gives.
+struct Difference {
+  double largest = 0; ///< of what is expected, where finite
+  double error = 0;   ///< the largest one, infinity where numbers, infinities or NaN do not agree
+  size_t wrong = 0;   ///< elements beyond the tolerance
+  size_t first = 0;   ///< of these
+};
+
+/// Compares as many elements as are expected. An element may differ by tolerance * (the largest, but
+/// 1 at least) + 5 * tolerance * its own magnitude.
+Difference difference(const std::vector<double> &actual, const std::vector<double> &expected,
+                      double tolerance);
 
 } // namespace cnnc

@@ -1,42 +1,14 @@
 #include "compiler/driver/compare.h"
 
+#include "compiler/api/judge.h"
 #include "compiler/driver/tensors.h"
 
-#include <algorithm>
-#include <cmath>
 #include <fmt/format.h>
 #include <iostream>
 
 namespace cnnc::driver {
 
 namespace {
-
-struct Difference {
-  double largest = 0; // of the reference
-  double error = 0;   // the largest one
-  size_t wrong = 0;   // elements beyond the tolerance
-  size_t first = 0;   // of these
-};
-
-Difference difference(const std::vector<double> &actual, const std::vector<double> &expected,
-                      double tolerance) {
-  Difference result;
-  for (double value : expected)
-    if (std::isfinite(value))
-      result.largest = std::max(result.largest, std::abs(value));
-  for (size_t i = 0; i < expected.size(); ++i) {
-    double a = actual[i], e = expected[i];
-    if (a == e || (std::isnan(a) && std::isnan(e)))
-      continue;
-    double error = std::abs(a - e);
-    double allowed = tolerance * std::max(1.0, result.largest) + 5 * tolerance * std::abs(e);
-    bool right = error <= allowed && std::isfinite(e);
-    if (!right && result.wrong++ == 0)
-      result.first = i;
-    result.error = std::max(result.error, std::isnan(error) ? INFINITY : error);
-  }
-  return result;
-}
 
 /// Prints a line per output; returns whether all agree.
 bool print_differences(const cnnc_model_v1 &table, const std::vector<Bytes> &actual,

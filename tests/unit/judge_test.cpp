@@ -1,4 +1,4 @@
-// The comparison of --verify: what it finds, and what it lets pass.
+// The comparisons of --verify and --compare: what they find, and what they let pass.
 #include "compiler/api/judge.h"
 #include "tests/unit/test_models.h"
 
@@ -99,6 +99,47 @@ TEST(Judge, AddsUpMagnitudesOfSumsAlone) {
   EXPECT_EQ(magnitudes({x}, "%y = relu %x0"), 0);
   EXPECT_EQ(magnitudes({x, w}, "%y = sub %x0, %x1"), 6 + 4);
   EXPECT_EQ(magnitudes({x, w}, "%s = sub %x0, %x1\n%y = reduce_sum %s axes=[1]"), 2 + 6 + 8 + 10);
+}
+
+TEST(Judge, AModelPassesWithoutAWrongValueOrOutput) {
+  VerifiedValue right{"k", "v"}, wrong = right;
+  wrong.wrong = true;
+  EXPECT_TRUE((Verification{{right}, {right}}.passed()));
+  EXPECT_FALSE((Verification{{right, wrong}, {right}}.passed()));
+  EXPECT_FALSE((Verification{{right}, {right, wrong}}.passed()));
+}
+
+/// The elements that --compare calls wrong, with a tolerance of 1e-3.
+size_t differing(const std::vector<double> &actual, const std::vector<double> &expected) {
+  return difference(actual, expected, 1e-3).wrong;
+}
+
+TEST(Difference, ToleratesAThousandthOfTheLargestAndOfTheElement) {
+  EXPECT_EQ(differing({1.0059, 0.0009}, {1, 0}), 0U);
+  EXPECT_EQ(differing({1.0061, 0.0009}, {1, 0}), 1U);
+  EXPECT_EQ(differing({1, 0.0011}, {1, 0}), 1U);
+  EXPECT_EQ(differing({100, 0.09}, {100, 0}), 0U);
+  EXPECT_EQ(differing({100, 0.11}, {100, 0}), 1U);
+  // Small outputs are compared as if the largest was 1.
+  EXPECT_EQ(differing({1e-5, 2e-4}, {0, 0}), 0U);
+}
+
+TEST(Difference, InfinitiesAndNaNAreWhatIsExpected) {
+  EXPECT_EQ(differing({inf, -inf, nan}, {inf, -inf, nan}), 0U);
+  EXPECT_EQ(differing({nan, 1}, {1, nan}), 2U);
+  EXPECT_EQ(differing({1e30, -inf, nan}, {inf, inf, inf}), 3U);
+  EXPECT_EQ(differing({inf, 1}, {3, 1}), 1U);
+  EXPECT_EQ(difference({nan, 1}, {1, 1}, 1e-3).error, inf);
+  // An infinity is not what the others are measured by.
+  EXPECT_EQ(differing({inf, 2}, {inf, 1}), 1U);
+}
+
+TEST(Difference, CountsAndNamesTheFirst) {
+  const Difference found = difference({0, 5, 2, 9}, {0, 1, 2, 3}, 1e-3);
+  EXPECT_EQ(found.largest, 3);
+  EXPECT_EQ(found.error, 6);
+  EXPECT_EQ(found.wrong, 2U);
+  EXPECT_EQ(found.first, 1U);
 }
 
 } // namespace
