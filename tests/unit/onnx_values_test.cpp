@@ -193,6 +193,8 @@ TEST(OnnxValues, NumbersThatAreNone) {
   expect_same(Node("Clip").input(x).scalar(nan).floats(), {nan, nan, nan, nan});
   expect_same(Node("Clip").input(x).scalar(0).scalar(nan).floats(), {nan, nan, nan, nan});
   expect_same(Node("Clip").input(x).scalar(0).scalar(2).floats(), {1, nan, 2, 0});
+  // With bounds that cross everything is the upper one.
+  EXPECT_EQ(Node("Clip").input({-5, 1, 2, 5}).scalar(3).scalar(2).floats(), Floats({2, 2, 2, 2}));
 }
 
 TEST(OnnxValues, Swish) {
