@@ -13,7 +13,7 @@ namespace {
 NodeImport find_import(std::string_view op) {
   for (std::span<const ImportRow> family :
        {convolution_imports(), pool_imports(), elementwise_imports(), shape_imports(),
-        slice_imports(), broadcast_imports(), reduction_imports(), resize_imports(),
+        slice_imports(), broadcast_imports(), reduction_imports(), resize_imports(), pad_imports(),
         normalization_imports(), matrix_imports(), constant_imports(), einsum_imports(),
         element_imports(), branch_imports(), mask_imports()})
     for (const ImportRow &row : family)

@@ -20,6 +20,7 @@ std::span<const ImportRow> shape_imports();
 std::span<const ImportRow> slice_imports();
 std::span<const ImportRow> reduction_imports();
 std::span<const ImportRow> resize_imports();
+std::span<const ImportRow> pad_imports();
 std::span<const ImportRow> broadcast_imports();
 std::span<const ImportRow> normalization_imports();
 std::span<const ImportRow> matrix_imports();
