@@ -98,6 +98,30 @@ TEST(OnnxVersions, SplitSizes) {
   }
 }
 
+/// Until opset 10 an axis that becomes smaller takes the element behind a coordinate.
+TEST(OnnxVersions, NearestResize) {
+  auto run = [](const char *op, int64_t opset, const Floats &scales) {
+    OnnxBuilder builder(opset);
+    builder.input("x", {1, 1, 2, 4});
+    builder.weight("scales", {4}, scales);
+    onnx::NodeProto &node = builder.node(op, {"x"}, {"y"});
+    if (opset >= 11)
+      node.add_input("");
+    node.add_input("scales");
+    if (opset >= 11)
+      set(node, "coordinate_transformation_mode", std::string("asymmetric"));
+    builder.output("y");
+    return numbers(run_imported(builder.bytes(), {ramp({1, 1, 2, 4})}));
+  };
+  EXPECT_EQ(run("Resize", 10, {1, 1, 0.6F, 0.6F}), Floats({1, 3}));
+  EXPECT_EQ(run("Resize", 10, {1, 1, 1.5, 0.6F}), Floats({1, 3, 1, 3, 5, 7}));
+  EXPECT_EQ(run("Resize", 10, {1, 1, 1, 1.5}), Floats({1, 1, 2, 3, 3, 4, 5, 5, 6, 7, 7, 8}));
+  EXPECT_EQ(run("Upsample", 9, {1, 1, 1, 1.5}), Floats({1, 1, 2, 3, 3, 4, 5, 5, 6, 7, 7, 8}));
+  EXPECT_EQ(run("Resize", 11, {1, 1, 1, 0.6F}), Floats({1, 3, 5, 7}));
+  EXPECT_EQ(run("Resize", 10, {1, 1, 1, 0.8F}), Floats({1, 3, 4, 5, 7, 8}));
+  EXPECT_EQ(run("Resize", 11, {1, 1, 1, 0.8F}), Floats({1, 2, 3, 5, 6, 7}));
+}
+
 TEST(OnnxVersions, PadsAndTheirValue) {
   for (int64_t opset : {2, 11, 18}) {
     OnnxBuilder builder(opset, 3);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <functional>
 #include <numeric>
 
 namespace cnnc {
@@ -178,8 +179,8 @@ Attributes coordinate_attributes(OnnxNode &node) {
   std::string coordinates =
       node.word("coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");
   attributes.emplace_back("coordinates", Word{coordinates});
-  std::string nearest = node.word("nearest_mode", old ? "floor" : "round_prefer_floor");
-  if (mode == "nearest")
+  std::string nearest = node.word("nearest_mode", "round_prefer_floor");
+  if (mode == "nearest" && !old)
     attributes.emplace_back("nearest", Word{nearest});
   double a = node.number("cubic_coeff_a", -0.75);
   bool exclude = node.integer("exclude_outside", 0) != 0;
@@ -235,63 +236,116 @@ std::vector<double> of_maps(const std::vector<double> &list, size_t first, doubl
   return result;
 }
 
+/// What one or two ops resize: some axes of maps, all of them with the same attributes.
+struct Stage {
+  std::vector<int64_t> sizes;
+  std::vector<double> scales; // or none
+  Attributes attributes;
+};
+
 /// Maps of three dimensions: every slice first, then along the depth. All modes work dimension by
 /// dimension, and leave one that keeps its size alone.
-ValueId resize_volume(OnnxNode &node, const std::vector<int64_t> &sizes,
-                      const std::vector<double> &scales, const Attributes &attributes) {
-  const std::vector<int64_t> shape = node.shape(0);
-  auto step = [&](ValueId value, int64_t height, int64_t width, double height_scale,
-                  double width_scale) {
-    Attributes all = attributes;
+ValueId resize_volume(OnnxNode &node, ValueId value, const Stage &stage) {
+  const std::vector<int64_t> shape = node.type_of(value).shape, &sizes = stage.sizes;
+  auto step = [&](int64_t height, int64_t width, double height_scale, double width_scale) {
+    Attributes all = stage.attributes;
     all.emplace_back("sizes", std::vector<int64_t>{height, width});
-    if (!scales.empty())
+    if (!stage.scales.empty())
       all.emplace_back("scales", std::vector<double>{height_scale, width_scale});
-    return node.emit("resize2d", {value}, all);
+    value = node.emit("resize2d", {value}, all);
   };
-  auto scale = [&](size_t i) { return scales.empty() ? 1 : scales[i]; };
+  auto scale = [&](size_t i) { return stage.scales.empty() ? 1 : stage.scales[i]; };
   int64_t area = sizes[1] * sizes[2];
-  ValueId value = node.operand(0);
   value = reshaped(node, value, {shape[0], shape[1] * shape[2], shape[3], shape[4]});
-  value = step(value, sizes[1], sizes[2], scale(3), scale(4));
+  step(sizes[1], sizes[2], scale(1), scale(2));
   value = reshaped(node, value, {shape[0], shape[1], shape[2], area});
-  value = step(value, sizes[0], area, scale(2), 1);
+  step(sizes[0], area, scale(0), 1);
   return reshaped(node, value, {shape[0], shape[1], sizes[0], sizes[1], sizes[2]});
+}
+
+ValueId resize_maps(OnnxNode &node, ValueId value, const Stage &stage) {
+  if (stage.sizes.size() == 3)
+    return resize_volume(node, value, stage);
+  Attributes attributes = stage.attributes;
+  attributes.emplace_back("sizes", two(stage.sizes, 1));
+  if (!stage.scales.empty())
+    attributes.emplace_back("scales", of_maps(stage.scales, 0, 1));
+  value = node.emit("resize2d", {as_rows(node, value)}, attributes);
+  return from_rows(node, value, stage.sizes.size());
+}
+
+/// The region, of a single dimension as the second of two.
+std::vector<double> region_of_maps(const Resizing &resizing, size_t rank) {
+  std::vector<double> starts(resizing.region.begin() + 2,
+                             resizing.region.begin() + static_cast<ptrdiff_t>(rank));
+  std::vector<double> region = {0, 0}; // the batch and the channels as they are
+  std::ranges::copy(of_maps(starts, 0, 0), std::back_inserter(region));
+  region.insert(region.end(), {1, 1});
+  std::ranges::copy(of_maps(resizing.region, rank + 2, 1), std::back_inserter(region));
+  return region;
+}
+
+/// The same for the axes chosen alone; the others of the value keep their sizes. Null when nothing
+/// changes.
+std::optional<Stage> stage_of_axes(const Stage &whole, const std::vector<int64_t> &shape,
+                                   const std::function<bool(size_t)> &is_chosen) {
+  Stage stage = whole;
+  bool changes = false;
+  for (size_t i = 0; i < whole.sizes.size(); ++i) {
+    const bool chosen = is_chosen(i);
+    changes |= chosen;
+    if (!chosen)
+      stage.sizes[i] = shape[2 + i];
+    if (!chosen && !whole.scales.empty())
+      stage.scales[i] = 1;
+  }
+  return changes ? std::optional(stage) : std::nullopt;
+}
+
+/// Until opset 10 mode nearest takes the element behind a coordinate where an axis becomes smaller,
+/// and else the one before: both directions are ops of their own.
+ValueId resize_old_nearest(OnnxNode &node, const Stage &whole) {
+  ValueId value = node.operand(0);
+  for (const bool smaller : {true, false}) {
+    if (value == no_id)
+      return value;
+    std::optional<Stage> stage = stage_of_axes(whole, node.type_of(value).shape, [&](size_t i) {
+      return (whole.scales[i] < 1) == smaller;
+    });
+    if (!stage)
+      continue;
+    stage->attributes.emplace_back("nearest", Word{smaller ? "ceil" : "floor"});
+    value = resize_maps(node, value, *stage);
+  }
+  return value;
 }
 
 bool resize(OnnxNode &node, const Resizing &resizing) {
   if (!check_dimensions(node, resizing))
     return false;
-  Attributes attributes = coordinate_attributes(node);
+  Stage whole;
+  whole.attributes = coordinate_attributes(node);
   if (node.integer("antialias", 0) != 0)
     return node.fail("'antialias' is not supported: shrink with an average pool or a convolution "
                      "instead");
-  if (!check_words(node, attributes))
+  if (!check_words(node, whole.attributes))
     return false;
-  size_t rank = node.rank(0), maps = rank - 2;
-  bool crops = std::get<Word>(attributes[1].second).text == "tf_crop_and_resize";
+  size_t rank = node.rank(0);
+  const std::string mode = node.word("mode", "nearest");
+  const bool crops = std::get<Word>(whole.attributes[1].second).text == "tf_crop_and_resize";
   if (crops && resizing.region.size() != 2 * rank)
     return node.fail("'tf_crop_and_resize' needs a region (roi) of 2 numbers for each dimension");
-  std::vector<int64_t> sizes = resized(resizing, node.shape(0), crops);
-  if (maps == 3) {
-    if (crops || !checked_mul(node.shape(0)[1], node.shape(0)[2]) ||
-        !checked_mul(sizes[1], sizes[2]))
-      return node.fail("maps of three dimensions cannot be cropped, or are too large");
-    return node.result(resize_volume(node, sizes, resizing.scales, attributes));
-  }
-  attributes.emplace_back("sizes", two(sizes, 1));
+  whole.sizes = resized(resizing, node.shape(0), crops);
   if (!resizing.scales.empty())
-    attributes.emplace_back("scales", of_maps(resizing.scales, 2, 1));
-  if (crops) {
-    std::vector<double> starts(resizing.region.begin() + 2,
-                               resizing.region.begin() + static_cast<ptrdiff_t>(rank));
-    std::vector<double> region = {0, 0}; // the batch and the channels as they are
-    std::ranges::copy(of_maps(starts, 0, 0), std::back_inserter(region));
-    region.insert(region.end(), {1, 1});
-    std::ranges::copy(of_maps(resizing.region, rank + 2, 1), std::back_inserter(region));
-    attributes.emplace_back("roi", region);
-  }
-  ValueId result = node.emit("resize2d", {as_rows(node, node.operand(0))}, attributes);
-  return node.result(from_rows(node, result, maps));
+    whole.scales.assign(resizing.scales.begin() + 2, resizing.scales.end());
+  if (rank == 5 && (crops || !checked_mul(node.shape(0)[1], node.shape(0)[2]) ||
+                    !checked_mul(whole.sizes[1], whole.sizes[2])))
+    return node.fail("maps of three dimensions cannot be cropped, or are too large");
+  if (crops)
+    whole.attributes.emplace_back("roi", region_of_maps(resizing, rank));
+  if (mode == "nearest" && node.opset() < 11)
+    return node.result(resize_old_nearest(node, whole));
+  return node.result(resize_maps(node, node.operand(0), whole));
 }
 
 bool import_resize(OnnxNode &node) {
