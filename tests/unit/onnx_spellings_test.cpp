@@ -309,6 +309,21 @@ TEST(OnnxVolumes, Resized) {
             Floats({1, 2, 2, 3, 3, 4, 3, 4, 4, 5, 5, 6, 5, 6, 6, 7, 7, 8}));
 }
 
+/// One scale for both axes, 0.4, whatever the sizes are rounded to: rows 0.75 and 3.25, behind the
+/// last one, and columns 0.75 and 3.25.
+TEST(OnnxResize, KeepsTheAspectRatio) {
+  OnnxBuilder builder(18);
+  builder.input("x", {1, 1, 4, 5});
+  builder.integers("sizes", {2, 2});
+  onnx::NodeProto &node = builder.node("Resize", {"x", "", "", "sizes"}, {"y"});
+  set(node, "mode", std::string("linear"));
+  set(node, "axes", Ints{2, 3});
+  set(node, "keep_aspect_ratio_policy", std::string("not_larger"));
+  builder.output("y");
+  EXPECT_EQ(numbers(run_imported(builder.bytes(), {ramp({1, 1, 4, 5})})),
+            Floats({5.5, 8, 16.75, 19.25}));
+}
+
 TEST(OnnxVersions, TileOfOneAxis) {
   OnnxBuilder builder(5);
   builder.input("x", {1, 2});

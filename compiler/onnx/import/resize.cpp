@@ -67,7 +67,8 @@ void spread_region(std::vector<double> &region, const std::vector<int64_t> &axes
 }
 
 /// keep_aspect_ratio_policy: one scale for all the axes given, so that none is larger (smaller)
-/// than its size.
+/// than its size. That scale counts in coordinates, not the quotient of the sizes, which are
+/// rounded.
 bool apply_policy(OnnxNode &node, Resizing &resizing, const std::vector<int64_t> &axes,
                   const std::vector<int64_t> &shape) {
   std::string policy = node.word("keep_aspect_ratio_policy", "stretch");
@@ -91,7 +92,12 @@ bool apply_policy(OnnxNode &node, Resizing &resizing, const std::vector<int64_t>
     double size = std::round(scale * static_cast<double>(shape[i]));
     resizing.sizes[i] = static_cast<int64_t>(std::min(size, static_cast<double>(largest_dim) + 1));
   }
-  return check_lengths(node, resizing, shape.size());
+  if (!check_lengths(node, resizing, shape.size()))
+    return false;
+  resizing.scales.assign(shape.size(), 1);
+  for (int64_t axis : axes)
+    resizing.scales[static_cast<size_t>(axis)] = scale;
+  return true;
 }
 
 /// The dimensions that the lists are for, in their order: all of them without 'axes'.
