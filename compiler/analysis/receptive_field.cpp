@@ -1,6 +1,7 @@
 #include "compiler/analysis/receptive_field.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace cnnc {
 
@@ -94,10 +95,13 @@ public:
   /// Positions of the result do not follow a stride of whole numbers.
   Field operator()(const Resize2d &resize) const {
     Field field = operand(0);
-    int64_t taps = resize.mode == ResizeMode::nearest  ? 1
-                   : resize.mode == ResizeMode::linear ? 2
-                                                       : 4;
     for (size_t i = 0; field && i < 2; ++i) {
+      int64_t taps = resize.mode == ResizeMode::nearest  ? 1
+                     : resize.mode == ResizeMode::linear ? 2
+                                                         : 4;
+      if (resize.antialias)
+        taps = static_cast<int64_t>(std::ceil(
+            static_cast<double>(taps) / std::min(1.0, resize.scale(i, input_shape()[2 + i]))));
       AxisField &axis = (*field)[i];
       std::optional<int64_t> more = checked_mul(axis.stride, taps - 1);
       std::optional<int64_t> size = more ? checked_add(axis.size, *more) : std::nullopt;

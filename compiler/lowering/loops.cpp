@@ -19,6 +19,7 @@ Loops loops_of(const Graph &graph, const Node &node) {
       [](const OneOf<MaxPool2d, AvgPool2d> auto &) { return pool_loops(); },
       [](const MaxPool2dIndices &) { return pool_indices_loops(); },
       [](const OneOf<DepthToSpace, SpaceToDepth> auto &) { return pixel_block_loops(); },
+      [](const Resize2d &op) { return resize_loops(op); },
       [&](const GroupNorm &) { return group_norm_loops(rank); },
       [&](const TopK &) { return top_k_loops(rank); },
       [&](const OneOf<GlobalAvgPool2d, Split> auto &) { return over_operand(); },
@@ -27,8 +28,8 @@ Loops loops_of(const Graph &graph, const Node &node) {
       [&](const OfCategory<Category::elementwise> auto &) { return over_result(); },
       [&](const OneOf<BatchNorm, LayerNorm, InstanceNorm, Lrn, Softmax, LogSoftmax, Hardmax> auto
               &) { return over_result(); },
-      [&](const OneOf<MaxUnpool2d, Concat, Slice, Pad, Transpose, Expand, Gather, Resize2d,
-                      Relayout> auto &) { return over_result(); },
+      [&](const OneOf<MaxUnpool2d, Concat, Slice, Pad, Transpose, Expand, Gather, Relayout> auto
+              &) { return over_result(); },
       // In no kernel.
       [](const OfCategory<Category::constant, Category::view> auto &) { return Loops{}; },
       [](const Call &) { return Loops{}; });

@@ -52,6 +52,7 @@ Loops pool_loops();
 Loops pool_indices_loops();
 Loops group_norm_loops(size_t rank);
 Loops top_k_loops(size_t rank);
+Loops resize_loops(const Resize2d &op);
 Loops pixel_block_loops(); // depth_to_space and space_to_depth
 
 } // namespace cnnc

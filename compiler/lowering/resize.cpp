@@ -8,8 +8,19 @@
 //   }
 //
 // Where the elements follow each other regularly, no table is needed: an image of twice the size
-// with mode nearest is result[n, c, h, w] = x[n, c, h / 2, w / 2].
+// with mode nearest is result[n, c, h, w] = x[n, c, h / 2, w / 2]. More than four taps, as
+// antialiasing has, are a loop around the rest of the product:
+//
+//   for n, c, h, w {
+//     reg sum: f32
+//     sum = 0
+//     for kh in 0..17 {
+//       sum += row_weights[kh, h] * (column_weights[0, w] * x[n, c, rows[kh, h], columns[0, w]] + ..)
+//     }
+//     result[n, c, h, w] = sum
+//   }
 #include "compiler/lowering/extents.h"
+#include "compiler/lowering/line.h"
 #include "compiler/lowering/resize_positions.h"
 
 namespace cnnc {
@@ -19,18 +30,30 @@ using loop::Index;
 
 namespace {
 
+constexpr size_t most_written_out = 4; // taps, those of mode cubic
+
 /// One dimension of the result, and what of it stands in tables.
 struct ResizedAxis {
   ResizePositions positions;
   Index variable;
   std::string indices, weights, outside; // tables; empty where none is needed
+  std::string tap;                       // the loop over taps, where there are many
 
-  Index element(size_t tap) const {
+  bool is_loop() const { return positions.taps() > most_written_out; }
+  loop::For taps_loop(std::vector<loop::Statement> body) const {
+    loop::For result;
+    result.variable = tap;
+    result.upper = {Index(static_cast<int64_t>(positions.taps()))};
+    result.body = std::move(body);
+    return result;
+  }
+
+  Index element(const Index &tap_index) const {
     if (std::optional<int64_t> times = positions.repeats())
       return variable / *times;
     if (auto strides = positions.strides())
       return variable * strides->first + strides->second;
-    return Index::lookup(indices, {Index(static_cast<int64_t>(tap)), variable});
+    return Index::lookup(indices, {tap_index, variable});
   }
 };
 
@@ -48,6 +71,7 @@ ResizedAxis resized_axis(const Resize2d &op, size_t axis, Lowering &lowering) {
   ResizedAxis result;
   result.positions = resize_positions(op, axis, lowering.operand(0).shape[2 + axis]);
   result.variable = Index::variable(axis == 0 ? "h" : "w");
+  result.tap = axis == 0 ? "kh" : "kw";
   const ResizePositions &positions = result.positions;
   const std::vector<int64_t> shape = {static_cast<int64_t>(positions.taps()), positions.output};
   if (!positions.repeats() && !positions.strides())
@@ -62,31 +86,75 @@ ResizedAxis resized_axis(const Resize2d &op, size_t axis, Lowering &lowering) {
   return result;
 }
 
-/// The sum over the taps of an axis of weight times `value` of the tap.
+/// The sum over the taps of an axis of weight times `value` of the tap; of a loop over them its
+/// part.
 template <class Value> Expression weighted(const ResizedAxis &axis, Value value) {
+  if (axis.is_loop()) {
+    const Index tap = Index::variable(axis.tap);
+    return loop::load(axis.weights, {tap, axis.variable}) * value(tap);
+  }
   Expression sum;
-  for (size_t tap = 0; tap < axis.positions.taps(); ++tap) {
+  for (size_t t = 0; t < axis.positions.taps(); ++t) {
+    const Index tap(static_cast<int64_t>(t));
     Expression term = value(tap);
     if (axis.weights.empty())
       return term;
-    Expression weight = loop::load(axis.weights, {Index(static_cast<int64_t>(tap)), axis.variable});
-    sum = tap == 0 ? weight * term
-                   : loop::call(loop::Function::fma, {weight, std::move(term), std::move(sum)});
+    Expression weight = loop::load(axis.weights, {tap, axis.variable});
+    sum = t == 0 ? weight * term
+                 : loop::call(loop::Function::fma, {weight, std::move(term), std::move(sum)});
   }
   return sum;
 }
 
+/// Of a sum in one register. To longer ones each addition adds what the last one rounded off.
+constexpr size_t most_terms = 64;
+
+/// Leaves the sum of `term` over the loops of the axes in the register `sum`.
+std::vector<loop::Statement> sum_over_taps(const ResizedAxis &rows, const ResizedAxis &columns,
+                                           Expression term) {
+  size_t terms = 1;
+  for (const ResizedAxis *axis : {&rows, &columns})
+    terms *= axis->is_loop() ? axis->positions.taps() : 1;
+  std::vector<loop::Statement> body, inner;
+  define(body, "sum", loop::number(0));
+  if (terms > most_terms) {
+    define(body, "lost", loop::number(0));
+    define(inner, "part", std::move(term));
+    inner.push_back(loop::make_register("next"));
+    append(inner, add_compensated({"sum", {}}, {"lost", {}}, {"part", {}}, {"next", {}}));
+  } else {
+    inner.push_back(loop::make_assign({"sum", {}}, std::move(term), true));
+  }
+  for (const ResizedAxis *axis : {&columns, &rows})
+    if (axis->is_loop())
+      inner = one({axis->taps_loop(std::move(inner)), {}});
+  append(body, std::move(inner));
+  return body;
+}
+
 } // namespace
+
+Loops resize_loops(const Resize2d &op) {
+  Loops loops = tensor_loops(4);
+  if (op.antialias)
+    loops.insert(loops.end(), {{"kh", Role::window}, {"kw", Role::window}});
+  return loops;
+}
 
 bool lower(const Resize2d &op, Lowering &lowering) {
   const ResizedAxis rows = resized_axis(op, 0, lowering);
   const ResizedAxis columns = resized_axis(op, 1, lowering);
   const Subscripts place = variables(loop_names(4));
-  Expression value = weighted(rows, [&](size_t row) {
-    return weighted(columns, [&](size_t column) {
+  Expression value = weighted(rows, [&](const Index &row) {
+    return weighted(columns, [&](const Index &column) {
       return lowering.read(0, {place[0], place[1], rows.element(row), columns.element(column)});
     });
   });
+  std::vector<loop::Statement> body;
+  if (rows.is_loop() || columns.is_loop()) {
+    body = sum_over_taps(rows, columns, std::move(value));
+    value = scalar("sum");
+  }
   for (const ResizedAxis *axis : {&rows, &columns})
     if (!axis->outside.empty())
       value = loop::call(loop::Function::select_equal,
@@ -94,7 +162,6 @@ bool lower(const Resize2d &op, Lowering &lowering) {
                           std::move(value), loop::number(op.extrapolation_value)});
   std::vector<int64_t> extents = loop_extents(lowering.result());
   limit_extent(extents[1], lowering.operand(0), 1);
-  std::vector<loop::Statement> body;
   body.push_back(lowering.write(place, std::move(value)));
   append_loops(lowering, loop_names(4), extents, std::move(body));
   append_zero_lanes(lowering, extents);

@@ -20,10 +20,15 @@ Coordinate quotient(int64_t a, int64_t b) {
   return {(a - rest) / b, static_cast<double>(rest) / static_cast<double>(b)};
 }
 
-/// Far outside all is the edge.
-Coordinate clamped(double x, int64_t input) {
-  const auto size = static_cast<double>(input);
-  x = std::clamp(x, -size - 4, 2 * size + 4);
+/// How far an element can be from a position that it is a part of.
+double reach_of(const Resize2d &op, size_t axis, int64_t input) {
+  const double reach = op.mode == ResizeMode::linear ? 1 : 2;
+  return op.antialias ? reach / std::min(1.0, op.scale(axis, input)) : reach;
+}
+
+/// Farther outside all is the edge.
+Coordinate clamped(double x, int64_t input, double reach) {
+  x = std::clamp(x, -reach - 1, static_cast<double>(input) + reach);
   const double whole = std::floor(x);
   return {static_cast<int64_t>(whole), x - whole};
 }
@@ -92,13 +97,13 @@ Coordinate coordinate(const Resize2d &op, size_t axis, int64_t input, int64_t p)
     if (start == 0 && end == 1 && op.sizes[axis] > 1)
       return coordinate_by_sizes(op, axis, input, p);
     const double x = coordinate_in_region(start, end, input, op.sizes[axis], p);
-    return clamped(nearest ? static_cast<float>(x) : x, input);
+    return clamped(nearest ? static_cast<float>(x) : x, input, reach_of(op, axis, input));
   }
   if (op.coordinates == ResizeCoordinates::align_corners || scale_of_sizes(op, axis, input))
     return coordinate_by_sizes(op, axis, input, p);
   return clamped(nearest ? coordinate_by_scale<float>(op, axis, input, p)
                          : coordinate_by_scale<double>(op, axis, input, p),
-                 input);
+                 input, reach_of(op, axis, input));
 }
 
 int64_t rounded(ResizeNearest nearest, Coordinate x) {
@@ -115,17 +120,80 @@ int64_t rounded(ResizeNearest nearest, Coordinate x) {
   return x.whole;
 }
 
-/// Weights of the taps around a coordinate with this fraction.
-std::vector<double> tap_weights(const Resize2d &op, double fraction) {
-  if (op.mode == ResizeMode::nearest)
-    return {1};
+/// The weight of an element at a distance: of modes linear and cubic (cubic convolution, Keys).
+double filter(const Resize2d &op, double distance) {
+  const double d = std::abs(distance), a = op.cubic_coeff_a;
   if (op.mode == ResizeMode::linear)
-    return {1 - fraction, fraction};
-  // Cubic convolution (Keys): below a distance of 1, and between 1 and 2.
-  const double a = op.cubic_coeff_a;
-  auto near = [a](double d) { return ((a + 2) * d - (a + 3)) * d * d + 1; };
-  auto far = [a](double d) { return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a; };
-  return {far(1 + fraction), near(fraction), near(1 - fraction), far(2 - fraction)};
+    return std::max(0.0, 1 - d);
+  if (d <= 1)
+    return ((a + 2) * d - (a + 3)) * d * d + 1;
+  return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
+}
+
+/// Neighbouring elements from `first` on, which may lie beyond the edges.
+struct Taps {
+  int64_t first = 0;
+  std::vector<double> weights;
+};
+
+Taps taps_at(const Resize2d &op, Coordinate x) {
+  if (op.mode == ResizeMode::nearest)
+    return {rounded(op.nearest, x), {1}};
+  const double f = x.fraction;
+  if (op.mode == ResizeMode::linear)
+    return {x.whole, {1 - f, f}};
+  return {x.whole - 1, {filter(op, 1 + f), filter(op, f), filter(op, 1 - f), filter(op, 2 - f)}};
+}
+
+/// The same with a filter that is stretched by 1 / scale, without zeros at its ends.
+Taps antialiased_taps_at(const Resize2d &op, Coordinate x, double scale, double reach) {
+  const auto before = static_cast<int64_t>(std::floor(reach - x.fraction));
+  const auto behind = static_cast<int64_t>(std::floor(reach + x.fraction));
+  Taps taps = {x.whole - before, {}};
+  for (int64_t i = -before; i <= behind; ++i)
+    taps.weights.push_back(filter(op, (static_cast<double>(i) - x.fraction) * scale));
+  while (taps.weights.size() > 1 && taps.weights.back() == 0)
+    taps.weights.pop_back();
+  while (taps.weights.size() > 1 && taps.weights.front() == 0)
+    taps.weights.erase(taps.weights.begin()), ++taps.first;
+  return taps;
+}
+
+/// Elements beyond the edges do not count, or the sum of all weights becomes 1.
+void normalize(const Resize2d &op, Taps &taps, int64_t input) {
+  double sum = 0;
+  for (size_t t = 0; t < taps.weights.size(); ++t) {
+    const int64_t at = taps.first + static_cast<int64_t>(t);
+    if (op.exclude_outside && (at < 0 || at >= input))
+      taps.weights[t] = 0;
+    sum += taps.weights[t];
+  }
+  for (double &weight : taps.weights)
+    weight = sum != 0 ? weight / sum : weight;
+}
+
+/// Weights of elements beyond the edges go to those at the edges.
+void move_inside(Taps &taps, int64_t input) {
+  Taps inside = {std::clamp<int64_t>(taps.first, 0, input - 1), {}};
+  for (size_t t = 0; t < taps.weights.size(); ++t) {
+    const int64_t at = std::clamp<int64_t>(taps.first + static_cast<int64_t>(t), 0, input - 1);
+    inside.weights.resize(static_cast<size_t>(at - inside.first) + 1);
+    inside.weights.back() += taps.weights[t];
+  }
+  taps = std::move(inside);
+}
+
+/// Positions that need fewer elements than others take parts of their last one several times: one
+/// that does not count must not be multiplied by zero, as it may be an infinity.
+void append(ResizePositions &positions, const Taps &taps, int64_t input) {
+  const size_t own = taps.weights.size(), all = positions.taps();
+  for (size_t t = 0; t < all; ++t) {
+    const size_t tap = std::min(t, own - 1);
+    const double parts = t + 1 < own ? 1 : static_cast<double>(all - own + 1);
+    const int64_t at = taps.first + static_cast<int64_t>(tap);
+    positions.indices[t].push_back(std::clamp<int64_t>(at, 0, input - 1));
+    positions.weights[t].push_back(taps.weights[tap] / parts);
+  }
 }
 
 } // namespace
@@ -134,34 +202,33 @@ ResizePositions resize_positions(const Resize2d &op, size_t axis, int64_t input)
   ResizePositions result;
   result.input = input;
   result.output = op.sizes[axis];
-  const size_t taps = tap_weights(op, 0).size();
-  result.indices.resize(taps);
-  result.weights.resize(taps);
+  const double scale = op.scale(axis, input);
+  const bool shrinks = op.antialias && scale < 1;
   const bool crops = op.coordinates == ResizeCoordinates::tf_crop_and_resize;
+  std::vector<Taps> all;
+  size_t most = 0;
   for (int64_t p = 0; p < result.output; ++p) {
     const Coordinate x = coordinate(op, axis, input, p);
     result.outside.push_back(
         crops && (x.whole < 0 || x.whole >= input || (x.whole == input - 1 && x.fraction > 0)));
-    std::vector<double> weights = tap_weights(op, x.fraction);
-    int64_t first = op.mode == ResizeMode::nearest ? rounded(op.nearest, x) : x.whole;
-    if (op.mode == ResizeMode::cubic)
-      --first;
-    double sum = 0;
-    for (size_t t = 0; t < taps; ++t) {
-      const int64_t at = first + static_cast<int64_t>(t);
-      if (op.exclude_outside && op.mode != ResizeMode::nearest && (at < 0 || at >= input))
-        weights[t] = 0;
-      sum += weights[t];
-      result.indices[t].push_back(std::clamp<int64_t>(at, 0, input - 1));
-    }
-    for (size_t t = 0; t < taps; ++t)
-      result.weights[t].push_back(op.exclude_outside && sum != 0 ? weights[t] / sum : weights[t]);
+    Taps taps =
+        shrinks ? antialiased_taps_at(op, x, scale, reach_of(op, axis, input)) : taps_at(op, x);
+    if (op.mode != ResizeMode::nearest && (op.exclude_outside || shrinks))
+      normalize(op, taps, input);
+    if (shrinks)
+      move_inside(taps, input);
+    most = std::max(most, taps.weights.size());
+    all.push_back(std::move(taps));
   }
+  result.indices.resize(most);
+  result.weights.resize(most);
+  for (const Taps &taps : all)
+    append(result, taps, input);
   // Positions that all hit elements need their first tap alone.
   auto zero = [](const std::vector<double> &list) {
     return std::all_of(list.begin(), list.end(), [](double w) { return w == 0; });
   };
-  for (size_t t = taps; t-- > 0 && result.taps() > 1;)
+  for (size_t t = most; t-- > 0 && result.taps() > 1;)
     if (zero(result.weights[t])) {
       result.indices.erase(result.indices.begin() + static_cast<std::ptrdiff_t>(t));
       result.weights.erase(result.weights.begin() + static_cast<std::ptrdiff_t>(t));

@@ -127,29 +127,35 @@ struct Position {
   bool outside = false;
 };
 
-template <class Number> Position position(const Resize2d &op, Number x, int64_t length) {
+/// `narrow`: what distances are multiplied by, below 1 where antialiasing makes the kernel wider.
+template <class Number>
+Position position(const Resize2d &op, Number x, int64_t length, double narrow) {
   Position result;
   result.outside = x < Number(0) || Number(length - 1) < x;
   if (op.mode == ResizeMode::nearest) {
     result.taps = {{nearest(op.nearest, x, length), 1}};
     return result;
   }
+  const int kernel_reach = op.mode == ResizeMode::linear ? 1 : 2;
+  int64_t reach = int64_t(std::ceil(kernel_reach / narrow));
   // A scale that is not what the sizes give may lead far away, where all taps are the edge.
-  const Number before(-length - 4), after(2 * length + 4);
-  x = x < before ? before : after < x ? after : x;
-  int64_t reach = op.mode == ResizeMode::linear ? 1 : 2;
-  int64_t below =
-      last_that(-length - 4, 2 * length + 4, [&](int64_t at) { return Number(at) <= x; });
+  const int64_t before = -length - 2 * reach, after = 2 * (length + reach);
+  x = x < Number(before) ? Number(before) : Number(after) < x ? Number(after) : x;
+  int64_t below = last_that(before, after, [&](int64_t at) { return Number(at) <= x; });
   double sum = 0;
   for (int64_t at = below - reach + 1; at <= below + reach; ++at) {
-    double distance = std::abs(double(x - Number(at)));
-    double weight = reach == 1 ? std::max(0.0, 1 - distance) : cubic(op.cubic_coeff_a, distance);
-    if (op.exclude_outside && (at < 0 || at >= length))
+    double distance = std::abs(double(x - Number(at))) * narrow;
+    double weight =
+        kernel_reach == 1 ? std::max(0.0, 1 - distance) : cubic(op.cubic_coeff_a, distance);
+    const bool excluded = op.exclude_outside && (at < 0 || at >= length);
+    if (narrow < 1 && (excluded || distance >= kernel_reach))
+      continue;
+    if (excluded)
       weight = 0;
     sum += weight;
     result.taps.push_back({std::clamp<int64_t>(at, 0, length - 1), weight});
   }
-  if (op.exclude_outside && sum != 0)
+  if ((op.exclude_outside || narrow < 1) && sum != 0)
     for (Tap &tap : result.taps)
       tap.weight /= sum;
   return result;
@@ -163,13 +169,15 @@ Position position(const Resize2d &op, size_t axis, int64_t length, int64_t x_res
   if (op.coordinates == Coordinates::tf_crop_and_resize &&
       (op.roi[2 + axis] != 0 || op.roi[6 + axis] != 1 || resized == 1)) {
     long double x = cropped(op.roi[2 + axis], op.roi[6 + axis], length, resized, x_resized);
-    return single_precision ? position(op, float(x), length) : position(op, x, length);
+    return single_precision ? position(op, float(x), length, 1) : position(op, x, length, 1);
   }
+  const double given = op.scales.empty() ? double(resized) / double(length) : op.scales[axis];
+  const double narrow = op.antialias ? std::min(1.0, given) : 1;
   auto at = [&]<class Number>(Number scale) {
     return position(
         op,
         original<Number>(op.coordinates, Number(x_resized), scale, Number(length), Number(resized)),
-        length);
+        length, narrow);
   };
   if (op.coordinates == Coordinates::align_corners || op.scales.empty() ||
       float(op.scales[axis]) == float(resized) / float(length))

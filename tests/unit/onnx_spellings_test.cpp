@@ -309,6 +309,26 @@ TEST(OnnxVolumes, Resized) {
             Floats({1, 2, 2, 3, 3, 4, 3, 4, 4, 5, 5, 6, 5, 6, 6, 7, 7, 8}));
 }
 
+/// 4 elements become 2: weights 4/8 3/8 1/8 0, the first with what lies beyond the edge.
+TEST(OnnxResize, Antialiased) {
+  auto run = [](const Ints &shape, const Floats &scales) {
+    OnnxBuilder builder(18);
+    builder.input("x", shape);
+    builder.weight("scales", {static_cast<int64_t>(scales.size())}, scales);
+    onnx::NodeProto &node = builder.node("Resize", {"x", "", "scales"}, {"y"});
+    set(node, "mode", std::string("linear"));
+    set(node, "antialias", 1);
+    builder.output("y");
+    return numbers(run_imported(builder.bytes(), {ramp(shape)}));
+  };
+  EXPECT_EQ(run({1, 1, 4}, {1, 1, 0.5}), Floats({1.625, 3.375}));
+  EXPECT_EQ(run({1, 1, 4, 2}, {1, 1, 0.5, 2}), Floats({2.25, 2.5, 3, 3.25, 5.75, 6, 6.5, 6.75}));
+  EXPECT_EQ(run({1, 1, 4, 1, 4}, {1, 1, 0.5, 1, 0.5}), Floats({4.125, 5.875, 11.125, 12.875}));
+  // An axis that keeps its size is left alone.
+  EXPECT_EQ(run({1, 1, 4, 4}, {1, 1, 0.5, 1.2F}),
+            Floats({3.5, 4.5, 5.5, 6.5, 10.5, 11.5, 12.5, 13.5}));
+}
+
 /// One scale for both axes, 0.4, whatever the sizes are rounded to: rows 0.75 and 3.25, behind the
 /// last one, and columns 0.75 and 3.25.
 TEST(OnnxResize, KeepsTheAspectRatio) {

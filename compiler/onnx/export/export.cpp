@@ -43,8 +43,12 @@ bool has_onnx_type(const Value &value, const SourceRange &range, Diagnostics &di
 }
 
 /// A resize has sizes or scales in ONNX, and sizes follow from scales.
-bool has_onnx_scales(const Graph &graph, const Node &node, Diagnostics &diagnostics) {
+bool has_onnx_resize(const Graph &graph, const Node &node, Diagnostics &diagnostics) {
   const auto *resize = std::get_if<Resize2d>(&node.op);
+  if (resize && resize->antialias) {
+    diagnostics.error(node.range, "opset 17 has no antialiased resize");
+    return false;
+  }
   if (!resize || resize->scales.empty())
     return true;
   if (resize->coordinates == ResizeCoordinates::half_pixel_symmetric) {
@@ -77,7 +81,7 @@ bool is_exportable(const Graph &graph, Diagnostics &diagnostics) {
       ok = false;
       continue;
     }
-    ok &= has_onnx_scales(graph, node, diagnostics);
+    ok &= has_onnx_resize(graph, node, diagnostics);
     for (ValueId id : node.results)
       ok &= has_onnx_type(graph.value(id), node.range, diagnostics);
   }

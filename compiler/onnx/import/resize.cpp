@@ -308,6 +308,21 @@ std::optional<Stage> stage_of_axes(const Stage &whole, const std::vector<int64_t
   return changes ? std::optional(stage) : std::nullopt;
 }
 
+/// Antialiased, one axis after the other, as each position is made of many elements. As in ONNX
+/// Runtime an axis that keeps its size is left alone, whatever its scale. Elsewhere that gives what
+/// ONNX's definition does, at the borders, too.
+ValueId resize_antialiased(OnnxNode &node, Stage whole) {
+  whole.attributes.emplace_back("antialias", true);
+  ValueId value = node.operand(0);
+  for (size_t axis = 0; value != no_id && axis < whole.sizes.size(); ++axis) {
+    const std::vector<int64_t> shape = node.type_of(value).shape;
+    const bool changes = whole.sizes[axis] != shape[2 + axis];
+    if (auto stage = stage_of_axes(whole, shape, [&](size_t i) { return changes && i == axis; }))
+      value = resize_maps(node, value, *stage);
+  }
+  return value;
+}
+
 /// Until opset 10 mode nearest takes the element behind a coordinate where an axis becomes smaller,
 /// and else the one before: both directions are ops of their own.
 ValueId resize_old_nearest(OnnxNode &node, const Stage &whole) {
@@ -331,9 +346,7 @@ bool resize(OnnxNode &node, const Resizing &resizing) {
     return false;
   Stage whole;
   whole.attributes = coordinate_attributes(node);
-  if (node.integer("antialias", 0) != 0)
-    return node.fail("'antialias' is not supported: shrink with an average pool or a convolution "
-                     "instead");
+  const bool antialias = node.integer("antialias", 0) != 0;
   if (!check_words(node, whole.attributes))
     return false;
   size_t rank = node.rank(0);
@@ -341,6 +354,8 @@ bool resize(OnnxNode &node, const Resizing &resizing) {
   const bool crops = std::get<Word>(whole.attributes[1].second).text == "tf_crop_and_resize";
   if (crops && resizing.region.size() != 2 * rank)
     return node.fail("'tf_crop_and_resize' needs a region (roi) of 2 numbers for each dimension");
+  if (antialias && (crops || mode == "nearest"))
+    return node.fail("only modes linear and cubic, without tf_crop_and_resize, can be antialiased");
   whole.sizes = resized(resizing, node.shape(0), crops);
   if (!resizing.scales.empty())
     whole.scales.assign(resizing.scales.begin() + 2, resizing.scales.end());
@@ -349,6 +364,8 @@ bool resize(OnnxNode &node, const Resizing &resizing) {
     return node.fail("maps of three dimensions cannot be cropped, or are too large");
   if (crops)
     whole.attributes.emplace_back("roi", region_of_maps(resizing, rank));
+  if (antialias)
+    return node.result(resize_antialiased(node, std::move(whole)));
   if (mode == "nearest" && node.opset() < 11)
     return node.result(resize_old_nearest(node, whole));
   return node.result(resize_maps(node, node.operand(0), whole));

@@ -12,6 +12,7 @@ namespace {
 
 /// Tables of positions are part of the code.
 constexpr int64_t largest_side = 1 << 16;
+constexpr double most_taps = 1 << 20; // of all positions of an axis
 
 bool finite(const std::vector<double> &numbers) {
   return std::all_of(numbers.begin(), numbers.end(), [](double x) { return std::isfinite(x); });
@@ -43,6 +44,19 @@ InferredTypes Resize2d::infer(InferContext &context) const {
     if (context.shape(0)[i] > int64_t(1) << 30)
       return context.error_at_operand(
           0, fmt::format("{} is too large to be resized", to_string(context.operand(0))));
+  if (antialias && (mode == ResizeMode::nearest || crops))
+    return context.error_at_attribute(
+        "antialias", "only modes linear and cubic, without tf_crop_and_resize, can be antialiased");
+  for (size_t i = 0; antialias && i < 2; ++i) {
+    const double reach = mode == ResizeMode::linear ? 1 : 2;
+    const double taps =
+        2 * reach / scale(i, context.shape(0)[2 + i]) * static_cast<double>(sizes[i]);
+    if (!(taps <= most_taps))
+      return context.error_at_attribute(
+          "antialias", fmt::format("the new {} would be made of {:.6g} products, more than {:.0f}: "
+                                   "resize in several steps",
+                                   i == 0 ? "height" : "width", taps, most_taps));
+  }
   std::vector<int64_t> shape = context.shape(0);
   shape[2] = sizes[0];
   shape[3] = sizes[1];

@@ -39,10 +39,12 @@ template <> struct Words<ResizeNearest> {
 /// (height, width), when given, take their place in the formulas of the coordinates; else they are
 /// the quotients of the sizes. Coordinates are exact where the scales are the quotients of the
 /// sizes, rounded to f32 or not; with other scales, and in parts of the input, mode `nearest`
-/// computes them in f32. tf_half_pixel_for_nn, (p + 0.5) / scale, is that of ONNX's opset 11. `roi` is for tf_crop_and_resize, as in ONNX the starts of all four
-/// dimensions and then their ends, in parts of the input; where it reaches beyond the input, the
-/// result is `extrapolation_value`. Everywhere else elements beyond the edge are those at the edge,
-/// or with `exclude_outside` do not count.
+/// computes them in f32. tf_half_pixel_for_nn, (p + 0.5) / scale, is that of ONNX's opset 11. `roi`
+/// is for tf_crop_and_resize, as in ONNX the starts of all four dimensions and then their ends, in
+/// parts of the input; where it reaches beyond the input, the result is `extrapolation_value`.
+/// Everywhere else elements beyond the edge are those at the edge, or with `exclude_outside` do not
+/// count. With `antialias` modes linear and cubic stretch their filter by 1 / scale where an axis
+/// becomes smaller, so that every element counts, and divide its weights by their sum.
 struct Resize2d {
   static constexpr std::string_view name = "resize2d";
   static constexpr std::string_view operands = "input";
@@ -55,6 +57,7 @@ struct Resize2d {
   ResizeNearest nearest = ResizeNearest::round_prefer_floor;
   double cubic_coeff_a = -0.75;
   bool exclude_outside = false;
+  bool antialias = false;
   std::vector<double> roi;
   double extrapolation_value = 0;
   static constexpr auto attributes() {
@@ -65,10 +68,16 @@ struct Resize2d {
                       Attribute{"nearest", &Resize2d::nearest},
                       Attribute{"cubic_coeff_a", &Resize2d::cubic_coeff_a},
                       Attribute{"exclude_outside", &Resize2d::exclude_outside},
+                      Attribute{"antialias", &Resize2d::antialias},
                       Attribute{"roi", &Resize2d::roi},
                       Attribute{"extrapolation_value", &Resize2d::extrapolation_value}};
   }
   InferredTypes infer(InferContext &) const;
+  /// By how much an axis of this length becomes larger.
+  double scale(size_t axis, int64_t input) const {
+    return scales.empty() ? static_cast<double>(sizes[axis]) / static_cast<double>(input)
+                          : scales[axis];
+  }
 };
 
 } // namespace cnnc
