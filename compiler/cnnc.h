@@ -144,8 +144,10 @@ struct Options {
   std::vector<std::string> print_after;
   /// Called with notes for the user.
   std::function<void(const std::string &)> remark;
-  /// Called after each of the pieces of what may take long: `verify` has done so many kernels.
-  std::function<void(std::string_view step, size_t done, size_t total)> progress;
+  /// Called after each of the pieces of what may take long: so many of `total` are done, "passes
+  /// run", "kernels compiled", "constants computed", and of verify() "ops interpreted" and "kernels
+  /// verified". From any thread, but never from two at a time.
+  std::function<void(std::string_view what, size_t done, size_t total)> progress;
   /// Called with the time that each pass, and each step after the passes, took.
   std::function<void(std::string_view step, std::chrono::nanoseconds)> timing;
 };

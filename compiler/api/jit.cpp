@@ -20,8 +20,9 @@ load_program(Session &session, const CompiledProgram &program, const Constants &
   Diagnostics &diagnostics = session.diagnostics();
   auto content = std::make_shared<Program::Content>();
   content->weights = session.timed("weights", [&] {
-    return compute_weights({program.layout, session.model(), constants, session.options().jobs},
-                           diagnostics);
+    return compute_weights(
+        {program.layout, session.model(), constants, session.jobs("constants computed")},
+        diagnostics);
   });
   if (!content->weights)
     return nullptr;

@@ -163,8 +163,12 @@ bool Session::run(const Opening &opening) {
     context.remark = {};
   if (opening.observe)
     opening.observe(nullptr, module_);
+  const Progress progress = this->progress("passes run");
+  size_t done = 0;
   auto observe = [&](const Pass &pass, const Module &module, std::chrono::nanoseconds elapsed) {
     remember_untiled(pass);
+    if (++done; progress)
+      progress(done, passes.size());
     if (options_.timing)
       options_.timing(pass.name, elapsed);
     if (wants_print(pass.name))
@@ -185,13 +189,19 @@ bool Session::check_memory() {
   return ok;
 }
 
-uint64_t Session::max_memory() const {
-  return options_.max_memory > 0 ? options_.max_memory : machine_memory() / 2;
+Progress Session::progress(std::string_view what) const {
+  if (!options_.progress)
+    return {};
+  return
+      [report = options_.progress, what](size_t done, size_t total) { report(what, done, total); };
 }
+
+uint64_t Session::max_memory() const { return usable_memory(options_.max_memory); }
 
 std::optional<CompiledProgram> Session::compile() {
   return timed("generate code", [&] {
-    return compile_program(module_, target_, {untiled_, loop_pipeline(), context()}, options_.jobs);
+    return compile_program(module_, target_, {untiled_, loop_pipeline(), context()},
+                           jobs("kernels compiled"));
   });
 }
 

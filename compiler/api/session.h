@@ -51,6 +51,10 @@ public:
   const Options &options() const { return options_; }
   /// Options::max_memory, or what stands for it.
   uint64_t max_memory() const;
+  /// Options::progress for one step; empty where nobody wants to know. `what` is a literal.
+  Progress progress(std::string_view what) const;
+  /// The same with the threads that the options allow.
+  JobOptions jobs(std::string_view what) const { return {options_.jobs, progress(what)}; }
   Diagnostics &diagnostics() { return diagnostics_; }
   bool has_errors() const { return diagnostics_.has_errors(); }
   Error error() const { return {diagnostics_.to_string()}; }

@@ -28,8 +28,6 @@ using Values = std::map<std::string, Tensor, std::less<>>;
 /// What the profiling hook needs to compare the results of a kernel as soon as it has run.
 class Comparison {
 public:
-  using Progress = std::function<void(size_t done, size_t total)>;
-
   Comparison(const Graph &before_lowering, const Module &lowered, const ProgramLayout &layout,
              const Constants &constants, double tolerance, Progress progress,
              Diagnostics &diagnostics)
@@ -175,7 +173,8 @@ void Comparison::after_kernel(uint32_t step, const void *workspace) {
       allow_rounding(values.back(), tolerance_, magnitudes_of(value.name));
     computed_[value.name] = std::move(computed);
   }
-  progress_(step + 1, calls_.size());
+  if (progress_)
+    progress_(step + 1, calls_.size());
 }
 
 class Verifier {
@@ -233,9 +232,17 @@ bool Verifier::interpret_written(const Constants &constants, const std::vector<T
   if (std::ranges::any_of(written_.nodes,
                           [](const Node &node) { return std::holds_alternative<Call>(node.op); }))
     return true; // a text with loops says no more than they do
+  const Progress progress = session_.progress("ops interpreted");
+  const auto total =
+      static_cast<size_t>(std::ranges::count_if(written_.nodes, [&](const Node &node) {
+        return !written_.is_constant(node.results.front());
+      }));
+  size_t done = 0;
   auto observe = [&](ValueId id, const Tensor &tensor) {
     if (written_.is_output(id))
       written_values_.insert_or_assign(written_.value(id).name, tensor);
+    if (progress && id == written_.nodes[written_.value(id).producer].results.back())
+      progress(++done, total);
   };
   return interpret(written_, inputs, constants.provider(written_), session_.diagnostics(), observe)
       .has_value();
@@ -243,12 +250,8 @@ bool Verifier::interpret_written(const Constants &constants, const std::vector<T
 
 std::optional<Verification> Verifier::run_compiled(const std::vector<Tensor> &inputs) {
   const Graph &lowered = session_.model();
-  auto progress = [&](size_t done, size_t total) {
-    if (session_.options().progress)
-      session_.options().progress("verify", done, total);
-  };
   Comparison comparison(before_lowering_, session_.module(), program_->layout, *constants_,
-                        tolerance_, progress, session_.diagnostics());
+                        tolerance_, session_.progress("kernels verified"), session_.diagnostics());
   for (size_t i = 0; i < inputs.size(); ++i)
     comparison.set_input(lowered.value(lowered.inputs[i]).name, inputs[i]);
   std::vector<Tensor> outputs;

@@ -65,7 +65,8 @@ std::optional<Variant> write_variant(Session &session, const std::filesystem::pa
   if (!program)
     return std::nullopt;
   const codegen::ModelDescription &model = program->layout.description;
-  WeightsSource source{program->layout, session.model(), *constants, session.options().jobs};
+  WeightsSource source{program->layout, session.model(), *constants,
+                       session.jobs("constants computed")};
   const TemporaryFolder scratch(file, diagnostics); // where there should be room for the weights
   const std::filesystem::path weights = scratch.file("weights.o");
   if (!scratch.valid() ||

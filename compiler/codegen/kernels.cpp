@@ -31,13 +31,14 @@ std::optional<std::string> print_all(std::span<const loop::Kernel> kernels, cons
 
 std::optional<std::vector<CompiledObject>>
 compile_kernels(std::span<const loop::Kernel *const> kernels, const Target &target,
-                Diagnostics &diagnostics, unsigned threads) {
+                Diagnostics &diagnostics, const JobOptions &options) {
   std::vector<ModuleMaker> makers;
   for (const loop::Kernel *kernel : kernels)
-    makers.push_back([kernel](llvm::LLVMContext &context, Diagnostics &errors) {
-      return emit_llvm(*kernel, kernel->name, context, errors);
-    });
-  return compile_all(makers, target, diagnostics, threads);
+    makers.push_back(
+        {"the kernel @" + kernel->name, [kernel](llvm::LLVMContext &context, Diagnostics &errors) {
+           return emit_llvm(*kernel, kernel->name, context, errors);
+         }});
+  return compile_all(makers, target, diagnostics, options);
 }
 
 std::optional<std::string> kernels_to_llvm(std::span<const loop::Kernel> kernels,

@@ -8,11 +8,11 @@
 
 namespace cnnc::codegen {
 
-/// One object per kernel, compiled on `threads` threads (0: one per core). A kernel's name is the
-/// symbol of its function, `void symbol(cnnc_task *task, void *const *buffers)`.
+/// One object per kernel. A kernel's name is the symbol of its function,
+/// `void symbol(cnnc_task *task, void *const *buffers)`.
 std::optional<std::vector<CompiledObject>>
 compile_kernels(std::span<const loop::Kernel *const> kernels, const Target &target,
-                Diagnostics &diagnostics, unsigned threads = 0);
+                Diagnostics &diagnostics, const JobOptions &options = {});
 
 /// The same code as LLVM IR and as assembly, one text after the other.
 std::optional<std::string> kernels_to_llvm(std::span<const loop::Kernel> kernels,

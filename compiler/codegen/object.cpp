@@ -1,7 +1,6 @@
 #include "compiler/codegen/object.h"
 
 #include "compiler/codegen/target/llvm_target.h"
-#include "compiler/support/jobs.h"
 
 #include <fmt/format.h>
 #include <llvm/ADT/SmallVector.h>
@@ -18,6 +17,7 @@
 #include <llvm/IR/OptBisect.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/Support/raw_ostream.h>
+#include <new>
 #include <set>
 
 namespace cnnc::codegen {
@@ -178,9 +178,13 @@ struct Job {
 };
 
 void run_job(const ModuleMaker &maker, const Target &target, Job &job) {
-  llvm::LLVMContext context;
-  if (std::unique_ptr<llvm::Module> module = maker(context, job.diagnostics))
-    job.object = compile_to_object(*module, target, job.diagnostics);
+  try {
+    llvm::LLVMContext context;
+    if (std::unique_ptr<llvm::Module> module = maker.make(context, job.diagnostics))
+      job.object = compile_to_object(*module, target, job.diagnostics);
+  } catch (const std::bad_alloc &) {
+    job.diagnostics.error("out of memory while compiling " + maker.what);
+  }
 }
 
 } // namespace
@@ -214,9 +218,10 @@ std::string print_llvm(const llvm::Module &module) {
 
 std::optional<std::vector<CompiledObject>> compile_all(const std::vector<ModuleMaker> &makers,
                                                        const Target &target,
-                                                       Diagnostics &diagnostics, unsigned threads) {
+                                                       Diagnostics &diagnostics,
+                                                       const JobOptions &options) {
   std::vector<Job> jobs(makers.size());
-  run_jobs(makers.size(), threads, [&](size_t i) { run_job(makers[i], target, jobs[i]); });
+  run_jobs(makers.size(), options, [&](size_t i) { run_job(makers[i], target, jobs[i]); });
   std::vector<CompiledObject> objects;
   for (Job &job : jobs) {
     diagnostics.append(job.diagnostics);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "compiler/codegen/target/target.h"
+#include "compiler/support/jobs.h"
 
 #include <functional>
 #include <memory>
@@ -40,16 +41,18 @@ std::optional<std::string> compile_to_assembly(llvm::Module &module, const Targe
 
 std::string print_llvm(const llvm::Module &module);
 
-/// Makes one module in the given context. Called on a worker thread: reads shared data only.
-/// Returns null after reporting an error.
-using ModuleMaker =
-    std::function<std::unique_ptr<llvm::Module>(llvm::LLVMContext &, Diagnostics &)>;
+struct ModuleMaker {
+  std::string what; // in messages: "the kernel @conv1"
+  /// Makes one module in the given context. Called on a worker thread: reads shared data only.
+  /// Returns null after reporting an error.
+  std::function<std::unique_ptr<llvm::Module>(llvm::LLVMContext &, Diagnostics &)> make;
+};
 
-/// Compiles every module in a context of its own on `threads` threads (0: one per core). Results
-/// and diagnostics come in the order of the makers. Empty optional if any of them failed.
+/// Compiles every module in a context of its own. Results and diagnostics come in the order of the
+/// makers. Empty optional if any of them failed; lack of memory is an error, too.
 std::optional<std::vector<CompiledObject>> compile_all(const std::vector<ModuleMaker> &makers,
                                                        const Target &target,
                                                        Diagnostics &diagnostics,
-                                                       unsigned threads = 0);
+                                                       const JobOptions &options = {});
 
 } // namespace cnnc::codegen

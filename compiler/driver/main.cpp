@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <iostream>
 #include <new>
+#include <unistd.h>
 
 namespace cnnc::driver {
 
@@ -44,15 +45,15 @@ private:
   std::vector<std::pair<std::string, double>> rows_;
 };
 
-/// A line on standard error every few seconds, for those who wait.
-class Progress {
+/// A line on standard error every two seconds, for those who wait.
+class ProgressLines {
 public:
-  void operator()(std::string_view step, size_t done, size_t total) {
+  void operator()(std::string_view what, size_t done, size_t total) {
     auto now = std::chrono::steady_clock::now();
     if (now - printed_ < std::chrono::seconds(2) || done == total)
       return;
     printed_ = now;
-    std::cerr << fmt::format("{}: {} of {} kernels\n", step, done, total);
+    std::cerr << fmt::format("{} of {} {}\n", done, total, what);
   }
 
 private:
@@ -238,7 +239,8 @@ int main(int argc, char **argv) {
       times.add(step, time);
     };
   line.options.remark = [](const std::string &text) { std::cerr << text << "\n"; };
-  line.options.progress = Progress();
+  if (isatty(STDERR_FILENO))
+    line.options.progress = ProgressLines();
   line.options.after_pass = [](std::string_view pass, const std::string &text) {
     const char *comment = pass == llvm_step ? ";" : "//";
     std::cout << comment << " after " << pass << "\n" << text << "\n" << std::flush;

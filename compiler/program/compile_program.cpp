@@ -20,8 +20,8 @@ Schedule tile_alone(const Schedule &schedule) {
 class ProgramCompiler {
 public:
   ProgramCompiler(Module &lowered, const codegen::Target &target, const Retiling &retiling,
-                  unsigned threads)
-      : lowered_(lowered), target_(target), retiling_(retiling), threads_(threads),
+                  const JobOptions &jobs)
+      : lowered_(lowered), target_(target), retiling_(retiling), jobs_(jobs),
         diagnostics_(retiling.context.diagnostics) {}
 
   /// Of kernels that share their code, some may be tiled again and others not: the text is laid out
@@ -51,7 +51,7 @@ private:
     for (const loop::Kernel &kernel : layout.kernels)
       if (!objects_.contains(kernel.name))
         kernels.push_back(&kernel);
-    auto objects = codegen::compile_kernels(kernels, target_, diagnostics_, threads_);
+    auto objects = codegen::compile_kernels(kernels, target_, diagnostics_, jobs_);
     std::unordered_map<std::string_view, std::vector<std::string>>
         names; // of the kernels of a symbol
     for (const codegen::StepDescription &step : layout.description.steps)
@@ -128,7 +128,7 @@ private:
   Module &lowered_;
   const codegen::Target &target_;
   const Retiling &retiling_;
-  unsigned threads_;
+  const JobOptions &jobs_;
   Diagnostics &diagnostics_;
   std::map<std::string, codegen::ObjectCode> objects_; // by symbol
   bool changed_ = false;
@@ -137,8 +137,8 @@ private:
 } // namespace
 
 std::optional<CompiledProgram> compile_program(Module &lowered, const codegen::Target &target,
-                                               const Retiling &retiling, unsigned threads) {
-  return ProgramCompiler(lowered, target, retiling, threads).run();
+                                               const Retiling &retiling, const JobOptions &jobs) {
+  return ProgramCompiler(lowered, target, retiling, jobs).run();
 }
 
 } // namespace cnnc

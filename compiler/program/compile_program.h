@@ -15,10 +15,10 @@ struct CompiledProgram {
   uint64_t code_size = 0;
 };
 
-/// Lays out the text, which holds one model at most, and compiles its kernels on `threads` threads
-/// (0: one per core). Kernels whose register tile turns out too large are tiled again, in the text,
-/// too. Empty after an error has been reported.
+/// Lays out the text, which holds one model at most, and compiles its kernels. Those whose register
+/// tile turns out too large are tiled again, in the text, too. Empty after an error has been
+/// reported.
 std::optional<CompiledProgram> compile_program(Module &lowered, const codegen::Target &target,
-                                               const Retiling &retiling, unsigned threads);
+                                               const Retiling &retiling, const JobOptions &jobs);
 
 } // namespace cnnc

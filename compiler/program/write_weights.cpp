@@ -2,12 +2,12 @@
 
 #include "compiler/codegen/weights_object.h"
 #include "compiler/layout/tensor_layout.h"
-#include "compiler/support/jobs.h"
 
 #include <algorithm>
 #include <condition_variable>
 #include <fmt/format.h>
 #include <mutex>
+#include <new>
 #include <numeric>
 #include <sys/mman.h>
 
@@ -28,13 +28,21 @@ public:
       changed_.wait(lock, [&] { return in_use_ == 0 || in_use_ + bytes <= limit_; });
       in_use_ += bytes;
     }
+    const Room room{*this, bytes}; // left even when the function throws
     function();
-    std::lock_guard lock(mutex_);
-    in_use_ -= bytes;
-    changed_.notify_all();
   }
 
 private:
+  struct Room {
+    Admission &admission;
+    uint64_t bytes;
+    ~Room() {
+      std::lock_guard lock(admission.mutex_);
+      admission.in_use_ -= bytes;
+      admission.changed_.notify_all();
+    }
+  };
+
   const uint64_t limit_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -65,17 +73,27 @@ bool for_each_constant(const WeightsSource &source, Diagnostics &diagnostics, Co
   Admission admission((order.empty() ? 0 : memory_of(pieces[order.front()])) +
                       more_than_the_largest);
   std::atomic<bool> ok = true;
-  run_jobs(order.size(), source.threads, [&](size_t i) {
+  auto compute = [&](const WeightsPiece &piece, Diagnostics &report) {
+    // Only transforms of filters look at elements.
+    bool copied = source.model.type(piece.value).layout.winograd == 0;
+    std::optional<Tensor> value = copied
+                                      ? source.constants.bytes_of(source.model, piece.value, report)
+                                      : source.constants.value(source.model, piece.value, report);
+    return value && consume(piece, *value, report);
+  };
+  run_jobs(order.size(), source.jobs, [&](size_t i) {
     const WeightsPiece &piece = pieces[order[i]];
     Diagnostics &report = reports[order[i]];
     admission.run(memory_of(piece), [&] {
-      // Only transforms of filters look at elements.
-      bool copied = source.model.type(piece.value).layout.winograd == 0;
-      std::optional<Tensor> value =
-          copied ? source.constants.bytes_of(source.model, piece.value, report)
-                 : source.constants.value(source.model, piece.value, report);
-      if (!value || !consume(piece, *value, report))
+      try {
+        if (!compute(piece, report))
+          ok = false;
+      } catch (const std::bad_alloc &) {
+        const Value &value = source.model.value(piece.value);
+        report.error(value.range, fmt::format("out of memory while computing the constant %{}",
+                                              format_name(value.name)));
         ok = false;
+      }
     });
   });
   for (const Diagnostics &report : reports)

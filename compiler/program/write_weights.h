@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compiler/program/program.h"
+#include "compiler/support/jobs.h"
 
 #include <cstdlib>
 #include <memory>
@@ -13,7 +14,7 @@ struct WeightsSource {
   const ProgramLayout &program;
   const Graph &model;
   const Constants &constants;
-  unsigned threads = 0; ///< 0: one per core
+  JobOptions jobs = {};
 };
 
 struct FreeMemory {

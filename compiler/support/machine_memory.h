@@ -9,4 +9,9 @@ namespace cnnc {
 /// less.
 uint64_t machine_memory();
 
+/// What may be used of it: what the user allows (--max-memory), or half of it when that is 0.
+inline uint64_t usable_memory(uint64_t allowed) {
+  return allowed > 0 ? allowed : machine_memory() / 2;
+}
+
 } // namespace cnnc

@@ -4,8 +4,11 @@
 #include "runtime/cpu_x86_64.h"
 #include "tests/unit/codegen_test_helpers.h"
 
+#include <atomic>
 #include <gtest/gtest.h>
 #include <llvm/IR/Module.h>
+#include <new>
+#include <stdexcept>
 
 namespace cnnc::codegen {
 namespace {
@@ -64,27 +67,60 @@ TEST(ObjectTest, CompileAllKeepsTheOrder) {
   Target target = native_target();
   std::vector<ModuleMaker> makers;
   for (int i = 0; i < 12; ++i)
-    makers.push_back([i](llvm::LLVMContext &context, Diagnostics &diagnostics) {
-      if (i % 5 == 4)
-        diagnostics.warning({}, "module " + std::to_string(i));
-      return parse_ir("define i32 @f" + std::to_string(i) + "() {\n  ret i32 7\n}\n", context);
-    });
+    makers.push_back(
+        {"f", [i](llvm::LLVMContext &context, Diagnostics &diagnostics) {
+           if (i % 5 == 4)
+             diagnostics.warning({}, "module " + std::to_string(i));
+           return parse_ir("define i32 @f" + std::to_string(i) + "() {\n  ret i32 7\n}\n", context);
+         }});
   Diagnostics diagnostics;
-  auto parallel = compile_all(makers, target, diagnostics, 4);
+  std::vector<size_t> done;
+  auto parallel = compile_all(makers, target, diagnostics, {4, [&](size_t count, size_t total) {
+                                                              EXPECT_EQ(total, 12u);
+                                                              done.push_back(count);
+                                                            }});
+  EXPECT_EQ(done, std::vector<size_t>({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
   ASSERT_TRUE(parallel && parallel->size() == makers.size());
   ASSERT_EQ(diagnostics.all().size(), 2u);
   EXPECT_EQ(diagnostics.all()[0].message, "module 4");
-  auto serial = compile_all(makers, target, diagnostics, 1);
+  auto serial = compile_all(makers, target, diagnostics, {1});
   for (size_t i = 0; i < makers.size(); ++i)
     EXPECT_EQ((*parallel)[i].code, (*serial)[i].code);
   EXPECT_NE((*serial)[0].code, (*serial)[1].code);
 
-  makers[3] = [](llvm::LLVMContext &, Diagnostics &d) -> std::unique_ptr<llvm::Module> {
+  makers[3].make = [](llvm::LLVMContext &, Diagnostics &d) -> std::unique_ptr<llvm::Module> {
     d.error("no module 3");
     return nullptr;
   };
   EXPECT_FALSE(compile_all(makers, target, diagnostics));
   EXPECT_EQ(diagnostics.error_count(), 1u);
+}
+
+/// What is thrown on a worker thread is an error with a name, not the end of the process.
+TEST(ObjectTest, OutOfMemory) {
+  std::vector<ModuleMaker> makers;
+  for (const char *name : {"the kernel @a", "the kernel @b", "the kernel @c"})
+    makers.push_back(
+        {name, [](llvm::LLVMContext &, Diagnostics &) -> std::unique_ptr<llvm::Module> {
+           throw std::bad_alloc();
+         }});
+  Diagnostics diagnostics;
+  EXPECT_FALSE(compile_all(makers, native_target(), diagnostics, {3}));
+  ASSERT_EQ(diagnostics.error_count(), 3u);
+  EXPECT_EQ(diagnostics.all()[1].message, "out of memory while compiling the kernel @b");
+}
+
+TEST(ObjectTest, Exceptions) {
+  std::atomic<size_t> begun = 0;
+  EXPECT_THROW(run_jobs(100000, {4},
+                        [&](size_t i) {
+                          ++begun;
+                          if (i % 100 == 99)
+                            throw std::runtime_error("job");
+                        }),
+               std::runtime_error);
+  EXPECT_GE(begun, 100u);
+  EXPECT_LT(begun, 100000u);
 }
 
 TEST(ObjectTest, VectorWidthFollowsTheTarget) {

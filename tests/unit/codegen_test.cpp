@@ -85,12 +85,13 @@ ModelDescription two_step_model(const std::string &name) {
 
 std::vector<ObjectCode> compile_model(const ModelDescription &model, const std::string &ir) {
   Diagnostics diagnostics;
-  auto objects =
-      compile_all({[&](llvm::LLVMContext &context, Diagnostics &) { return parse_ir(ir, context); },
-                   [&](llvm::LLVMContext &context, Diagnostics &errors) {
-                     return build_model_table(context, model, errors);
-                   }},
-                  model.target, diagnostics);
+  auto objects = compile_all({{"the kernels", [&](llvm::LLVMContext &context,
+                                                  Diagnostics &) { return parse_ir(ir, context); }},
+                              {"the table",
+                               [&](llvm::LLVMContext &context, Diagnostics &errors) {
+                                 return build_model_table(context, model, errors);
+                               }}},
+                             model.target, diagnostics);
   EXPECT_TRUE(objects) << diagnostics.to_string();
   std::vector<ObjectCode> code;
   for (CompiledObject &object : *objects)

@@ -1,5 +1,7 @@
 // Values of constants: weights files, conversions, expressions, mistakes.
+#include "compiler/api/session.h"
 #include "compiler/constants/constants.h"
+#include "compiler/program/write_weights.h"
 #include "tests/unit/test_files.h"
 #include "tests/unit/test_models.h"
 
@@ -127,6 +129,30 @@ TEST_F(ConstantsTest, AMissingFileIsAnErrorOnlyWhenItIsNeeded) {
   diagnostics_ = {};
   EXPECT_FALSE(Constants::open(*with, {}, diagnostics_));
   expect_error("no weights file is given");
+}
+
+/// On a worker thread, while other threads wait for room: an error with a name.
+TEST(WrittenWeights, OutOfMemory) {
+  Result<Model> model = parse("model @m(%x: f32[1, 2]) {\n"
+                              "  %v = random(1, he) : f32[2]\n  %w = random(2, he) : f32[1, 2]\n"
+                              "  %y = mul %x, %v\n  %z = mul %y, %w\n  return %z\n}");
+  ASSERT_TRUE(model) << model.error();
+  Result<Session> session = Session::open(*model, {});
+  ASSERT_TRUE(session) << session.error();
+  std::optional<Constants> constants = session->open_constants();
+  std::optional<CompiledProgram> program = session->compile();
+  ASSERT_TRUE(constants && program);
+  WeightsSource source{program->layout, session->model(), *constants, {2}};
+  auto sink = [](uint64_t, std::span<const std::byte>, Diagnostics &) -> bool {
+    throw std::bad_alloc();
+  };
+  Diagnostics diagnostics;
+  EXPECT_FALSE(write_weights(source, sink, diagnostics));
+  ASSERT_EQ(diagnostics.error_count(), 2u);
+  EXPECT_NE(
+      diagnostics.to_string().find(":2:3: error: out of memory while computing the constant %v"),
+      std::string::npos)
+      << diagnostics.to_string();
 }
 
 TEST(WeightsPath, OptionThenModelThenName) {

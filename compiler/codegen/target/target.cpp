@@ -9,10 +9,12 @@
 #include <llvm/IR/Module.h>
 #include <llvm/MC/MCSubtargetInfo.h>
 #include <llvm/MC/TargetRegistry.h>
+#include <llvm/Support/ErrorHandling.h>
 #include <llvm/Target/TargetOptions.h>
 #include <llvm/TargetParser/Host.h>
 #include <llvm/TargetParser/Triple.h>
 #include <mutex>
+#include <new>
 #include <vector>
 
 namespace cnnc::codegen {
@@ -24,6 +26,9 @@ constexpr const Family *families[] = {&x86_64};
 const llvm::Target *llvm_target(const Family &family) {
   static std::once_flag once;
   std::call_once(once, [] {
+    // LLVM would end the process.
+    llvm::install_bad_alloc_error_handler(
+        [](void *, const char *, bool) { throw std::bad_alloc(); });
     for (const Family *each : families)
       each->initialize();
   });
