@@ -130,8 +130,9 @@ struct Options {
   double max_error = 1e-5;
   /// Threads that compile; 0: one per core.
   unsigned jobs = 0;
-  /// Bytes that the values of constants may take while they are computed, and a model that is run
-  /// here for its weights and workspace. 0: half of what the machine has.
+  /// Bytes that the values of constants may take while they are computed, jit() for weights and
+  /// workspace, and verify() for these, inputs, outputs and values of the reference interpreter. 0:
+  /// half of what the machine has.
   uint64_t max_memory = 0;
   /// Exactly these passes instead of the default ones.
   std::optional<std::vector<std::string>> passes;

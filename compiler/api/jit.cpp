@@ -34,10 +34,7 @@ load_program(Session &session, const CompiledProgram &program, const Constants &
   return content->code ? content : nullptr;
 }
 
-namespace {
-
-/// Reports when the model takes more memory than there may be.
-bool check_memory(Session &session, const codegen::ModelDescription &model) {
+bool check_program_memory(Session &session, const codegen::ModelDescription &model) {
   const uint64_t most = session.max_memory();
   if (model.weights_size <= most && model.workspace_size <= most - model.weights_size)
     return true;
@@ -49,8 +46,6 @@ bool check_memory(Session &session, const codegen::ModelDescription &model) {
   return false;
 }
 
-} // namespace
-
 Result<Program> jit(const Model &model, const Options &options) {
   Result<Session> session = Session::open(model, options);
   if (!session)
@@ -60,7 +55,7 @@ Result<Program> jit(const Model &model, const Options &options) {
                                 session->target().feature_summary()));
   std::optional<Constants> constants = session->open_constants();
   std::optional<CompiledProgram> program = constants ? session->compile() : std::nullopt;
-  const bool fits = program && check_memory(*session, program->layout.description);
+  const bool fits = program && check_program_memory(*session, program->layout.description);
   std::shared_ptr<const Program::Content> content =
       fits ? load_program(*session, *program, *constants) : nullptr;
   if (!content)

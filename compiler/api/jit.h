@@ -17,4 +17,7 @@ struct Program::Content {
 std::shared_ptr<const Program::Content>
 load_program(Session &session, const CompiledProgram &program, const Constants &constants);
 
+/// Reports when weights and workspace are more memory than there may be.
+bool check_program_memory(Session &session, const codegen::ModelDescription &model);
+
 } // namespace cnnc

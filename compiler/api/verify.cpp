@@ -8,6 +8,7 @@
 #include "compiler/api/interpret_call.h"
 #include "compiler/api/jit.h"
 #include "compiler/api/judge.h"
+#include "compiler/api/verify_memory.h"
 #include "compiler/layout/tensor_layout.h"
 
 #include <algorithm>
@@ -212,7 +213,8 @@ bool Verifier::compile() {
   constants_ = session_.open_constants();
   if (constants_)
     program_ = session_.compile();
-  if (program_)
+  if (program_ && check_program_memory(session_, program_->layout.description) &&
+      check_verify_memory(session_, written_, before_lowering_, program_->layout))
     loaded_ = load_program(session_, *program_, *constants_);
   return loaded_ != nullptr;
 }

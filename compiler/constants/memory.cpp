@@ -3,47 +3,12 @@
 #include <algorithm>
 #include <cassert>
 #include <fmt/format.h>
-#include <map>
 #include <set>
+#include <unordered_map>
 
 namespace cnnc {
 
 namespace {
-
-/// Bytes of a value as the reference keeps it: logical, whatever its layout.
-uint64_t bytes_of(const Graph &graph, ValueId id) {
-  TensorType type = graph.type(id);
-  type.layout = {};
-  return static_cast<uint64_t>(byte_size(type).value_or(int64_t(1) << 62));
-}
-
-/// Follows the values that are in memory while an expression is computed, as run_nodes() keeps
-/// them: each until its last use. Returns the first with which they are more than `most` bytes.
-std::optional<std::pair<ValueId, uint64_t>> first_beyond(const Graph &graph, ValueId constant,
-                                                         uint64_t most) {
-  const std::vector<const Node *> nodes = expression_of(graph, constant);
-  std::map<ValueId, size_t> uses = {{constant, 1}};
-  for (const Node *node : nodes)
-    for (ValueId operand : node->operands)
-      ++uses[operand];
-  uint64_t alive = 0;
-  for (const Node *node : nodes) {
-    for (ValueId result : node->results) {
-      alive += bytes_of(graph, result);
-      if (alive > most)
-        return std::pair(result, alive);
-    }
-    auto release = [&](ValueId id) { alive -= bytes_of(graph, id); };
-    for (ValueId operand : node->operands)
-      if (--uses[operand] == 0 &&
-          !std::holds_alternative<Weight>(graph.nodes[graph.value(operand).producer].op))
-        release(operand);
-    for (ValueId result : node->results)
-      if (uses[result] == 0)
-        release(result);
-  }
-  return std::nullopt;
-}
 
 /// The constants whose values somebody wants: operands of what is computed at run time, and outputs.
 std::set<ValueId> wanted_constants(const Graph &graph) {
@@ -59,7 +24,52 @@ std::set<ValueId> wanted_constants(const Graph &graph) {
   return wanted;
 }
 
+bool is_weight(const Graph &graph, ValueId id) {
+  const NodeId producer = graph.value(id).producer;
+  return producer != no_id && std::holds_alternative<Weight>(graph.nodes[producer].op);
+}
+
 } // namespace
+
+uint64_t reference_size(const Graph &graph, ValueId id) {
+  TensorType type = graph.type(id);
+  type.layout = {};
+  return static_cast<uint64_t>(byte_size(type).value_or(int64_t(1) << 62));
+}
+
+std::optional<Beyond> first_beyond(const Graph &graph, const std::vector<const Node *> &nodes,
+                                   std::span<const ValueId> wanted, uint64_t most) {
+  std::unordered_map<ValueId, size_t> uses; // to come, of what the nodes compute
+  for (const Node *node : nodes)
+    for (ValueId result : node->results)
+      uses.emplace(result, 0);
+  auto count = [&](ValueId id) {
+    if (auto computed = uses.find(id); computed != uses.end())
+      ++computed->second;
+  };
+  for (const Node *node : nodes)
+    std::ranges::for_each(node->operands, count);
+  std::ranges::for_each(wanted, count);
+  uint64_t alive = 0;
+  for (const Node *node : nodes) {
+    uint64_t read = 0; // for this node alone
+    for (ValueId operand : node->operands)
+      if (!uses.contains(operand) && graph.is_constant(operand) && !is_weight(graph, operand))
+        read += reference_size(graph, operand);
+    for (ValueId result : node->results) {
+      alive += reference_size(graph, result);
+      if (alive + read > most)
+        return Beyond{result, alive + read};
+    }
+    for (ValueId operand : node->operands)
+      if (auto computed = uses.find(operand); computed != uses.end() && --computed->second == 0)
+        alive -= reference_size(graph, operand);
+    for (ValueId result : node->results)
+      if (uses.at(result) == 0)
+        alive -= reference_size(graph, result);
+  }
+  return std::nullopt;
+}
 
 std::vector<const Node *> expression_of(const Graph &graph, ValueId constant) {
   std::set<NodeId> needed;
@@ -82,13 +92,13 @@ std::vector<const Node *> expression_of(const Graph &graph, ValueId constant) {
 bool check_constant_memory(const Graph &graph, uint64_t most, Diagnostics &diagnostics) {
   std::set<ValueId> reported;
   for (ValueId constant : wanted_constants(graph))
-    if (auto beyond = first_beyond(graph, constant, most);
-        beyond && reported.insert(beyond->first).second) {
-      const Value &value = graph.value(beyond->first);
+    if (auto beyond = first_beyond(graph, expression_of(graph, constant), {&constant, 1}, most);
+        beyond && reported.insert(beyond->value).second) {
+      const Value &value = graph.value(beyond->value);
       diagnostics.error(value.range,
                         fmt::format("the constant %{} is {}: to compute it takes {} bytes, but {} "
                                     "are the most (--max-memory)",
-                                    format_name(value.name), to_string(*value.type), beyond->second,
+                                    format_name(value.name), to_string(*value.type), beyond->bytes,
                                     most));
     }
   return reported.empty();

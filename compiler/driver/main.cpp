@@ -126,13 +126,17 @@ int run(const CommandLine &line, const Model &model) {
   Result<Program> program = jit(model, line.options);
   if (!program)
     return fail(program.error());
-  Result<Inputs> inputs = make_inputs(line, program->table());
+  Budget budget(line.options);
+  Result<void> weights = budget.take("the weights", program->table().weights_size);
+  if (!weights)
+    return fail(weights.error());
+  Result<Inputs> inputs = make_inputs(line, program->table(), budget);
   if (!inputs)
     return fail(inputs.error());
-  Result<std::vector<Bytes>> outputs = run_once(*program, *inputs, line.threads);
+  Result<std::vector<Bytes>> outputs = run_once(*program, *inputs, line.threads, budget);
   if (!outputs)
     return fail(outputs.error());
-  Result<void> shown = show_outputs(line, program->table(), *outputs, inputs->batch);
+  Result<void> shown = show_outputs(line, program->table(), *outputs, inputs->batch, budget);
   return shown ? exit_fine : fail(shown.error());
 }
 
@@ -148,7 +152,8 @@ void print_values(const char *title, const std::vector<VerifiedValue> &values) {
 
 int verify(const CommandLine &line, const Model &model) {
   auto inputs = [&](const cnnc_model_v1 &table) -> Result<std::vector<Bytes>> {
-    Result<Inputs> made = make_inputs(line, table);
+    Budget budget(line.options); // verify() has counted them, not what making them takes
+    Result<Inputs> made = make_inputs(line, table, budget);
     if (!made)
       return Error{std::string(made.error())};
     return std::move(made->tensors);

@@ -46,13 +46,17 @@ std::string spell(const char *dtype, const std::vector<int64_t> &shape) {
   return fmt::format("{}[{}]", dtype, fmt::join(shape, ", "));
 }
 
+size_t count_of(const cnnc_tensor_v1 &tensor, int64_t batch) {
+  size_t count = 1;
+  for (int64_t dim : shape_of(tensor, batch))
+    count *= static_cast<size_t>(dim);
+  return count;
+}
+
 /// Small whole numbers fit every type; f32 gets normally distributed ones.
 Bytes random_tensor(const cnnc_tensor_v1 &tensor, int64_t batch, uint64_t seed) {
   Bytes bytes(tensor_size(tensor, batch));
-  std::vector<int64_t> shape = shape_of(tensor, batch);
-  size_t count = 1;
-  for (int64_t dim : shape)
-    count *= static_cast<size_t>(dim);
+  const size_t count = count_of(tensor, batch);
   std::vector<float> values(count);
   fill_random_he(values, 2, seed); // fan_in 2: standard deviation 1
   for (size_t i = 0; i < count; ++i) {
@@ -87,7 +91,13 @@ Bytes random_tensor(const cnnc_tensor_v1 &tensor, int64_t batch, uint64_t seed) 
 /// Reads one file and checks it; the first symbolic batch decides for all. `role` is "input" or
 /// "output".
 Result<Bytes> read_tensor(const std::string &file, const char *role, const cnnc_tensor_v1 &tensor,
-                          std::optional<int64_t> &batch) {
+                          std::optional<int64_t> &batch, Budget &budget) {
+  std::error_code no_size; // of a pipe, say
+  const uintmax_t file_size = std::filesystem::file_size(file, no_size);
+  if (Result<void> taken =
+          budget.take(fmt::format("the {} %{}", role, tensor.name), no_size ? 0 : file_size);
+      !taken)
+    return Error{std::string(taken.error())};
   Diagnostics diagnostics;
   std::optional<NpyArray> array = read_npy(file, diagnostics);
   if (!array)
@@ -164,11 +174,15 @@ std::vector<double> as_numbers(const cnnc_tensor_v1 &tensor, const Bytes &bytes)
   return {};
 }
 
+uint64_t size_as_numbers(const cnnc_tensor_v1 &tensor, int64_t batch) {
+  return count_of(tensor, batch) * sizeof(double);
+}
+
 size_t tensor_size(const cnnc_tensor_v1 &tensor, int64_t batch) {
   return tensor.size * (is_symbolic(tensor) ? static_cast<size_t>(batch) : 1);
 }
 
-Result<Inputs> make_inputs(const CommandLine &line, const cnnc_model_v1 &model) {
+Result<Inputs> make_inputs(const CommandLine &line, const cnnc_model_v1 &model, Budget &budget) {
   Inputs inputs;
   bool random = line.tensors.empty() || line.tensors == std::vector<std::string>{"random"};
   if (!random && line.tensors.size() != model.input_count)
@@ -176,18 +190,27 @@ Result<Inputs> make_inputs(const CommandLine &line, const cnnc_model_v1 &model) 
                              model.name, model.input_count, line.tensors.size())};
   if (random) {
     inputs.batch = line.batch;
-    for (uint32_t i = 0; i < model.input_count; ++i)
-      inputs.tensors.push_back(random_tensor(model.inputs[i], line.batch, line.seed + i));
+    for (uint32_t i = 0; i < model.input_count; ++i) {
+      const cnnc_tensor_v1 &tensor = model.inputs[i];
+      const uint64_t floats = count_of(tensor, line.batch) * sizeof(float);
+      if (Result<void> taken = budget.take(fmt::format("the input %{}", tensor.name),
+                                           tensor_size(tensor, line.batch) + floats);
+          !taken)
+        return Error{std::string(taken.error())};
+      inputs.tensors.push_back(random_tensor(tensor, line.batch, line.seed + i));
+      budget.give_back(floats);
+    }
     return inputs;
   }
-  return read_inputs(line.tensors, model);
+  return read_inputs(line.tensors, model, budget);
 }
 
-Result<Inputs> read_inputs(std::span<const std::string> files, const cnnc_model_v1 &model) {
+Result<Inputs> read_inputs(std::span<const std::string> files, const cnnc_model_v1 &model,
+                           Budget &budget) {
   Inputs inputs;
   std::optional<int64_t> batch;
   for (uint32_t i = 0; i < model.input_count; ++i) {
-    Result<Bytes> tensor = read_tensor(files[i], "input", model.inputs[i], batch);
+    Result<Bytes> tensor = read_tensor(files[i], "input", model.inputs[i], batch, budget);
     if (!tensor)
       return Error{std::string(tensor.error())};
     inputs.tensors.push_back(std::move(*tensor));
@@ -197,16 +220,28 @@ Result<Inputs> read_inputs(std::span<const std::string> files, const cnnc_model_
 }
 
 Result<std::vector<Bytes>> read_outputs(std::span<const std::string> files,
-                                        const cnnc_model_v1 &model, int64_t batch) {
+                                        const cnnc_model_v1 &model, int64_t batch, Budget &budget) {
   std::vector<Bytes> outputs;
   std::optional<int64_t> known_batch = batch;
   for (uint32_t i = 0; i < model.output_count; ++i) {
-    Result<Bytes> tensor = read_tensor(files[i], "output", model.outputs[i], known_batch);
+    Result<Bytes> tensor = read_tensor(files[i], "output", model.outputs[i], known_batch, budget);
     if (!tensor)
       return Error{std::string(tensor.error())};
     outputs.push_back(std::move(*tensor));
   }
   return outputs;
+}
+
+Result<PreparedCall> PreparedCall::make(const Program &program, const Inputs &inputs,
+                                        uint32_t threads, Budget &budget) {
+  const cnnc_model_v1 &table = program.table();
+  Result<void> taken = budget.take("the workspace", cnnc_workspace_size(&table, threads));
+  for (uint32_t i = 0; taken && i < table.output_count; ++i)
+    taken = budget.take(fmt::format("the output %{}", table.outputs[i].name),
+                        tensor_size(table.outputs[i], inputs.batch));
+  if (!taken)
+    return Error{std::string(taken.error())};
+  return PreparedCall(program, inputs, threads);
 }
 
 PreparedCall::PreparedCall(const Program &program, const Inputs &inputs, uint32_t threads)
@@ -229,16 +264,19 @@ Result<void> PreparedCall::run() {
   return program_.run(input_pointers_, output_pointers_, &context_, workspace_.get());
 }
 
-Result<std::vector<Bytes>> run_once(const Program &program, const Inputs &inputs,
-                                    uint32_t threads) {
-  PreparedCall call(program, inputs, threads);
-  if (Result<void> ran = call.run(); !ran)
+Result<std::vector<Bytes>> run_once(const Program &program, const Inputs &inputs, uint32_t threads,
+                                    Budget &budget) {
+  Result<PreparedCall> call = PreparedCall::make(program, inputs, threads, budget);
+  if (!call)
+    return Error{std::string(call.error())};
+  if (Result<void> ran = call->run(); !ran)
     return Error{std::string(ran.error())};
-  return std::move(call.outputs());
+  budget.give_back(cnnc_workspace_size(&program.table(), threads));
+  return std::move(call->outputs());
 }
 
 Result<void> show_outputs(const CommandLine &line, const cnnc_model_v1 &model,
-                          const std::vector<Bytes> &outputs, int64_t batch) {
+                          const std::vector<Bytes> &outputs, int64_t batch, Budget &budget) {
   if (!line.output.empty() && model.output_count != 1)
     return Error{fmt::format("cnnc: error: the model @{} has {} outputs; write them with --outputs "
                              "FOLDER",
@@ -252,7 +290,12 @@ Result<void> show_outputs(const CommandLine &line, const cnnc_model_v1 &model,
     if (!line.output_folder.empty())
       file = std::filesystem::path(line.output_folder) / file_name(tensor.name);
     if (file.empty()) {
+      const uint64_t numbers = size_as_numbers(tensor, batch);
+      if (Result<void> taken = budget.take(fmt::format("printing %{}", tensor.name), numbers);
+          !taken)
+        return taken;
       print_tensor(tensor, outputs[i], batch);
+      budget.give_back(numbers);
       continue;
     }
     if (Result<void> written = write_tensor(file, tensor, outputs[i], batch); !written)

@@ -1,6 +1,7 @@
 // Inputs and outputs of --run and --verify.
 #pragma once
 
+#include "compiler/driver/budget.h"
 #include "compiler/driver/command_line.h"
 
 #include <memory>
@@ -15,23 +16,29 @@ struct Inputs {
   int64_t batch = 1;
 };
 
+// All of these count what they allocate before they do.
+
 /// From the .npy files of the command line, or random ones, checked against the model's table.
-Result<Inputs> make_inputs(const CommandLine &line, const cnnc_model_v1 &model);
+Result<Inputs> make_inputs(const CommandLine &line, const cnnc_model_v1 &model, Budget &budget);
 /// From one .npy file per input.
-Result<Inputs> read_inputs(std::span<const std::string> files, const cnnc_model_v1 &model);
+Result<Inputs> read_inputs(std::span<const std::string> files, const cnnc_model_v1 &model,
+                           Budget &budget);
 /// From one .npy file per output, whose shapes have to be those of outputs for that batch.
 Result<std::vector<Bytes>> read_outputs(std::span<const std::string> files,
-                                        const cnnc_model_v1 &model, int64_t batch);
+                                        const cnnc_model_v1 &model, int64_t batch, Budget &budget);
 
 /// A call whose memory is there before it is run: outputs and workspace. The program and the inputs
 /// must outlive it.
 class PreparedCall {
 public:
-  PreparedCall(const Program &program, const Inputs &inputs, uint32_t threads);
+  static Result<PreparedCall> make(const Program &program, const Inputs &inputs, uint32_t threads,
+                                   Budget &budget);
   Result<void> run();
   std::vector<Bytes> &outputs() { return outputs_; }
 
 private:
+  PreparedCall(const Program &program, const Inputs &inputs, uint32_t threads);
+
   struct Free {
     std::align_val_t alignment;
     void operator()(void *memory) const { ::operator delete(memory, alignment); }
@@ -46,16 +53,18 @@ private:
 };
 
 /// Runs a compiled model and returns its outputs.
-Result<std::vector<Bytes>> run_once(const Program &program, const Inputs &inputs, uint32_t threads);
+Result<std::vector<Bytes>> run_once(const Program &program, const Inputs &inputs, uint32_t threads,
+                                    Budget &budget);
 
 /// Bytes of a tensor of a batch; the batch counts only where it is symbolic.
 size_t tensor_size(const cnnc_tensor_v1 &tensor, int64_t batch);
 
-/// The elements as numbers.
+/// The elements as numbers, and the bytes that they take.
 std::vector<double> as_numbers(const cnnc_tensor_v1 &tensor, const Bytes &bytes);
+uint64_t size_as_numbers(const cnnc_tensor_v1 &tensor, int64_t batch);
 
 /// Writes to -o, to --outputs, or a short view of each tensor to standard output.
 Result<void> show_outputs(const CommandLine &line, const cnnc_model_v1 &model,
-                          const std::vector<Bytes> &outputs, int64_t batch);
+                          const std::vector<Bytes> &outputs, int64_t batch, Budget &budget);
 
 } // namespace cnnc::driver

@@ -43,13 +43,20 @@ Result<std::string> time_run(const CommandLine &line, const Model &model) {
   Result<Program> program = jit(model, line.options);
   if (!program)
     return Error{std::string(program.error())};
-  Result<Inputs> inputs = make_inputs(line, program->table());
+  Budget budget(line.options);
+  Result<void> weights = budget.take("the weights", program->table().weights_size);
+  if (!weights)
+    return Error{std::string(weights.error())};
+  Result<Inputs> inputs = make_inputs(line, program->table(), budget);
   if (!inputs)
     return Error{std::string(inputs.error())};
-  PreparedCall call(*program, *inputs, line.threads);
-  if (Result<std::vector<double>> ignored = times_of([&] { return call.run(); }, warm_up); !ignored)
+  Result<PreparedCall> call = PreparedCall::make(*program, *inputs, line.threads, budget);
+  if (!call)
+    return Error{std::string(call.error())};
+  const auto run = [&] { return call->run(); };
+  if (Result<std::vector<double>> ignored = times_of(run, warm_up); !ignored)
     return Error{std::string(ignored.error())};
-  Result<std::vector<double>> times = times_of([&] { return call.run(); }, duration);
+  Result<std::vector<double>> times = times_of(run, duration);
   if (!times)
     return Error{std::string(times.error())};
   std::sort(times->begin(), times->end());
