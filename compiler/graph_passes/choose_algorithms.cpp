@@ -150,8 +150,7 @@ bool choose_algorithms(Graph &graph, PassContext &context) {
                       "multiple of {} output channels for this target",
                       conv->winograd, context.machine.vector_lanes, context.machine.vector_lanes));
       ok = false;
-    } else if (fixed_filter && conv->winograd == 0 &&
-               !is_mostly_padding(*conv, graph.type(node.operands[0]).shape)) {
+    } else if (fixed_filter && conv->winograd == 0) {
       conv->winograd = chooser.choose(node, *conv);
     }
     if (conv->padded_rows == PaddedRows::choose &&

@@ -60,6 +60,9 @@ const std::vector<Pass> &table() {
       // After patterns are found in the shapes that people write, and while biases are still ops.
       graph("flatten_matmul", flatten_matmul, types,
             "makes one matrix product of many that share their right operand"),
+      // After scales and biases have found their convolution, which is not the last op any more.
+      graph("trim_padding", trim_padding, types,
+            "leaves out the padding of a convolution that is many times its input"),
       // After all passes that make constant arithmetic.
       graph("fold_constants", fold_constants, types,
             "constant folding: computes small constants, removes arithmetic that changes nothing"),
