@@ -12,16 +12,11 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { loadRuntime, readNpy, writeNpy } from '../onnx/onnxruntime.mjs';
+import { normalNumbers, randomNumbers } from '../onnx/random_numbers.mjs';
 
 const bar = 1.5;
 
-/// xorshift32: the same data at every run.
-let state = 7;
-function uniform() {
-  state ^= state << 13; state ^= state >>> 17; state ^= state << 5;
-  return ((state >>> 0) + 0.5) / 2 ** 32;
-}
-const gauss = () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
+const uniform = randomNumbers(7), gauss = normalNumbers(uniform);
 const kinds = { normal: gauss, positive: () => Math.abs(gauss()), shifted: () => gauss() + 100, equal: () => 0.1 };
 
 const product = (dims) => dims.reduce((a, b) => a * b, 1);

@@ -17,6 +17,7 @@ import { fileURLToPath } from 'node:url';
 import {
   dtypes, loadRuntime, outputFiles, readNpy, run, runtimePackage, runtimeVersion, writeNpy,
 } from './onnxruntime.mjs';
+import { randomNumbers } from './random_numbers.mjs';
 
 const tolerance = 2e-4; // of the largest value, or of 1
 const batch = 2;
@@ -51,15 +52,6 @@ function randomModels([program, ...countAndSeed], folder) {
   execFileSync(program, [folder, ...countAndSeed]);
   return fs.readdirSync(folder).map((file) => path.join(folder, file))
     .filter((file) => !notThere.test(fs.readFileSync(file, 'utf8')));
-}
-
-/// xorshift32: the same inputs at every run.
-function randomNumbers(seed) {
-  let state = seed;
-  return () => {
-    state ^= state << 13; state ^= state >>> 17; state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
 }
 
 /// Random values, integers from `from` to `to`.
