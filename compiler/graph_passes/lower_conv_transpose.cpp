@@ -27,10 +27,30 @@
 //   %y = depth_to_space %y.phases block=[2, 2] crop=[1, 1, 1, 1] : f32[n, 4, 12, 12]
 //
 // Zeros that fill a filter up would not do: times infinity they are NaN. So are the phases of
-// depthwise convolutions. A phase that nothing reaches is the bias. What is written here about
+// depthwise convolutions. Few output channels would leave most lanes of such convolutions empty:
+// then the products with every element of the filter are channels of one convolution, and each
+// phase is the sum of its own, moved to where their elements reach.
+//
+//   %y = conv_transpose2d %x, %w, %b stride=[2, 1]
+// becomes
+//   %y.filter.taps = transpose %w permutation=[2, 3, 1, 0]
+//   %y.filter = reshape %y.filter.taps shape=[9, 32, 1, 1]
+//   %y.products = conv2d %x, %y.filter
+//   %y.tap0, %y.tap1, %y.tap2 = split %y.products axis=1 sizes=[3, 3, 3]
+//   %y.moved0 = pad %y.tap0 before=[0, 0, 0, 0] after=[0, 0, 1, 0]
+//   %y.moved2 = pad %y.tap2 before=[0, 0, 1, 0] after=[0, 0, 0, 0]
+//   %y.sum2 = add %y.moved0, %y.moved2
+//   %y.moved1 = pad %y.tap1 before=[0, 0, 0, 0] after=[0, 0, 1, 0]
+//   %y.phases = concat %y.sum2, %y.moved1 axis=1
+//   %y.sums = depth_to_space %y.phases block=[2, 1] crop=[0, 0, 1, 0]
+//   %y.bias = reshape %b shape=[1, 3, 1, 1]
+//   %y = add %y.sums, %y.bias
+//
+// A phase that nothing reaches is the bias. What is written here about
 // filters is computed once, when the weights are stored. Filters that are computed when the model
 // runs stay as they are.
 #include "compiler/graph_passes/graph_passes.h"
+#include "compiler/pass/conv_transpose_products.h"
 #include "compiler/pass/rewrite.h"
 #include "compiler/support/ceil_div.h"
 
@@ -128,6 +148,7 @@ public:
     order_ = conv_.groups == 1 || apart_ ? DepthOrder::dcr : DepthOrder::crd;
   }
 
+  bool has_convolution_for_each_phase() const { return apart_; }
   /// Whether there are not too many convolutions.
   bool possible() const { return !apart_ || phases_ <= most_phases; }
 
@@ -253,7 +274,7 @@ private:
 
 } // namespace
 
-bool lower_conv_transpose(Graph &graph, PassContext &) {
+bool lower_conv_transpose(Graph &graph, PassContext &context) {
   for (NodeId id = 0, count = static_cast<NodeId>(graph.nodes.size()); id < count; ++id) {
     const Node &node = graph.nodes[id];
     if (!std::holds_alternative<ConvTranspose2d>(node.op) || node.kernel != no_id ||
@@ -265,7 +286,11 @@ bool lower_conv_transpose(Graph &graph, PassContext &) {
         });
     if (!parameters || !graph.type(node.operands[0]).layout.plain())
       continue;
-    if (Rewriter rewriter(graph, id); rewriter.possible())
+    Rewriter rewriter(graph, id);
+    if (rewriter.has_convolution_for_each_phase() &&
+        fills_vectors_by_products(graph, node, context.machine.vector_lanes))
+      write_as_products(graph, id);
+    else if (rewriter.possible())
       rewriter.run();
   }
   return graph.sort();
