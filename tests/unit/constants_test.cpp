@@ -59,8 +59,12 @@ TEST_F(ConstantsTest, WeightsConvertToTheirType) {
     %f = weight "f" : u8[3])"));
   auto constants = open(graph);
   ASSERT_TRUE(constants) << diagnostics_.to_string();
-  for (const char *name : {"a", "b", "c", "d"})
+  for (const char *name : {"a", "b", "c", "d"}) {
     EXPECT_EQ(values_of(value(*constants, *graph, name)), (Floats{1.5f, -2})) << name;
+    const auto bytes = constants->bytes_of(*graph, *graph->find_value(name), diagnostics_);
+    ASSERT_TRUE(bytes) << diagnostics_.to_string();
+    EXPECT_EQ(values_of(*bytes), (Floats{1.5f, -2})) << name;
+  }
   EXPECT_EQ(value(*constants, *graph, "e").elements<int64_t>()[1], -4);
   EXPECT_EQ(value(*constants, *graph, "f").elements<uint8_t>()[2], 5);
 }

@@ -205,6 +205,20 @@ TEST(OnnxExport, OpsThatOnnxDoesNotHave) {
             "Reshape(y.products) -> y.pixels\nTranspose(y.pixels) -> y\n");
 }
 
+/// ONNX knows no output padding as large as the stride and the dilation.
+TEST(OnnxExport, LargeOutputPadding) {
+  auto nodes = [](const std::string &attributes) {
+    return nodes_of(exported("model @m(%x: f32[1, 1, 2, 2]) {\n"
+                             "%w = random(1, he) : f32[1, 1, 2, 2]\n"
+                             "%y = conv_transpose2d %x, %w " +
+                             attributes + " return %y }"));
+  };
+  EXPECT_EQ(nodes("stride=[2, 2] output_padding=[1, 1]"), "ConvTranspose(x) -> y\n");
+  EXPECT_EQ(nodes("dilation=[1, 3] output_padding=[0, 2]"), "ConvTranspose(x) -> y\n");
+  EXPECT_EQ(nodes("stride=[2, 2] output_padding=[2, 1]"),
+            "ConvTranspose(x) -> y.product\nPad(y.product) -> y\n");
+}
+
 TEST(OnnxExport, PaddingOfPools) {
   auto pool_of = [](const std::string &op) {
     return exported("model @m(%x: f32[1, 1, 6, 6]) { %y = " + op + " return %y }");

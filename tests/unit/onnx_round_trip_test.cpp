@@ -106,5 +106,15 @@ TEST(OnnxRoundTrip, EveryElementwiseOpOfTheTables) {
   }
 }
 
+TEST(OnnxRoundTrip, PositionsOfEqualElements) {
+  for (const char *op : {"arg_min %r axis=1", "arg_min %r axis=1 select_last=true"}) {
+    SCOPED_TRACE(op);
+    std::optional<Graph> graph = model_of(fmt::format(
+        "model @m(%x: f32[3, 70]) {{\n  %r = relu %x\n  %y = {}\n  return %y\n}}\n", op));
+    ASSERT_TRUE(graph);
+    expect_round_trip(*graph);
+  }
+}
+
 } // namespace
 } // namespace cnnc

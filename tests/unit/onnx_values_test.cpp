@@ -197,6 +197,26 @@ TEST(OnnxValues, NumbersThatAreNone) {
   EXPECT_EQ(Node("Clip").input({-5, 1, 2, 5}).scalar(3).scalar(2).floats(), Floats({2, 2, 2, 2}));
 }
 
+TEST(OnnxValues, KnownIndicesCountFromTheEnd) {
+  Node gather("Gather");
+  gather.known(Ints{10, 20, 30}).known(Ints{-1, 0, -3});
+  const std::vector<Tensor> gathered = gather.run(int64);
+  std::span<const int64_t> elements = gathered.front().elements<int64_t>();
+  EXPECT_EQ(Ints(elements.begin(), elements.end()), (Ints{30, 10, 10}));
+}
+
+TEST(OnnxValues, ResizedWithTheAspectRatio) {
+  auto shape = [](const std::string &policy) {
+    Node resize("Resize", 18);
+    resize.input(ramp({1, 1, 2, 4})).none().none().known(Ints{6, 8});
+    resize.with("axes", Ints{2, 3}).with("keep_aspect_ratio_policy", policy);
+    return resize.run().front().shape();
+  };
+  EXPECT_EQ(shape("stretch"), (Ints{1, 1, 6, 8}));
+  EXPECT_EQ(shape("not_larger"), (Ints{1, 1, 4, 8}));
+  EXPECT_EQ(shape("not_smaller"), (Ints{1, 1, 6, 12}));
+}
+
 TEST(OnnxValues, Swish) {
   auto logistic = [](float x) { return 1 / (1 + std::exp(-x)); };
   expect_near(Node("Swish", 24).input({-1, 2}).floats(), {-logistic(-1), 2 * logistic(2)});

@@ -21,6 +21,20 @@ TEST(OnnxVersions, BroadcastByAttribute) {
   EXPECT_EQ(numbers(run_imported(builder.bytes(), {ramp({1, 2, 2, 1})})), Floats({11, 12, 23, 24}));
 }
 
+/// One slope per channel, also where there are as many columns.
+TEST(OnnxVersions, SlopeOfPRelu) {
+  for (int64_t opset : {6, 16}) {
+    OnnxBuilder builder(opset);
+    builder.input("x", {1, 2, 1, 2});
+    builder.weight("slope", {2}, {10, 20});
+    builder.node("PRelu", {"x", "slope"}, {"y"});
+    builder.output("y");
+    EXPECT_EQ(numbers(run_imported(builder.bytes(), {tensor_of({1, 2, 1, 2}, {-1, -1, -1, -1})})),
+              opset < 7 ? Floats({-10, -10, -20, -20}) : Floats({-10, -20, -10, -20}))
+        << opset;
+  }
+}
+
 TEST(OnnxVersions, ClipBounds) {
   for (int64_t opset : {6, 10, 11, 13}) {
     OnnxBuilder builder(opset);

@@ -325,6 +325,28 @@ TEST(Reference, ElementsOfOtherTypesMove) {
             (std::vector<int64_t>{(int64_t(1) << 40) + 1, (int64_t(1) << 40) + 3, -7}));
 }
 
+TEST(Reference, CastsSaturate) {
+  const float none = std::numeric_limits<float>::quiet_NaN();
+  auto back = [&](const char *type) {
+    return run_op({tensor_of({5}, {none, -3e10f, 3e10f, -1.5f, 300})},
+                  fmt::format("%t = cast %x0 to={}\n%y = cast %t to=f32", type));
+  };
+  EXPECT_EQ(back("i32"), (Floats{0, -0x1p31f, 0x1p31f, -1, 300}));
+  EXPECT_EQ(back("u8"), (Floats{0, 0, 255, 0, 255}));
+  EXPECT_EQ(back("bool"), (Floats{1, 1, 1, 1, 1}));
+}
+
+TEST(Reference, PositionsOfEqualElements) {
+  auto position = [](const char *op) {
+    return run_op({tensor_of({5}, {1, 3, 1, 3, 2})},
+                  fmt::format("%t = {} axis=0\n%y = cast %t to=f32", op));
+  };
+  EXPECT_EQ(position("arg_max %x0"), Floats{1});
+  EXPECT_EQ(position("arg_max %x0 select_last=true"), Floats{3});
+  EXPECT_EQ(position("arg_min %x0"), Floats{0});
+  EXPECT_EQ(position("arg_min %x0 select_last=true"), Floats{2});
+}
+
 TEST(Reference, SourcesFillTheirType) {
   EXPECT_EQ(run_op({counting({3})}, "%s = splat 0.5 : f32[3]\n%y = add %x0, %s"),
             (Floats{0.5f, 1.5f, 2.5f}));

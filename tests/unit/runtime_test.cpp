@@ -106,6 +106,19 @@ TEST(Run, RunsEveryImageOfASymbolicBatch) {
   EXPECT_EQ(y[4], -1.0f);
 }
 
+TEST(Run, GivesAllImagesAnInputWithoutABatch) {
+  TwoKernels kernels(true);
+  kernels.input.shape = static_shape;
+  const float x[12] = {1, 10, 100, 1000, 7, 7, 7, 7, 7, 7, 7, 7};
+  float y[12] = {};
+  cnnc_context context = {};
+  context.batch = 3;
+  ASSERT_EQ(kernels.run(x, y, nullptr, &context), CNNC_OK);
+  for (int image = 0; image < 3; ++image)
+    EXPECT_EQ(std::vector<float>(y + 4 * image, y + 4 * image + 4),
+              (std::vector<float>{3, 22, 203, 2004}));
+}
+
 TEST(Run, RejectsBadBatches) {
   float x[16] = {}, y[16] = {};
   cnnc_context context = {};
@@ -223,6 +236,38 @@ TEST(Run, UsesNoRegistersThatTheSystemDoesNotSave) {
   float x[4] = {}, y[4] = {};
   kernels.program.required_cpu = detect_features();
   EXPECT_EQ(kernels.run(x, y, nullptr, nullptr), CNNC_OK);
+}
+
+// Each bit alone, with its name in the compiler's <cpuid.h>.
+TEST(Run, KnowsTheBitOfEachExtension) {
+  struct Bit {
+    uint32_t feature;
+    int leaf, reg;
+    uint32_t mask;
+  };
+  const Bit bits[] = {{CNNC_CPU_SSE42, LEAF_1, ECX, bit_SSE4_2},
+                      {CNNC_CPU_MOVBE, LEAF_1, ECX, bit_MOVBE},
+                      {CNNC_CPU_POPCNT, LEAF_1, ECX, bit_POPCNT},
+                      {CNNC_CPU_AVX, LEAF_1, ECX, bit_AVX},
+                      {CNNC_CPU_F16C, LEAF_1, ECX, bit_F16C},
+                      {CNNC_CPU_FMA, LEAF_1, ECX, bit_FMA},
+                      {CNNC_CPU_BMI, LEAF_7, EBX, bit_BMI},
+                      {CNNC_CPU_BMI2, LEAF_7, EBX, bit_BMI2},
+                      {CNNC_CPU_AVX2, LEAF_7, EBX, bit_AVX2},
+                      {CNNC_CPU_AVX512F, LEAF_7, EBX, bit_AVX512F},
+                      {CNNC_CPU_AVX512DQ, LEAF_7, EBX, bit_AVX512DQ},
+                      {CNNC_CPU_AVX512CD, LEAF_7, EBX, bit_AVX512CD},
+                      {CNNC_CPU_AVX512BW, LEAF_7, EBX, bit_AVX512BW},
+                      {CNNC_CPU_AVX512VL, LEAF_7, EBX, bit_AVX512VL},
+                      {CNNC_CPU_AVX512VNNI, LEAF_7, ECX, bit_AVX512VNNI},
+                      {CNNC_CPU_GFNI, LEAF_7, ECX, bit_GFNI},
+                      {CNNC_CPU_AVX512BF16, LEAF_7_1, EAX, bit_AVX512BF16},
+                      {CNNC_CPU_LZCNT, LEAF_EXTENDED, ECX, bit_LZCNT}};
+  for (const Bit &bit : bits) {
+    uint32_t cpuid[LEAF_COUNT][4] = {};
+    cpuid[bit.leaf][bit.reg] = bit.mask;
+    EXPECT_EQ(usable_features(cpuid, AVX512_STATE), bit.feature) << std::hex << bit.feature;
+  }
 }
 
 TEST(Run, CallsTheProfileHookOncePerKernelInOrder) {
