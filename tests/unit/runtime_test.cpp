@@ -1,7 +1,8 @@
 // Calls of compiled models by the runtime: arguments, buffers, batches, profiles.
 #include "cpu_x86_64.h"
 
-#include "cpu_x86_64.c" // how it finds what only other machines have
+// How it finds what only other machines have.
+#include "cpu_x86_64.c" // NOLINT(bugprone-suspicious-include)
 #include "tests/unit/runtime_programs.h"
 
 #include <gtest/gtest.h>
