@@ -84,11 +84,15 @@ NodeId Graph::append(Node node) {
 }
 
 KernelId Graph::add_kernel(std::string_view base) {
-  auto taken = [&](const std::string &kernel_name) {
-    return std::any_of(kernels.begin(), kernels.end(),
-                       [&](const KernelGroup &other) { return other.name == kernel_name; });
-  };
-  kernels.push_back({unique_name(base, taken), {}, {}});
+  if (kernel_names_.size() != kernels.size()) {
+    kernel_names_.clear();
+    for (const KernelGroup &kernel : kernels)
+      kernel_names_.insert(kernel.name);
+  }
+  const std::string kernel_name =
+      unique_name(base, [&](const std::string &wanted) { return kernel_names_.contains(wanted); });
+  kernel_names_.insert(kernel_name);
+  kernels.push_back({kernel_name, {}, {}});
   return static_cast<KernelId>(kernels.size() - 1);
 }
 

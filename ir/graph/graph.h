@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace cnnc {
 
@@ -121,6 +122,7 @@ private:
   void update_constant(NodeId node);
 
   std::unordered_map<std::string, ValueId> ids_; // by name
+  std::unordered_set<std::string> kernel_names_; // for add_kernel(), which looks again after others
 };
 
 /// Whether the node's results are constant, by those of its operands.

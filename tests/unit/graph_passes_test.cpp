@@ -7,8 +7,10 @@
 #include "ir/graph/parser.h"
 #include "ir/graph/printer.h"
 
+#include <ctime>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <limits>
 #include <random>
 
 using namespace cnnc;
@@ -356,4 +358,22 @@ TEST(AllPasses, KeepTheNumbers) {
   for (const Node &node : graph->nodes)
     norms += std::holds_alternative<BatchNorm>(node.op) || std::holds_alternative<Pad>(node.op);
   EXPECT_EQ(norms, 0u) << to_string(*graph);
+}
+
+/// Names are looked up, not compared with all others: four times as many kernels take four times as
+/// long, not sixteen times.
+TEST(Kernels, AreAddedInLinearTime) {
+  auto ticks = [](int count) {
+    std::clock_t least = std::numeric_limits<std::clock_t>::max();
+    for (int round = 0; round < 3; ++round) {
+      Graph graph;
+      const std::clock_t begin = std::clock();
+      for (int i = 0; i < count; ++i)
+        graph.add_kernel("kernel" + std::to_string(i));
+      least = std::min(least, std::clock() - begin);
+      EXPECT_EQ(graph.kernels[graph.add_kernel("kernel7")].name, "kernel7.1");
+    }
+    return least;
+  };
+  EXPECT_LT(ticks(20000), 8 * ticks(5000));
 }
