@@ -160,6 +160,8 @@ struct LoadOptions {
   std::vector<std::string> shapes;
   /// Called with notes for the user.
   std::function<void(const std::string &)> remark;
+  /// As in Options: "nodes imported".
+  std::function<void(std::string_view what, size_t done, size_t total)> progress;
 };
 
 /// Reads a text. `file` is its name in diagnostics, and weights are looked for beside it.

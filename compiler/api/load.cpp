@@ -65,8 +65,13 @@ Result<Model> import_source(OnnxBytes bytes, const std::string &name,
   std::filesystem::path folder = file.parent_path();
   if (!file.empty() && folder.empty())
     folder = ".";
+  ImportOptions import_options = {options.shapes, options.remark};
+  if (options.progress)
+    import_options.progress = [&](size_t done, size_t total) {
+      options.progress("nodes imported", done, total);
+    };
   std::optional<ImportedModel> imported =
-      import_onnx(std::move(bytes), name, folder, {options.shapes, options.remark}, diagnostics);
+      import_onnx(std::move(bytes), name, folder, import_options, diagnostics);
   if (!imported)
     return Error{diagnostics.to_string()};
   auto content = std::make_shared<Model::Content>();

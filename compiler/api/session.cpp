@@ -163,12 +163,12 @@ bool Session::run(const Opening &opening) {
     context.remark = {};
   if (opening.observe)
     opening.observe(nullptr, module_);
-  const Progress progress = this->progress("passes run");
+  const Progress report = progress("passes run");
   size_t done = 0;
   auto observe = [&](const Pass &pass, const Module &module, std::chrono::nanoseconds elapsed) {
     remember_untiled(pass);
-    if (++done; progress)
-      progress(done, passes.size());
+    if (++done; report)
+      report(done, passes.size());
     if (options_.timing)
       options_.timing(pass.name, elapsed);
     if (wants_print(pass.name))

@@ -251,6 +251,7 @@ int main(int argc, char **argv) {
     std::cout << comment << " after " << pass << "\n" << text << "\n" << std::flush;
   };
   line.load.remark = line.options.remark;
+  line.load.progress = line.options.progress;
   int code = exit_wrong_input;
   try {
     Result<Model> model = load(line.input, line.load);

@@ -28,6 +28,23 @@ TEST(OnnxConstants, InitializersListedAsInputs) {
   EXPECT_NE(imported_text(builder.bytes()).find("(%x: f32[1, 4]) {"), std::string::npos);
 }
 
+TEST(OnnxProgress, Nodes) {
+  OnnxBuilder builder;
+  builder.input("x", {1, 4});
+  builder.node("Relu", {"x"}, {"a"});
+  builder.node("Exp", {"a"}, {"b"});
+  builder.node("Tanh", {"b"}, {"y"});
+  builder.output("y");
+  std::vector<std::string> told;
+  LoadOptions options;
+  options.progress = [&](std::string_view what, size_t done, size_t total) {
+    told.push_back(std::to_string(done) + " of " + std::to_string(total) + " " + std::string(what));
+  };
+  imported_text(builder.bytes(), options);
+  EXPECT_EQ(told, std::vector<std::string>(
+                      {"0 of 3 nodes imported", "1 of 3 nodes imported", "2 of 3 nodes imported"}));
+}
+
 TEST(OnnxConstants, TypedData) {
   OnnxBuilder builder = adding();
   onnx::TensorProto &tensor = *builder.graph().add_initializer();

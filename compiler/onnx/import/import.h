@@ -10,7 +10,8 @@ namespace cnnc {
 struct ImportOptions {
   std::vector<std::string>
       shapes; // of inputs: "NAME=1x3x640x640", or "1x3x640x640" for the only one
-  std::function<void(const std::string &)> remark; // for notes; may be empty
+  std::function<void(const std::string &)> remark;              // for notes; may be empty
+  std::function<void(size_t done, size_t total)> progress = {}; // nodes imported; may be empty
 };
 
 struct ImportedModel {

@@ -172,7 +172,11 @@ bool Importer::import_nodes(const onnx::GraphProto &graph) {
     for (std::string &name : names_read(*node))
       read_.insert(std::move(name));
   StatedShapes stated(graph, *this);
+  const bool whole = &graph == &model().graph(); // not that of a branch
+  size_t done = 0;
   for (const onnx::NodeProto *proto : *order) {
+    if (whole && options_.progress)
+      options_.progress(done++, order->size());
     OnnxNode node(*this, *proto);
     if (!import_node(node) || !has_computed_outputs(node, *proto)) {
       node.fail_outputs();
