@@ -45,20 +45,13 @@ constexpr double exposed_reads = 0.5;
 /// little.
 constexpr double margin = 0.93;
 
-/// Whether a halo would make several rows of each row of the input.
-bool is_mostly_padding(const Conv2d &conv, const std::vector<int64_t> &input) {
-  return conv.pad[0] + conv.pad[2] > 4 * std::max<int64_t>(input[2], 16);
-}
-
 /// Whether so many rows of the windows see nothing but padding that it is worth leaving them out,
 /// for each row of the result on its own. So it is in atrous convolutions, whose rows are far
 /// apart. In others a tenth of the rows is not reached, or costs more to tell apart.
 bool sees_much_padding(const Conv2d &conv, const std::vector<int64_t> &input,
                        const std::vector<int64_t> &filter, const std::vector<int64_t> &output) {
-  if (conv.winograd > 0 || conv.groups > 1)
+  if (conv.winograd > 0 || conv.groups > 1 || conv.dilation[0] == 1)
     return false;
-  if (conv.dilation[0] == 1)
-    return is_mostly_padding(conv, input);
   const int64_t stride = conv.stride[0];
   // The rows of the result of which a tap stands at or behind a row of the input.
   auto rows_from = [&](int64_t tap, int64_t input_row) {
