@@ -142,11 +142,14 @@ std::string resize2d(Choices &r) {
   const char *coordinates =
       r.one_of({"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "asymmetric",
                 "align_corners", "tf_crop_and_resize", "tf_half_pixel_for_nn"});
+  const std::string mode = r.one_of({"nearest", "linear", "linear", "cubic"});
   std::string attributes =
-      fmt::format("sizes={} coordinates={} mode={} nearest={}", list(sizes), coordinates,
-                  r.one_of({"nearest", "linear", "linear", "cubic"}),
+      fmt::format("sizes={} coordinates={} mode={} nearest={}", list(sizes), coordinates, mode,
                   r.one_of({"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}));
-  if (std::string_view(coordinates) == "tf_crop_and_resize")
+  const bool crops = std::string_view(coordinates) == "tf_crop_and_resize";
+  if (!crops && mode != "nearest" && r.flip())
+    attributes += " antialias=true";
+  if (crops)
     attributes += " roi=[0, 0, 0.125, -0.25, 1, 1, 0.75, 1.5] extrapolation_value=0.5";
   if (r.between(0, 3) == 0)
     attributes += " exclude_outside=true";
