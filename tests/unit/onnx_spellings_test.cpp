@@ -251,6 +251,18 @@ TEST(OnnxBranches, OnlyTheOneTaken) {
   EXPECT_FALSE(mentions(branching(2), "add"));
 }
 
+/// A branch without nodes gives out a value from around it, which nothing else reads.
+TEST(OnnxBranches, MayGiveOutWhatIsAround) {
+  OnnxBuilder builder = branching(2);
+  for (int side : {0, 1}) {
+    onnx::GraphProto &graph =
+        *builder.graph().mutable_node(3)->mutable_attribute(side)->mutable_g();
+    graph.clear_node();
+    graph.mutable_output(0)->set_name(side == 0 ? "x" : "seen");
+  }
+  EXPECT_EQ(numbers(run_imported(builder.bytes(), {ramp({1, 2})})), Floats({-1, -2}));
+}
+
 TEST(OnnxBranches, TheOtherMayHoldAnything) {
   OnnxBuilder builder = branching(2);
   onnx::NodeProto &node = *builder.graph().mutable_node(3);

@@ -162,6 +162,33 @@ TEST(OnnxValues, UnpoolingIntoALargerShape) {
             Floats({0, 0, 0, 0, 0, 0, 5, 0, 6, 0, 0, 0, 0, 0, 0, 0, 7, 0, 8, 0, 0, 0, 0, 0, 0}));
 }
 
+TEST(OnnxValues, UnpoolingWithPads) {
+  Node node("MaxUnpool");
+  node.input(tensor_of({1, 1, 1, 2}, {5, 6}));
+  Tensor places(TensorType{DType::i64, {1, 1, 1, 2}, "", {}});
+  places.mutable_elements<int64_t>()[1] = 2;
+  node.input(places, int64).with("kernel_shape", Ints{1, 2}).with("strides", Ints{1, 2});
+  const std::vector<Tensor> results = node.with("pads", Ints{0, 1, 0, 0}).run();
+  EXPECT_EQ(results.front().shape(), (Ints{1, 1, 1, 3}));
+  EXPECT_EQ(numbers(results), Floats({5, 0, 6}));
+}
+
+TEST(OnnxValues, PlacesOfNegativeNumbersAreNotZero) {
+  Node node("NonZero");
+  const std::vector<Tensor> places = node.known(Floats{0, -1, 2}).run(int64);
+  std::span<const int64_t> elements = places.front().elements<int64_t>();
+  EXPECT_EQ(Ints(elements.begin(), elements.end()), (Ints{1, 2}));
+}
+
+TEST(OnnxValues, ScatteredInAnotherOrder) {
+  EXPECT_EQ(Node("ScatterElements", 16)
+                .input({0, 0, 0, 0})
+                .known(Ints{0, 2, 1, 3})
+                .input({1, 2, 3, 4})
+                .floats(),
+            Floats({1, 3, 2, 4}));
+}
+
 TEST(OnnxValues, WhatNormalisationsGiveBeside) {
   Node node("LayerNormalization");
   node.input(tensor_of({2, 2}, {1, 3, 5, 5})).known(Floats{1, 1}).output("mean").output("inverse");
@@ -203,6 +230,18 @@ TEST(OnnxValues, KnownIndicesCountFromTheEnd) {
   const std::vector<Tensor> gathered = gather.run(int64);
   std::span<const int64_t> elements = gathered.front().elements<int64_t>();
   EXPECT_EQ(Ints(elements.begin(), elements.end()), (Ints{30, 10, 10}));
+}
+
+TEST(OnnxValues, ZerosKeepTheirSigns) {
+  OnnxBuilder model;
+  model.input("x", {2});
+  model.weight("plus", {1}, {0});
+  model.weight("minus", {1}, {-0.0F});
+  set(model.node("Concat", {"plus", "minus"}, {"zeros"}), "axis", 0);
+  model.node("Div", {"x", "zeros"}, {"y"});
+  model.output("y");
+  expect_same(numbers(run_imported(model.bytes(), {tensor_of({2}, {1, 1})})),
+              {infinity, -infinity});
 }
 
 TEST(OnnxValues, ResizedWithTheAspectRatio) {
