@@ -102,13 +102,13 @@ TEST(LoopWalks, SeeWhatStandsAtAnyDepth) {
       sum += x[j] * 2
     }
     y[i] = sum
-    z[i] = 1
+    z[i] += 1
   }
 }
 )")
                             .kernels.at(0);
   using Names = std::set<std::string>;
-  EXPECT_EQ(reads(kernel.body), (Names{"sum", "x"}));
+  EXPECT_EQ(reads(kernel.body), (Names{"sum", "x", "z"}));
   EXPECT_EQ(writes(kernel.body), (Names{"sum", "y", "z"}));
   std::string order;
   for_each_statement(kernel.body, [&](const Statement &statement) {
