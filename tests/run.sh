@@ -2,7 +2,7 @@
 # Installs what is missing, builds twice, tests both, and ends with one summary:
 #   build/       optimised: everything
 #   build-asan/  with assertions and the sanitizers of addresses and undefined behaviour: unit and lit tests, but for a few
-#                that take too long there
+#                that take too long there, and a minute of each fuzzer
 #
 #   tests/run.sh             everything
 #   tests/run.sh -R driver   only tests of build/ whose names match: the arguments go to ctest
@@ -30,5 +30,5 @@ tests/install_packages.sh all
 build_and_test dev build "$@"
 [ $# -eq 0 ] || exec python3 tests/summary.py build
 # Not those that compile or interpret for minutes: unoptimised and with sanitizers that takes 15 times as long.
-LIT_FILTER_OUT='graph_passes/verify|run/networks|run/edited_schedules|run/wide|driver/growth' build_and_test asan build-asan --label-regex '^(unit|lit)$' --exclude-regex '^(property|loop_passes|lowering|resize)_test'
+LIT_FILTER_OUT='graph_passes/verify|run/networks|run/edited_schedules|run/wide|driver/growth' build_and_test asan build-asan --label-regex '^(unit|lit|fuzz)$' --exclude-regex '^(property|loop_passes|lowering|resize)_test'
 exec python3 tests/summary.py build build-asan

@@ -23,6 +23,18 @@ if(CNNC_SANITIZERS)
   add_link_options(${sanitize})
 endif()
 
+# Fuzzers (tests/fuzz) are led by what code an input reaches. Only the code that reads files counts it, since counting in
+# all would make the unit tests twice as slow.
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang AND CNNC_SANITIZERS MATCHES address)
+  set(CNNC_FUZZERS ON)
+endif()
+function(cnnc_count_coverage)
+  if(CNNC_FUZZERS)
+    set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS
+      -fsanitize-coverage=inline-8bit-counters,indirect-calls,trace-cmp,pc-table)
+  endif()
+endfunction()
+
 # What costs most to parse, once for each library. Files include what they use all the same: the release build tells.
 function(cnnc_precompile_headers target)
   if(CNNC_PRECOMPILED_HEADERS)
