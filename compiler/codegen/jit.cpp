@@ -1,5 +1,6 @@
 #include "compiler/codegen/jit.h"
 
+#include "compiler/codegen/thread_sanitizer.h"
 #include "compiler/codegen/weights_object.h"
 #include "runtime/program.h"
 
@@ -8,6 +9,7 @@
 #include <llvm/ExecutionEngine/JITLink/JITLinkMemoryManager.h>
 #include <llvm/ExecutionEngine/Orc/AbsoluteSymbols.h>
 #include <llvm/ExecutionEngine/Orc/Core.h>
+#include <llvm/ExecutionEngine/Orc/ExecutionUtils.h>
 #include <llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h>
 #include <llvm/ExecutionEngine/Orc/SelfExecutorProcessControl.h>
 #include <llvm/Support/MemoryBuffer.h>
@@ -39,7 +41,8 @@ struct JitModel::Session {
 };
 
 /// The symbols that a model needs from outside: the runtime of this process, its weights, and the
-/// copies that LLVM calls. The same set that the linker offers to shared libraries.
+/// copies that LLVM calls. The same set that the linker offers to shared libraries, and
+/// ThreadSanitizer where kernels call it.
 llvm::Error JitModel::Session::define_runtime(const void *weights) {
   orc::SymbolMap symbols;
   auto define = [&](llvm::StringRef name, orc::ExecutorAddr address, llvm::JITSymbolFlags flags) {
@@ -54,6 +57,12 @@ llvm::Error JitModel::Session::define_runtime(const void *weights) {
   function("memcpy", static_cast<void *(*)(void *, const void *, size_t)>(&std::memcpy));
   function("memmove", static_cast<void *(*)(void *, const void *, size_t)>(&std::memmove));
   define(llvm::StringRef(weights_symbol), orc::ExecutorAddr::fromPtr(weights), {});
+  if constexpr (sanitizes_threads) {
+    auto process = orc::DynamicLibrarySearchGenerator::GetForCurrentProcess('\0');
+    if (!process)
+      return process.takeError();
+    library.addGenerator(std::move(*process));
+  }
   return library.define(orc::absoluteSymbols(std::move(symbols)));
 }
 

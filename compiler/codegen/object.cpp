@@ -1,6 +1,7 @@
 #include "compiler/codegen/object.h"
 
 #include "compiler/codegen/target/llvm_target.h"
+#include "compiler/codegen/thread_sanitizer.h"
 
 #include <fmt/format.h>
 #include <llvm/ADT/SmallVector.h>
@@ -162,6 +163,8 @@ bool generate(llvm::Module &module, const Target &target, llvm::CodeGenFileType 
   std::shared_lock lock(llvm_options_mutex());
   ContextSettings settings(module.getContext(), diagnostics, spilled_accumulators);
   auto machine = create_target_machine(target);
+  if constexpr (sanitizes_threads)
+    sanitize_threads(module, *machine);
   llvm::legacy::PassManager passes;
   llvm::raw_svector_ostream stream(output);
   if (machine->addPassesToEmitFile(passes, stream, nullptr, type)) {
