@@ -11,7 +11,7 @@ import lit.formats
 config.name = "cnnc"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".ir", ".test"]
-config.excludes = ["Inputs", "unit", "install", "CMakeLists.txt"]
+config.excludes = ["Inputs", "corpus", "unit", "install", "CMakeLists.txt"]
 config.test_source_root = os.path.dirname(__file__)
 
 config.substitutions += [

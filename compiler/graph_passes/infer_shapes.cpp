@@ -101,12 +101,14 @@ bool infer_node(Graph &graph, const Node &node, Diagnostics &diagnostics) {
   return ok;
 }
 
-/// Schedules that the text states name loops, which follow from the shapes.
+/// Schedules that the text states name loops, which follow from the shapes. A kernel none of whose
+/// ops could be read has neither.
 bool check_schedules(const Graph &graph, Diagnostics &diagnostics) {
   bool ok = true;
   const std::vector<std::vector<NodeId>> members = kernel_members(graph);
   for (KernelId id = 0; id < graph.kernels.size(); ++id)
-    ok = check_schedule(graph, graph.kernels[id], members[id], diagnostics) && ok;
+    if (!members[id].empty())
+      ok = check_schedule(graph, graph.kernels[id], members[id], diagnostics) && ok;
   return ok;
 }
 
