@@ -64,20 +64,33 @@ struct Axis {
   }
 };
 
+using Axes = std::array<Axis, 2>;
+
+Axes axes_of(const Graph &graph, const Node &node, const Conv2d &conv) {
+  auto shape = [&](ValueId id, size_t i) { return graph.type(id).shape[2 + i]; };
+  Axes axes = {};
+  for (size_t i = 0; i < 2; ++i)
+    axes[i] = {shape(node.operands[0], i),
+               shape(node.operands[1], i),
+               shape(node.results[0], i),
+               conv.stride[i],
+               conv.dilation[i],
+               conv.pad[i],
+               conv.pad[2 + i]};
+  return axes;
+}
+
 class Trimmer {
 public:
-  Trimmer(Graph &graph, NodeId id)
+  Trimmer(Graph &graph, NodeId id, const Axes &axes)
       : graph_(graph), id_(id), conv_(std::get<Conv2d>(graph.nodes[id].op)),
-        operands_(graph.nodes[id].operands), name_(graph.value(result()).name) {
-    for (size_t i = 0; i < 2; ++i) {
-      Axis &axis = axes_[i];
-      axis = {shape(operands_[0], i), shape(operands_[1], i), shape(result(), i), conv_.stride[i],
-              conv_.dilation[i],      conv_.pad[i],           conv_.pad[2 + i]};
+        operands_(graph.nodes[id].operands), name_(graph.value(graph.nodes[id].results[0]).name),
+        axes_(axes) {
+    for (Axis &axis : axes_)
       if (axis.is_mostly_padding()) {
         axis.cut_taps();
         axis.cut_results();
       }
-    }
   }
 
   void run() {
@@ -112,16 +125,14 @@ public:
   }
 
 private:
-  ValueId result() const { return graph_.nodes[id_].results[0]; }
-  int64_t shape(ValueId id, size_t axis) const { return graph_.type(id).shape[2 + axis]; }
-
   ValueId add(Op op, std::vector<ValueId> operands, const std::string &suffix) {
     return add_inferred(graph_, std::move(op), std::move(operands),
                         graph_.unique_value_name(name_ + suffix));
   }
 
   void cut_filter() {
-    if (axes_[0].kernel == shape(operands_[1], 0) && axes_[1].kernel == shape(operands_[1], 1))
+    const std::vector<int64_t> &filter = graph_.type(operands_[1]).shape;
+    if (axes_[0].kernel == filter[2] && axes_[1].kernel == filter[3])
       return;
     Slice taps{{axes_[0].first_tap, axes_[1].first_tap}, {}, {2, 3}, {}};
     for (const Axis &axis : axes_)
@@ -134,11 +145,19 @@ private:
   const Conv2d conv_; // a copy, as the node becomes another op
   std::vector<ValueId> operands_;
   const std::string name_;
-  std::array<Axis, 2> axes_ = {};
+  Axes axes_;
 };
 
+bool trim_convolution(Graph &graph, NodeId id, const Conv2d &conv) {
+  const Axes axes = axes_of(graph, graph.nodes[id], conv);
+  if (conv.winograd > 0 || std::ranges::none_of(axes, &Axis::is_mostly_padding))
+    return false;
+  Trimmer(graph, id, axes).run();
+  return true;
+}
+
 /// Only dilated pools lie in memory with their padding.
-void trim_pool(Graph &graph, NodeId id) {
+bool trim_pool(Graph &graph, NodeId id) {
   const Node &node = graph.nodes[id];
   MaxPool2d pool = std::get<MaxPool2d>(node.op);
   const std::vector<int64_t> &input = graph.type(node.operands[0]).shape;
@@ -154,24 +173,27 @@ void trim_pool(Graph &graph, NodeId id) {
     pool.pad[2 + i] = axis.after;
     pool.dilation[i] = axis.kernel == 1 ? 1 : pool.dilation[i];
   }
-  if (pool.pad != std::get<MaxPool2d>(node.op).pad)
-    graph.redefine(id, pool, node.operands);
+  if (pool.pad == std::get<MaxPool2d>(node.op).pad)
+    return false;
+  graph.redefine(id, pool, node.operands);
+  return true;
 }
 
 } // namespace
 
 bool trim_padding(Graph &graph, PassContext &) {
+  bool changed = false;
   for (NodeId id = 0, count = static_cast<NodeId>(graph.nodes.size()); id < count; ++id) {
     const Node &node = graph.nodes[id];
-    const TensorType &type = graph.type(node.results[0]);
-    if (node.kernel != no_id || !type.layout.plain() || is_empty(type))
+    const auto *conv = std::get_if<Conv2d>(&node.op);
+    if (node.kernel != no_id || !(conv || std::holds_alternative<MaxPool2d>(node.op)))
       continue;
-    if (std::holds_alternative<MaxPool2d>(node.op))
-      trim_pool(graph, id);
-    else if (const auto *conv = std::get_if<Conv2d>(&node.op); conv && conv->winograd <= 0)
-      Trimmer(graph, id).run();
+    const TensorType &type = graph.type(node.results[0]);
+    if (!type.layout.plain() || is_empty(type))
+      continue;
+    changed |= conv ? trim_convolution(graph, id, *conv) : trim_pool(graph, id);
   }
-  return graph.sort();
+  return !changed || graph.sort();
 }
 
 } // namespace cnnc
