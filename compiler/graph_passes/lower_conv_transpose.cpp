@@ -275,6 +275,7 @@ private:
 } // namespace
 
 bool lower_conv_transpose(Graph &graph, PassContext &context) {
+  context.unchanged = true;
   for (NodeId id = 0, count = static_cast<NodeId>(graph.nodes.size()); id < count; ++id) {
     const Node &node = graph.nodes[id];
     if (!std::holds_alternative<ConvTranspose2d>(node.op) || node.kernel != no_id ||
@@ -286,6 +287,7 @@ bool lower_conv_transpose(Graph &graph, PassContext &context) {
         });
     if (!parameters || !graph.type(node.operands[0]).layout.plain())
       continue;
+    context.unchanged = false;
     Rewriter rewriter(graph, id);
     if (rewriter.has_convolution_for_each_phase() &&
         fills_vectors_by_products(graph, node, context.machine.vector_lanes))
@@ -293,7 +295,7 @@ bool lower_conv_transpose(Graph &graph, PassContext &context) {
     else if (rewriter.possible())
       rewriter.run();
   }
-  return graph.sort();
+  return context.unchanged || graph.sort();
 }
 
 } // namespace cnnc

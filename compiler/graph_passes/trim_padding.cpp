@@ -181,7 +181,7 @@ bool trim_pool(Graph &graph, NodeId id) {
 
 } // namespace
 
-bool trim_padding(Graph &graph, PassContext &) {
+bool trim_padding(Graph &graph, PassContext &context) {
   bool changed = false;
   for (NodeId id = 0, count = static_cast<NodeId>(graph.nodes.size()); id < count; ++id) {
     const Node &node = graph.nodes[id];
@@ -193,6 +193,7 @@ bool trim_padding(Graph &graph, PassContext &) {
       continue;
     changed |= conv ? trim_convolution(graph, id, *conv) : trim_pool(graph, id);
   }
+  context.unchanged = !changed;
   return !changed || graph.sort();
 }
 

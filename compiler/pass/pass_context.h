@@ -17,6 +17,9 @@ struct PassContext {
   bool strict_arithmetic = false; // only algorithms that round no worse than the definition
   /// What Winograd's method may be off by, relative to the largest element of its result.
   double max_error = 1e-5;
+  /// Set by a pass that has left a graph as it was, which needs no look of the verifier then. Builds
+  /// with assertions look all the same.
+  bool unchanged = false;
 };
 
 } // namespace cnnc
