@@ -8,6 +8,10 @@ namespace {
 
 constexpr int64_t most = int64_t(1) << 62;
 
+/// Ops that say how many multiplications they are.
+template <class T>
+concept Multiplies = requires { &T::macs; };
+
 int64_t elements(const TensorType &type) { return element_count(type.shape).value_or(most); }
 
 } // namespace
@@ -15,9 +19,7 @@ int64_t elements(const TensorType &type) { return element_count(type.shape).valu
 int64_t multiplications(const Graph &graph, const Node &node) {
   return match(
       node.op,
-      [&]<OfCategory<Category::convolution, Category::transposed_convolution,
-                     Category::matrix_product>
-              T>(const T &) {
+      [&]<class T>(const T &) requires Multiplies<T> {
         OperandTypes operands;
         for (ValueId operand : node.operands)
           operands.push_back(&graph.type(operand));
@@ -26,7 +28,10 @@ int64_t multiplications(const Graph &graph, const Node &node) {
       [](const OfCategory<Category::constant, Category::pool, Category::max_position,
                           Category::elementwise, Category::normalization, Category::reduction,
                           Category::movement, Category::view, Category::resize,
-                          Category::internal> auto &) { return int64_t(0); });
+                          Category::loss, Category::internal> auto &) { return int64_t(0); },
+      [](const OneOf<MaxPool2dGradient, ScatterAdd, RandomUniform, Resize2dGradient> auto &) {
+        return int64_t(0);
+      });
 }
 
 std::vector<ValueId> parameter_operands(const Graph &graph, const Node &node) {

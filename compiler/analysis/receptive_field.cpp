@@ -189,6 +189,10 @@ public:
     return slide(operand(0), op.block, op.block, {}, {1, 1});
   }
 
+  // The way back has no part of the image.
+  Field operator()(const OfCategory<Category::training, Category::loss> auto &) const {
+    return std::nullopt;
+  }
   Field operator()(const Call &) const { return std::nullopt; }
   Field operator()(const OfCategory<Category::constant> auto &) const { return std::nullopt; }
 

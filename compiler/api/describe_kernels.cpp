@@ -92,7 +92,10 @@ std::string algorithm_of(const Graph &graph, const Node &main) {
   case Category::reduction:
   case Category::view:
   case Category::resize:
+  case Category::loss:
     return "loops";
+  case Category::training:
+    return "gradient";
   }
   return {};
 }

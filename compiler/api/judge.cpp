@@ -60,7 +60,13 @@ bool adds_up(const Op &op) {
       [](const OneOf<TopK> auto &) { return false; },
       [](const OfCategory<Category::constant, Category::max_position, Category::elementwise,
                           Category::normalization, Category::movement, Category::view,
-                          Category::resize, Category::internal> auto &) { return false; });
+                          Category::resize, Category::loss, Category::internal> auto &) {
+        return false;
+      },
+      [](const OneOf<Conv2dFilterGradient, MaxPool2dGradient, ScatterAdd, Resize2dGradient> auto &) {
+        return true;
+      },
+      [](const RandomUniform &) { return false; });
 }
 
 bool adds_two(const Op &op) {

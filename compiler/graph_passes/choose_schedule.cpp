@@ -99,8 +99,10 @@ public:
         [&](const OfCategory<Category::reduction> auto &) { reduction(schedule, members); },
         // Scalar loops as lowering makes them.
         [](const OneOf<ConvTranspose2d, MaxUnpool2d, BatchNorm, Split> auto &) {},
+        [](const OfCategory<Category::training> auto &) {},
         // In no kernel.
-        [](const OfCategory<Category::constant, Category::view> auto &) {}, [](const Call &) {});
+        [](const OfCategory<Category::constant, Category::view, Category::loss> auto &) {},
+        [](const Call &) {});
     if (work(members) < parallel_threshold) {
       schedule.parallel.clear();
       schedule.block.clear();

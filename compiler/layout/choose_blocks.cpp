@@ -61,7 +61,10 @@ private:
         },
         [](const OfCategory<Category::constant, Category::transposed_convolution,
                             Category::matrix_product, Category::max_position, Category::reduction,
-                            Category::view, Category::internal> auto &) { return false; });
+                            Category::view, Category::loss, Category::internal> auto &) {
+          return false;
+        },
+        [](const OfCategory<Category::training> auto &) { return false; });
   }
 
   const std::vector<int64_t> &shape(ValueId id) const { return graph_.type(id).shape; }

@@ -30,8 +30,11 @@ Loops loops_of(const Graph &graph, const Node &node) {
               &) { return over_result(); },
       [&](const OneOf<MaxUnpool2d, Concat, Slice, Pad, Transpose, Expand, Gather, Relayout> auto
               &) { return over_result(); },
+      [&](const OfCategory<Category::training> auto &) { return over_result(); },
       // In no kernel.
-      [](const OfCategory<Category::constant, Category::view> auto &) { return Loops{}; },
+      [](const OfCategory<Category::constant, Category::view, Category::loss> auto &) {
+        return Loops{};
+      },
       [](const Call &) { return Loops{}; });
 }
 

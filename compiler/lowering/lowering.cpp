@@ -153,6 +153,9 @@ bool Lowering::lower(const Node &node) {
         return error("internal error: a view in a kernel");
       },
       [&](const Call &) { return error("internal error: a call in a kernel"); },
+      [&](const OfCategory<Category::loss> auto &) {
+        return error("internal error: a loss in a kernel");
+      },
       [&](const OfCategory<Category::constant> auto &) {
         return error("internal error: a constant in a kernel");
       });

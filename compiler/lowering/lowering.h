@@ -138,5 +138,10 @@ bool lower(const Gather &, Lowering &);
 bool lower(const Resize2d &, Lowering &);
 bool lower(const Expand &, Lowering &);
 bool lower(const Relayout &, Lowering &);
+bool lower(const Conv2dFilterGradient &, Lowering &);
+bool lower(const MaxPool2dGradient &, Lowering &);
+bool lower(const ScatterAdd &, Lowering &);
+bool lower(const RandomUniform &, Lowering &);
+bool lower(const Resize2dGradient &, Lowering &);
 
 } // namespace cnnc

@@ -77,4 +77,14 @@ Tensors compute(const Gather &, const Operands &, const Types &);
 Tensors compute(const Expand &, const Operands &, const Types &);
 Tensors compute(const Relayout &, const Operands &, const Types &);
 
+// training.cpp
+Tensors compute(const Conv2dFilterGradient &, const Operands &, const Types &);
+Tensors compute(const MaxPool2dGradient &, const Operands &, const Types &);
+Tensors compute(const ScatterAdd &, const Operands &, const Types &);
+Tensors compute(const RandomUniform &, const Operands &, const Types &);
+Tensors compute(const Resize2dGradient &, const Operands &, const Types &);
+Tensors compute(const CrossEntropy &, const Operands &, const Types &);
+Tensors compute(const MeanSquaredError &, const Operands &, const Types &);
+Tensors compute(const BinaryCrossEntropy &, const Operands &, const Types &);
+
 } // namespace cnnc::reference

@@ -27,6 +27,7 @@ bool weighs_subnormals(const Op &op) {
   case Category::elementwise:
   case Category::normalization:
   case Category::reduction:
+  case Category::loss:
     return true;
   case Category::constant:
   case Category::convolution:
@@ -35,6 +36,7 @@ bool weighs_subnormals(const Op &op) {
   case Category::movement:
   case Category::view:
   case Category::resize:
+  case Category::training:
   case Category::internal:
     return false;
   }

@@ -62,7 +62,8 @@ std::vector<int64_t> reduced_axes(const Graph &graph, const Node &node) {
       [](const OfCategory<
           Category::constant, Category::convolution, Category::transposed_convolution,
           Category::matrix_product, Category::pool, Category::max_position, Category::elementwise,
-          Category::movement, Category::view, Category::resize, Category::internal> auto &) {
+          Category::movement, Category::view, Category::resize, Category::training, Category::loss,
+          Category::internal> auto &) {
         return Axes{};
       });
 }

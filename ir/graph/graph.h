@@ -61,6 +61,10 @@ public:
   std::deque<Node> nodes; // in the order of the text; operands are defined before their users
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
+  /// For each output the input in whose memory it lies (`return %next in %w`), the state of a
+  /// training step: nothing reads that input after the output is written. no_id, or nothing at the
+  /// end of the list, for memory of its own.
+  std::vector<ValueId> updated;
   std::vector<SourceRange> output_ranges;
   std::vector<KernelGroup> kernels;
   SourceRange range;
@@ -99,6 +103,10 @@ public:
   void replace_uses(ValueId from, ValueId to);
 
   bool is_output(ValueId id) const;
+  /// The input in whose memory an output lies; no_id for memory of its own.
+  ValueId updated_by(size_t output) const {
+    return output < updated.size() ? updated[output] : no_id;
+  }
   bool is_input(ValueId id) const { return values[id].producer == no_id; }
   bool is_constant(ValueId id) const { return values[id].constant; }
 

@@ -15,6 +15,7 @@
 #include "ir/graph/ops/reduction.h"
 #include "ir/graph/ops/resize.h"
 #include "ir/graph/ops/shape.h"
+#include "ir/graph/ops/training.h"
 
 #include <variant>
 
@@ -31,7 +32,10 @@ using AnyOp = std::variant<Weight, Splat, Literal, Random,                      
                            ArgMax, ArgMin, TopK,                                           //
                            Concat, Split, Slice, Pad, Reshape, Flatten, Transpose, Expand, //
                            DepthToSpace, SpaceToDepth, Gather, Resize2d,                   //
-                           Relayout, Call>;
+                           Conv2dFilterGradient, MaxPool2dGradient, ScatterAdd,            //
+                           CrossEntropy, MeanSquaredError, BinaryCrossEntropy,             //
+                           RandomUniform,                                                  //
+                           Resize2dGradient, Relayout, Call>;
 
 /// One op. Its copies and moves are compiled once (op_table.cpp): inline, in every file that has a
 /// graph, they were a third of the work of a build.

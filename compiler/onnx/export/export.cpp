@@ -81,6 +81,13 @@ bool is_exportable(const Graph &graph, Diagnostics &diagnostics) {
       ok = false;
       continue;
     }
+    if (category_of(node.op) == Category::training || category_of(node.op) == Category::loss) {
+      diagnostics.error(node.range, fmt::format("ONNX has no op for {}: it is for training, export "
+                                                "the model that is trained",
+                                                info_of(node.op).name));
+      ok = false;
+      continue;
+    }
     ok &= has_onnx_resize(graph, node, diagnostics);
     for (ValueId id : node.results)
       ok &= has_onnx_type(graph.value(id), node.range, diagnostics);

@@ -56,6 +56,7 @@ public:
   bool add(const Expand &op);
   bool add(const Relayout &) { return same("Identity"); }
   bool add(const Call &) { return false; }
+  bool add(const OfCategory<Category::training, Category::loss> auto &) { return false; }
   // Sources of constants are initializers, not nodes.
   bool add(const OfCategory<Category::constant> auto &) { return false; }
 

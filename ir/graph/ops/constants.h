@@ -17,6 +17,7 @@ struct Weight {
   std::string key;
   static constexpr auto attributes() { return std::tuple{Attribute{"name", &Weight::key, true}}; }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// Every element the same.
@@ -29,6 +30,7 @@ struct Splat {
   double value = 0;
   static constexpr auto attributes() { return std::tuple{Attribute{"value", &Splat::value, true}}; }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// All elements listed, in row-major order.
@@ -43,6 +45,7 @@ struct Literal {
     return std::tuple{Attribute{"values", &Literal::values, true}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 enum class RandomKind { he, uniform };
@@ -67,6 +70,7 @@ struct Random {
                       Attribute{"kind", &Random::kind, true}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 } // namespace cnnc

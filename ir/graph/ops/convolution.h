@@ -42,6 +42,7 @@ struct Conv2d {
         Attribute{"winograd", &Conv2d::winograd}, Attribute{"padded_rows", &Conv2d::padded_rows}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
   static std::optional<int64_t> macs(const OperandTypes &, const TensorType &result);
 };
 
@@ -69,6 +70,7 @@ struct ConvTranspose2d {
                       Attribute{"output_padding", &ConvTranspose2d::output_padding}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
   static std::optional<int64_t> macs(const OperandTypes &, const TensorType &result);
 };
 
@@ -89,6 +91,7 @@ struct Local2d {
                       Attribute{"dilation", &Local2d::dilation}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
   static std::optional<int64_t> macs(const OperandTypes &, const TensorType &result);
 };
 
@@ -102,6 +105,7 @@ struct Dense {
       .category = Category::matrix_product, .parameters = {1, 3}, .filter_channels = 0};
   static constexpr auto attributes() { return std::tuple<>{}; }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
   static std::optional<int64_t> macs(const OperandTypes &, const TensorType &result);
 };
 

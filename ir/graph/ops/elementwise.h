@@ -33,6 +33,8 @@ struct UnaryParameter {
 /// In the order of the row; 0 for those that it does not have.
 using UnaryParameters = std::array<double, 2>;
 
+class Term; // ir/graph/gradients/term.h
+
 struct UnaryRow {
   std::string_view name;
   std::string_view formula; // for the documentation
@@ -40,6 +42,9 @@ struct UnaryRow {
   bool (*check)(InferContext &, const UnaryParameters &) = nullptr; // reports and gives false
   double (*reference)(double x, const UnaryParameters &);
   loop::Expression (*lower)(const loop::Expression &x, const UnaryParameters &);
+  /// The derivative at x, where y is the result: the factor of the gradient. `no_gradient` where it
+  /// is 0 wherever it exists.
+  Term (*derivative)(const Term &x, const Term &y, const UnaryParameters &);
   OnnxName onnx = {};
   /// Results are finite where the operand is. Others are not for the padding of blocked channels,
   /// which must stay finite, since it is multiplied by zeros.
@@ -54,6 +59,9 @@ struct BinaryRow {
   std::string_view formula;
   double (*reference)(double a, double b);
   loop::Expression (*lower)(const loop::Expression &a, const loop::Expression &b);
+  /// The gradients of a and of b, of the shape of the result y, whose gradient is dy.
+  Term (*gradient_a)(const Term &a, const Term &b, const Term &y, const Term &dy) = nullptr;
+  Term (*gradient_b)(const Term &a, const Term &b, const Term &y, const Term &dy) = nullptr;
   OnnxName onnx = {};
   bool finite = true; // as above, where neither operand is huge
   DType operands = DType::f32;
@@ -68,11 +76,11 @@ std::span<const BinaryRow> binary_table();
 using UnaryOp = const UnaryRow *const;
 using BinaryOp = const BinaryRow *const;
 namespace unary {
-extern UnaryOp relu, sigmoid, tanh, clip, hard_sigmoid, hard_swish, silu, sqrt, dropout, erf,
-    softplus, gelu, gelu_tanh, mish;
+extern UnaryOp relu, sigmoid, tanh, clip, hard_sigmoid, hard_swish, silu, exp, sqrt, dropout, neg,
+    sin, cos, sign, log, erf, softplus, gelu, gelu_tanh, mish;
 } // namespace unary
 namespace binary {
-extern BinaryOp add, sub, mul, div, pow;
+extern BinaryOp add, sub, mul, div, pow, equal, less, logical_and;
 } // namespace binary
 
 /// One operand, same shape out.
@@ -81,6 +89,7 @@ struct Unary {
   const UnaryRow *row = unary::relu;
   UnaryParameters parameters = {};
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// Two operands with NumPy broadcasting.
@@ -91,6 +100,7 @@ struct Binary {
                                       .parameters = {0, 2}};
   const BinaryRow *row = binary::add;
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// condition ? a : b, all three with NumPy broadcasting. The condition is bool, the others f32.
@@ -104,6 +114,7 @@ struct Where {
                                       .parameters = {1, 3}};
   static constexpr auto attributes() { return std::tuple<>{}; }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 enum class CastType { f32, i32, i64, u8, boolean };
@@ -124,6 +135,7 @@ struct Cast {
   static constexpr auto attributes() { return std::tuple{Attribute{"to", &Cast::to, true}}; }
   DType dtype() const;
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// NumPy broadcasting of two shapes; empty when they do not fit. A symbolic batch meets itself

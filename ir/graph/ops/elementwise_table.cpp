@@ -426,8 +426,14 @@ UnaryOp clip = named(unary_rows, "clip");
 UnaryOp hard_sigmoid = named(unary_rows, "hard_sigmoid");
 UnaryOp hard_swish = named(unary_rows, "hard_swish");
 UnaryOp silu = named(unary_rows, "silu");
+UnaryOp exp = named(unary_rows, "exp");
 UnaryOp sqrt = named(unary_rows, "sqrt");
 UnaryOp dropout = named(unary_rows, "dropout");
+UnaryOp neg = named(unary_rows, "neg");
+UnaryOp sin = named(unary_rows, "sin");
+UnaryOp cos = named(unary_rows, "cos");
+UnaryOp sign = named(unary_rows, "sign");
+UnaryOp log = named(unary_rows, "log");
 UnaryOp erf = named(unary_rows, "erf");
 UnaryOp softplus = named(unary_rows, "softplus");
 UnaryOp gelu = named(unary_rows, "gelu");
@@ -441,6 +447,9 @@ BinaryOp sub = named(binary_rows, "sub");
 BinaryOp mul = named(binary_rows, "mul");
 BinaryOp div = named(binary_rows, "div");
 BinaryOp pow = named(binary_rows, "pow");
+BinaryOp equal = named(binary_rows, "equal");
+BinaryOp less = named(binary_rows, "less");
+BinaryOp logical_and = named(binary_rows, "and");
 } // namespace binary
 
 } // namespace cnnc

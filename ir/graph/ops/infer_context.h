@@ -53,6 +53,13 @@ public:
   bool require_f32(size_t index) { return require_dtype(index, DType::f32); }
   bool require_f32(); // all operands
 
+  /// The same place in the text with another type of an operand, which has to outlive the result.
+  InferContext with_operand(size_t index, const TensorType &type) const {
+    InferContext result = *this;
+    result.operands_[index] = {&type};
+    return result;
+  }
+
 private:
   std::vector<Operand> operands_;
   std::vector<const TensorType *> declared_;

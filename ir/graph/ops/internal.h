@@ -16,6 +16,7 @@ struct Relayout {
   static constexpr OpTraits traits = {.category = Category::internal};
   static constexpr auto attributes() { return std::tuple<>{}; }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// Runs a kernel of the loops text. What a `kernel` block becomes by lowering.
@@ -31,6 +32,7 @@ struct Call {
     return std::tuple{Attribute{"kernel", &Call::kernel, true}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 } // namespace cnnc

@@ -18,6 +18,7 @@ struct Matmul {
   static constexpr OpTraits traits = {.category = Category::matrix_product, .parameters = {0, 2}};
   static constexpr auto attributes() { return std::tuple<>{}; }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
   static std::optional<int64_t> macs(const OperandTypes &, const TensorType &result);
 };
 

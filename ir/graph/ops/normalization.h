@@ -20,6 +20,7 @@ struct BatchNorm {
     return std::tuple{Attribute{"epsilon", &BatchNorm::epsilon}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// exp(x - max) / sum of exp(x - max) along one axis (negative: from the end).
@@ -31,6 +32,7 @@ struct Softmax {
   int64_t axis = -1;
   static constexpr auto attributes() { return std::tuple{Attribute{"axis", &Softmax::axis}}; }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// x - max - log(sum of exp(x - max)) along one axis: the logarithm of softmax, without its
@@ -43,6 +45,7 @@ struct LogSoftmax {
   int64_t axis = -1;
   static constexpr auto attributes() { return std::tuple{Attribute{"axis", &LogSoftmax::axis}}; }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// 1 at the largest element along one axis, at the first of several, and 0 at all others: what
@@ -56,6 +59,7 @@ struct Hardmax {
   int64_t axis = -1;
   static constexpr auto attributes() { return std::tuple{Attribute{"axis", &Hardmax::axis}}; }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// (x - mean) / sqrt(variance + epsilon) * scale + bias, mean and variance of all elements that
@@ -73,6 +77,7 @@ struct LayerNorm {
                       Attribute{"epsilon", &LayerNorm::epsilon}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// The same over each plane of [n, c, ...]. scale and bias have shape [c].
@@ -87,6 +92,7 @@ struct InstanceNorm {
     return std::tuple{Attribute{"epsilon", &InstanceNorm::epsilon}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// The same over groups of c / groups neighbouring channels of [n, c, ...]. scale and bias have
@@ -104,6 +110,7 @@ struct GroupNorm {
                       Attribute{"epsilon", &GroupNorm::epsilon}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// Local response normalisation (Krizhevsky et al. 2012): x / (bias + alpha / size * sum of
@@ -122,6 +129,7 @@ struct Lrn {
                       Attribute{"beta", &Lrn::beta}, Attribute{"bias", &Lrn::bias}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 } // namespace cnnc

@@ -6,6 +6,9 @@
 
 namespace cnnc {
 
+/// What the rule of an op for its gradients sees: ir/graph/gradients/backward.h.
+class Backward;
+
 /// Families of ops that passes treat alike, unless they name one of them.
 enum class Category {
   constant,               // elements that the text lists, or a file
@@ -20,6 +23,8 @@ enum class Category {
   movement,               // the same elements at other places
   view,                   // the same memory under another shape
   resize,                 // images of another size
+  training,               // what only the gradients of other ops are made of
+  loss,                   // one number that training makes small
   internal                // what passes put into the graph
 };
 

@@ -23,9 +23,25 @@ InferredTypes MaxPool2d::infer(InferContext &context) const {
   return infer_pool(context, {kernel, stride, pad, dilation, ceil_mode});
 }
 
+InferredTypes MaxPool2dIndices::infer_window_positions(InferContext &context,
+                                                       InferredTypes types) const {
+  if (column_major)
+    return context.error_at_attribute("column_major",
+                                      "positions in the window are counted row by row");
+  if (kernel[0] * kernel[1] > 256)
+    return context.error_at_attribute(
+        "positions", fmt::format("a window of {} x {} has more than 256 elements", kernel[0],
+                                 kernel[1]));
+  types->push_back(types->front());
+  types->back().dtype = DType::u8;
+  return types;
+}
+
 InferredTypes MaxPool2dIndices::infer(InferContext &context) const {
   constexpr int64_t most = int64_t(1) << 24;
   InferredTypes types = infer_pool(context, {kernel, stride, pad, dilation, ceil_mode});
+  if (types && positions == PoolPositions::window)
+    return infer_window_positions(context, std::move(types));
   if (!types || !require_static(context, 0, "what is counted"))
     return std::nullopt;
   if (element_count(context.shape(0)).value_or(most + 1) > most)

@@ -25,18 +25,27 @@ struct MaxPool2d {
                       Attribute{"ceil_mode", &MaxPool2d::ceil_mode}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
-/// max_pool2d with a second result, i64: where in the input, its elements counted as they lie (all
-/// images and channels together), the maximum stands; the first one of several, and the first
-/// element of the plane when nothing in the window is above -inf. With column_major the positions
-/// within a plane are counted column by column. Indices are exact up to 2^24, hence the input has
-/// no more elements.
+/// What max_pool2d_indices counts.
+enum class PoolPositions { input, window };
+template <> struct Words<PoolPositions> {
+  static constexpr std::array<std::string_view, 2> words = {"input", "window"};
+};
+
+/// max_pool2d with a second result: where the maximum stands, the first one of several. With
+/// positions=input, i64: where in the input, its elements counted as they lie (all images and
+/// channels together), and the first element of the plane when nothing in the window is above -inf.
+/// With column_major the positions within a plane are counted column by column. Indices are exact up
+/// to 2^24, hence the input has no more elements. With positions=window, u8: which element of the
+/// window, row by row, as max_pool2d_gradient wants it; windows then have 256 elements at most, and
+/// it is that after the last one, or 255, when nothing is above -inf.
 struct MaxPool2dIndices {
   static constexpr std::string_view name = "max_pool2d_indices";
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary =
-      "maximum over windows, and where in the whole input it stands (i64)";
+      "maximum over windows, and where in the whole input (i64) or in the window (u8) it stands";
   static constexpr OpTraits traits = {.category = Category::max_position};
   std::array<int64_t, 2> kernel = {};
   std::array<int64_t, 2> stride = {1, 1};
@@ -44,15 +53,21 @@ struct MaxPool2dIndices {
   std::array<int64_t, 2> dilation = {1, 1};
   bool ceil_mode = false;
   bool column_major = false;
+  PoolPositions positions = PoolPositions::input;
   static constexpr auto attributes() {
     return std::tuple{Attribute{"kernel", &MaxPool2dIndices::kernel, true},
                       Attribute{"stride", &MaxPool2dIndices::stride},
                       Attribute{"pad", &MaxPool2dIndices::pad},
                       Attribute{"dilation", &MaxPool2dIndices::dilation},
                       Attribute{"ceil_mode", &MaxPool2dIndices::ceil_mode},
-                      Attribute{"column_major", &MaxPool2dIndices::column_major}};
+                      Attribute{"column_major", &MaxPool2dIndices::column_major},
+                      Attribute{"positions", &MaxPool2dIndices::positions}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
+
+private:
+  InferredTypes infer_window_positions(InferContext &, InferredTypes) const;
 };
 
 /// Puts the elements of the input where `indices` (i64, of the input's shape) say, as
@@ -70,6 +85,7 @@ struct MaxUnpool2d {
     return std::tuple{Attribute{"shape", &MaxUnpool2d::shape, true}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// Mean over windows. With count_padding the divisor is the window's size including explicit
@@ -91,6 +107,7 @@ struct AvgPool2d {
                       Attribute{"count_padding", &AvgPool2d::count_padding}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// Mean over each plane: [n, c, h, w] to [n, c, 1, 1].
@@ -101,6 +118,7 @@ struct GlobalAvgPool2d {
   static constexpr OpTraits traits = {.category = Category::pool};
   static constexpr auto attributes() { return std::tuple<>{}; }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 } // namespace cnnc

@@ -28,6 +28,7 @@ template <ReduceKind kind> struct Reduce {
                       Attribute{"keep_dims", &Reduce::keep_dims}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 using ReduceMean = Reduce<ReduceKind::mean>;
@@ -54,6 +55,7 @@ template <bool largest> struct ArgExtreme {
                       Attribute{"select_last", &ArgExtreme::select_last}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 using ArgMax = ArgExtreme<true>;
@@ -75,6 +77,7 @@ struct TopK {
                       Attribute{"largest", &TopK::largest}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 } // namespace cnnc

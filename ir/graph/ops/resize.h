@@ -73,11 +73,46 @@ struct Resize2d {
                       Attribute{"extrapolation_value", &Resize2d::extrapolation_value}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
   /// By how much an axis of this length becomes larger.
   double scale(size_t axis, int64_t input) const {
     return scales.empty() ? static_cast<double>(sizes[axis]) / static_cast<double>(input)
                           : scales[axis];
   }
+};
+
+/// The transpose of resize2d as a linear map: `gradient` has the size that it made, the result
+/// `input`, height and width. All other attributes are those of the resize2d, as it has them.
+struct Resize2dGradient {
+  static constexpr std::string_view name = "resize2d_gradient";
+  static constexpr std::string_view operands = "gradient";
+  static constexpr std::string_view summary =
+      "gradient of resize2d: every element goes to those that it was interpolated from";
+  static constexpr OpTraits traits = {.category = Category::training};
+  std::array<int64_t, 2> input = {};
+  std::vector<double> scales;
+  ResizeMode mode = ResizeMode::nearest;
+  ResizeCoordinates coordinates = ResizeCoordinates::half_pixel;
+  ResizeNearest nearest = ResizeNearest::round_prefer_floor;
+  double cubic_coeff_a = -0.75;
+  bool exclude_outside = false;
+  bool antialias = false;
+  std::vector<double> roi;
+  static constexpr auto attributes() {
+    return std::tuple{Attribute{"input", &Resize2dGradient::input, true},
+                      Attribute{"scales", &Resize2dGradient::scales},
+                      Attribute{"mode", &Resize2dGradient::mode},
+                      Attribute{"coordinates", &Resize2dGradient::coordinates},
+                      Attribute{"nearest", &Resize2dGradient::nearest},
+                      Attribute{"cubic_coeff_a", &Resize2dGradient::cubic_coeff_a},
+                      Attribute{"exclude_outside", &Resize2dGradient::exclude_outside},
+                      Attribute{"antialias", &Resize2dGradient::antialias},
+                      Attribute{"roi", &Resize2dGradient::roi}};
+  }
+  InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
+  /// The resize2d to `sizes` whose gradient this is; what it extrapolates is 0.
+  Resize2d forward(std::array<int64_t, 2> sizes) const;
 };
 
 } // namespace cnnc

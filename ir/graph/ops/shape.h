@@ -16,6 +16,7 @@ struct Concat {
   int64_t axis = 1;
   static constexpr auto attributes() { return std::tuple{Attribute{"axis", &Concat::axis, true}}; }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// One result per entry of `sizes`, which must add up to the dimension.
@@ -32,6 +33,7 @@ struct Split {
                       Attribute{"sizes", &Split::sizes, true}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// NumPy slicing input[start:end:step] per axis: negative starts and ends count from the end, and
@@ -50,6 +52,7 @@ struct Slice {
                       Attribute{"steps", &Slice::steps}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 
   /// Per dimension of an input of this shape: first index, number of elements, step.
   struct Range {
@@ -81,6 +84,7 @@ struct Pad {
                       Attribute{"value", &Pad::value}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// Same elements in row-major order under a new shape; 0 keeps a dimension, one -1 is computed.
@@ -96,6 +100,7 @@ struct Reshape {
     return std::tuple{Attribute{"shape", &Reshape::shape, true}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// Dimensions before `axis` become one, and those from it on another: always two dimensions.
@@ -108,6 +113,7 @@ struct Flatten {
   int64_t axis = 1;
   static constexpr auto attributes() { return std::tuple{Attribute{"axis", &Flatten::axis}}; }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// NumPy's take: result[d.., i.., e..] = input[d.., indices[i..], e..], where the dimensions of the
@@ -122,6 +128,7 @@ struct Gather {
   int64_t axis = 0;
   static constexpr auto attributes() { return std::tuple{Attribute{"axis", &Gather::axis}}; }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// Dimension i of the result is dimension permutation[i] of the input.
@@ -136,6 +143,7 @@ struct Transpose {
     return std::tuple{Attribute{"permutation", &Transpose::permutation, true}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// Where the channels that become one block of pixels stand: in dcr those of one pixel of the block
@@ -164,6 +172,7 @@ struct DepthToSpace {
                       Attribute{"crop", &DepthToSpace::crop}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// Pixels become channels, in the order of dcr: [n, c, h * rows, w * columns] to [n, rows * columns
@@ -180,6 +189,7 @@ struct SpaceToDepth {
     return std::tuple{Attribute{"block", &SpaceToDepth::block, true}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 /// Repeated along dimensions of 1 and along new ones in front until it has the shape that it and
@@ -194,6 +204,7 @@ struct Expand {
     return std::tuple{Attribute{"shape", &Expand::shape, true}};
   }
   InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
 };
 
 } // namespace cnnc
