@@ -104,6 +104,21 @@ enum class OnnxWeights { automatic, inside, beside };
 /// Stands in Options::print_after for LLVM IR, as if a pass of this name made it.
 inline constexpr std::string_view llvm_step = "emit_llvm";
 
+/// The loss of a model whose output is not one number already. Automatic: cross_entropy for [n,
+/// classes], else mean_squared_error.
+enum class Loss { automatic, cross_entropy, mean_squared_error, binary_cross_entropy };
+
+/// Which gradients a model returns.
+struct GradientOptions {
+  /// Weights and inputs whose gradients are wanted, by their names, in which * stands for any
+  /// characters and ? for one; empty: all weights.
+  std::vector<std::string> of;
+  /// Put behind the model, with an input %labels (i64 [n]) or %targets, where it does not return one
+  /// number.
+  Loss loss = Loss::automatic;
+  double label_smoothing = 0; // of cross_entropy, in [0, 1)
+};
+
 struct Options {
   /// Which model, when the text holds several. Empty: the only one.
   std::string model;
@@ -136,6 +151,9 @@ struct Options {
   uint64_t max_memory = 0;
   /// Exactly these passes instead of the default ones.
   std::optional<std::vector<std::string>> passes;
+  /// Differentiate the model: behind its outputs, of which the first is the loss, it returns the
+  /// gradients.
+  std::optional<GradientOptions> gradients;
   /// Of write_onnx.
   OnnxWeights onnx_weights = OnnxWeights::automatic;
 

@@ -144,14 +144,38 @@ bool Session::check_print_after() {
   return find_passes(names, diagnostics_).has_value();
 }
 
+namespace {
+
+LossKind kind_of(Loss loss) {
+  switch (loss) {
+  case Loss::automatic:
+    return LossKind::automatic;
+  case Loss::cross_entropy:
+    return LossKind::cross_entropy;
+  case Loss::mean_squared_error:
+    return LossKind::mean_squared_error;
+  case Loss::binary_cross_entropy:
+    return LossKind::binary_cross_entropy;
+  }
+  return LossKind::automatic;
+}
+
+GradientRequest request_of(const GradientOptions &options) {
+  return {options.of, kind_of(options.loss), options.label_smoothing};
+}
+
+} // namespace
+
 PassContext Session::context() {
   return {diagnostics_, codegen::machine_of(target_), options_.remark, options_.strict_arithmetic,
-          options_.max_error};
+          options_.max_error, request_of(options_.gradients.value_or(GradientOptions()))};
 }
 
 bool Session::run(const Opening &opening) {
   std::vector<const Pass *> passes = opening.passes;
   std::optional<std::vector<const Pass *>> chosen;
+  if (options_.gradients)
+    add_to_pipeline(passes, "differentiate");
   if (options_.passes) {
     chosen = find_passes(*options_.passes, diagnostics_);
     passes = chosen.value_or(passes);

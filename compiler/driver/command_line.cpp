@@ -42,6 +42,7 @@ Examples:
   cnnc lenet.ir --passes=infer_shapes,fuse_kernels      exactly these passes, on any of the texts
   cnnc lenet.ir --print-after=tile_loops                the text after one pass; or after all
   cnnc lenet.ir --emit=onnx -o lenet.onnx                the model as it is, for other programs
+  cnnc lenet.ir --differentiate --passes=infer_shapes,differentiate     the backward pass as text
   cnnc lenet.ir --emit=dot | dot -Tsvg -o lenet.svg     a picture
 
 Exit codes: 0 fine, 1 the input is wrong, 2 the command line is wrong.
@@ -55,12 +56,22 @@ const std::vector<std::pair<std::string, Stage>> &stages() {
   return table;
 }
 
+const std::map<std::string, Loss> &losses() {
+  static const std::map<std::string, Loss> table = {
+      {"cross_entropy", Loss::cross_entropy},
+      {"mean_squared_error", Loss::mean_squared_error},
+      {"binary_cross_entropy", Loss::binary_cross_entropy}};
+  return table;
+}
+
 /// What CLI11 fills in, before it is clear what it means together.
 struct Flags {
   std::string emit, passes, onnx_weights;
   bool write_dependencies = false;
   bool check = false, summary = false, verify = false, list_ops = false, list_passes = false;
   bool run = false, time_run = false, compare = false;
+  bool differentiate = false;
+  GradientOptions gradients;
   std::vector<std::string> files; // the model, and tensors
   const CLI::Option *passes_given = nullptr;
 };
@@ -153,6 +164,30 @@ void add_compile_options(CLI::App &app, CommandLine &line, Flags &flags) {
                  "is run here, as in 500MB or 8GB; default: half of the machine's")
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(false))
+      ->group(group);
+  app.add_flag(
+         "--differentiate", flags.differentiate,
+         "Also return the gradients of the weights; the first output is what they are of. A "
+         "model that does not return one number gets a loss, and an input %labels or %targets")
+      ->group(group);
+  app.add_option("--gradients-of", flags.gradients.of,
+                 "With --differentiate: the weights and inputs whose gradients are wanted, "
+                 "comma-separated, * and ? as in the shell; default: all weights")
+      ->type_name("LIST")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group(group);
+  app.add_option_function<std::string>(
+         "--loss", [&flags](const std::string &name) { flags.gradients.loss = losses().at(name); },
+         "With --differentiate: cross_entropy (the default for outputs [n, classes]), "
+         "mean_squared_error (the default for others) or binary_cross_entropy")
+      ->type_name("LOSS")
+      ->check(CLI::IsMember(losses()))
+      ->group(group);
+  app.add_option("--label-smoothing", flags.gradients.label_smoothing,
+                 "With --differentiate: of cross_entropy; default: 0")
+      ->type_name("X")
+      ->check(CLI::Range(0.0, 1.0))
       ->group(group);
   flags.passes_given = app.add_option("--passes", flags.passes,
                                       "Run exactly these passes, comma-separated; none for none")
@@ -379,6 +414,15 @@ std::optional<int> interpret_onnx(CommandLine &line, const Flags &flags) {
   return std::nullopt;
 }
 
+std::optional<int> interpret_gradients(CommandLine &line, const Flags &flags, const CLI::App &app) {
+  if (flags.differentiate)
+    line.options.gradients = flags.gradients;
+  for (const char *option : {"--gradients-of", "--loss", "--label-smoothing"})
+    if (!flags.differentiate && app.get_option(option)->count() > 0)
+      return mistake(fmt::format("{} goes with --differentiate", option));
+  return std::nullopt;
+}
+
 std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::App &app) {
   if (std::optional<int> code = choose_action(line, flags))
     return code;
@@ -395,6 +439,8 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::A
     line.options.passes =
         flags.passes == "none" ? std::vector<std::string>() : split_list(flags.passes);
   if (std::optional<int> code = interpret_onnx(line, flags))
+    return code;
+  if (std::optional<int> code = interpret_gradients(line, flags, app))
     return code;
   if (flags.emit.empty())
     return std::nullopt;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compiler/codegen/target/machine.h"
+#include "compiler/pass/gradient_request.h"
 #include "ir/text/diagnostics.h"
 
 #include <functional>
@@ -17,6 +18,7 @@ struct PassContext {
   bool strict_arithmetic = false; // only algorithms that round no worse than the definition
   /// What Winograd's method may be off by, relative to the largest element of its result.
   double max_error = 1e-5;
+  GradientRequest gradients = {}; // of differentiate
   /// Set by a pass that has left a graph as it was, which needs no look of the verifier then. Builds
   /// with assertions look all the same.
   bool unchanged = false;

@@ -32,6 +32,11 @@ constexpr Pass loops(std::string_view name, bool (*function)(loop::Kernel &, Pas
   return {name, summary, nullptr, nullptr, nullptr, function};
 }
 
+constexpr Pass on_request(Pass pass) {
+  pass.on_request = true;
+  return pass;
+}
+
 constexpr const Need *nothing = nullptr;
 constexpr const Need *types = &needs_types;
 constexpr const Need *packed = &needs_packed_weights;
@@ -42,6 +47,11 @@ const std::vector<Pass> &table() {
       // Types first: everything after it may ask for the shape of any value.
       graph("infer_shapes", infer_shapes, nothing,
             "computes the type of every value and checks every op"),
+      // On the model as it was written, so that rules are of the ops that people know.
+      on_request(graph("differentiate", differentiate, types,
+                       "with --differentiate: adds the gradients of weights to the outputs")),
+      // Their ops are rewritten and fused like all others.
+      graph("lower_losses", lower_losses, types, "writes losses with other ops"),
       // First of the rewrites, so that canonicalize, fold_batch_norm and choose_algorithms see
       // ordinary convolutions.
       graph("lower_conv_transpose", lower_conv_transpose, types,
@@ -159,7 +169,8 @@ bool run_pass(const Pass &pass, Module &module, PassContext &context) {
 std::vector<const Pass *> default_pipeline() {
   std::vector<const Pass *> passes;
   for (const Pass &pass : table())
-    passes.push_back(&pass);
+    if (!pass.on_request)
+      passes.push_back(&pass);
   return passes;
 }
 
@@ -167,6 +178,18 @@ std::vector<const Pass *> graph_pipeline() {
   std::vector<const Pass *> passes = default_pipeline();
   std::erase_if(passes, [](const Pass *pass) { return !pass->graph; });
   return passes;
+}
+
+void add_to_pipeline(std::vector<const Pass *> &passes, std::string_view name) {
+  const Pass *added = nullptr;
+  size_t place = 0; // behind those that come before it in the table
+  for (const Pass &pass : table()) {
+    if (pass.name == name)
+      added = &pass;
+    if (!added && place < passes.size() && passes[place] == &pass)
+      ++place;
+  }
+  passes.insert(passes.begin() + static_cast<std::ptrdiff_t>(place), added);
 }
 
 std::vector<const Pass *> type_pipeline() { return {&table().front()}; }

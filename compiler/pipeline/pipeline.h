@@ -19,6 +19,7 @@ struct Pass {
   bool (*kernel)(loop::Kernel &, PassContext &) = nullptr; // on every kernel of the loops text
   /// What holds of every model after this pass, besides what the verifier checks after any.
   bool (*verify)(const Graph &, Diagnostics &) = nullptr;
+  bool on_request = false; // in no pipeline unless it is added
 
   std::string_view level() const { return graph ? "graph" : module ? "module" : "loops"; }
 };
@@ -27,6 +28,8 @@ struct Pass {
 std::vector<const Pass *> default_pipeline();
 /// Its part before lowering, after which a text is still a graph.
 std::vector<const Pass *> graph_pipeline();
+/// Adds a pass that runs on request alone to a part of the pipeline, at its place in the order.
+void add_to_pipeline(std::vector<const Pass *> &passes, std::string_view name);
 /// Of that the first pass alone, after which all values have types.
 std::vector<const Pass *> type_pipeline();
 /// Its part after lowering, on kernels.

@@ -194,8 +194,27 @@ bool Graph::is_output(ValueId id) const {
 
 namespace {
 
+/// Who writes the memory of an input, and those who read it before: (writer, reader).
+std::vector<std::pair<NodeId, NodeId>> orders_of_updates(const Graph &graph) {
+  std::vector<std::pair<NodeId, NodeId>> result;
+  for (size_t i = 0; i < graph.updated.size(); ++i) {
+    const ValueId input = graph.updated_by(i);
+    const NodeId writer = graph.values[graph.outputs[i]].producer;
+    if (input == no_id || writer == no_id)
+      continue;
+    for (NodeId reader : graph.values[input].users)
+      if (reader != writer)
+        result.emplace_back(writer, reader);
+  }
+  return result;
+}
+
 /// Operands come before their users, and the members of a kernel stand together.
 bool is_sorted(const Graph &graph) {
+  for (const auto &[writer, reader] : orders_of_updates(graph))
+    if (reader > writer && (graph.nodes[reader].kernel == no_id ||
+                            graph.nodes[reader].kernel != graph.nodes[writer].kernel))
+      return false;
   std::vector<bool> closed(graph.kernels.size(), false);
   KernelId open = no_id;
   for (NodeId id = 0; id < graph.nodes.size(); ++id) {
@@ -297,6 +316,9 @@ bool Graph::sort(NodeId *cycle) {
       else
         outer.emplace_back(vertex_of[id], vertex_of[producer]);
     }
+  for (const auto &[writer, reader] : orders_of_updates(*this))
+    if (vertex_of[reader] != vertex_of[writer])
+      outer.emplace_back(vertex_of[writer], vertex_of[reader]);
   std::vector<uint32_t> order, inner_order;
   if (!Dependences(members.size(), outer).sort(order) ||
       !Dependences(nodes.size(), inner).sort(inner_order)) {
@@ -387,6 +409,8 @@ void Graph::erase_nodes(const std::vector<bool> &dead) {
   }
   renumber(inputs);
   renumber(outputs);
+  for (ValueId &input : updated)
+    input = input == no_id ? no_id : new_value[input];
   values = std::move(kept_values);
   nodes = std::move(kept_nodes);
   kernels = std::move(kept_kernels);

@@ -406,8 +406,28 @@ private:
         graph_.outputs.push_back(*id);
         graph_.output_ranges.push_back(name->range);
       }
+      if (cursor_.accept_word("in") && !updated_input())
+        return false;
     } while (cursor_.accept(","));
     return check_interfaces();
+  }
+
+  /// The input in whose memory the last output lies.
+  bool updated_input() {
+    std::optional<Token> name = cursor_.expect(TokenKind::value, "an input to update, as in %w");
+    if (!name)
+      return false;
+    const std::optional<ValueId> id = use(*name);
+    if (!id)
+      return true; // reported
+    if (!graph_.is_input(*id) || std::ranges::find(graph_.updated, *id) != graph_.updated.end())
+      cursor_.error_at(name->range, graph_.is_input(*id)
+                                        ? "another output lies in this input already"
+                                        : "this is no input of the model: only the memory of "
+                                          "inputs can be updated");
+    graph_.updated.resize(graph_.outputs.size(), no_id);
+    graph_.updated.back() = *id;
+    return true;
   }
 
   bool check_interfaces() {

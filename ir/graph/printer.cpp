@@ -112,7 +112,13 @@ std::string to_string(const Graph &graph) {
   }
   if (open != no_id)
     result += "  }\n";
-  return result + fmt::format("  return {}\n}}\n", format_values(graph, graph.outputs));
+  std::vector<std::string> outputs;
+  for (size_t i = 0; i < graph.outputs.size(); ++i) {
+    outputs.push_back(format_value(graph, graph.outputs[i]));
+    if (ValueId input = graph.updated_by(i); input != no_id)
+      outputs.back() += " in " + format_value(graph, input);
+  }
+  return result + fmt::format("  return {}\n}}\n", fmt::join(outputs, ", "));
 }
 
 } // namespace cnnc

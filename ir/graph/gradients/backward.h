@@ -5,12 +5,16 @@
 
 #include "ir/graph/gradients/term.h"
 
+#include <set>
+
 namespace cnnc {
 
 /// The gradients of all values that have been found so far.
 class Gradients {
 public:
-  explicit Gradients(Graph &graph) : graph_(graph) {}
+  /// All values that the graph has are those of the forward pass.
+  explicit Gradients(Graph &graph)
+      : graph_(graph), first_made_(static_cast<ValueId>(graph.values.size())) {}
 
   std::optional<ValueId> find(ValueId value) const;
   /// Adds to what is known of a value.
@@ -20,7 +24,9 @@ public:
 
 private:
   Graph &graph_;
+  ValueId first_made_;
   std::vector<ValueId> gradients_; // of each value; no_id: none yet
+  std::set<ValueId> named_;
 };
 
 /// One op on the way back.
@@ -51,6 +57,9 @@ public:
 
   /// Uses `value` in place of a result everywhere, under its name: the op computes more than it did.
   void replace_result(size_t result, const Term &value);
+
+  /// Names a value after the first result and what it is of it.
+  void name(const Term &value, std::string_view what);
 
   /// Reports at the op that there is no rule: what is asked for depends on it.
   void no_rule(std::string_view why);

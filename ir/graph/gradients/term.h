@@ -32,14 +32,14 @@ private:
   double number_ = 0;
 };
 
-/// Stands for a derivative that is 0 wherever it exists.
-Term no_gradient(const Term &x, const Term &y, const UnaryParameters &);
+/// Stands for a gradient that is 0 wherever it exists.
+Term no_gradient(const Term &x, const Term &y, const Term &dy, const UnaryParameters &);
 
 /// The results of an op of these operands, values all of them, one of them at least.
 std::vector<Term> apply_all(Op op, const std::vector<Term> &operands);
 /// The only result.
 Term apply(Op op, const std::vector<Term> &operands);
-/// A number as a value of one element.
+/// A number as a scalar, f32[].
 Term as_value(Graph &graph, const Term &term);
 /// Constants in the graph of `like`.
 Term constant(const Term &like, std::vector<double> elements, std::vector<int64_t> shape,

@@ -42,9 +42,9 @@ struct UnaryRow {
   bool (*check)(InferContext &, const UnaryParameters &) = nullptr; // reports and gives false
   double (*reference)(double x, const UnaryParameters &);
   loop::Expression (*lower)(const loop::Expression &x, const UnaryParameters &);
-  /// The derivative at x, where y is the result: the factor of the gradient. `no_gradient` where it
-  /// is 0 wherever it exists.
-  Term (*derivative)(const Term &x, const Term &y, const UnaryParameters &);
+  /// The gradient of x, where y is the result and dy its gradient. `no_gradient` where it is 0
+  /// wherever it exists.
+  Term (*gradient)(const Term &x, const Term &y, const Term &dy, const UnaryParameters &);
   OnnxName onnx = {};
   /// Results are finite where the operand is. Others are not for the padding of blocked channels,
   /// which must stay finite, since it is multiplied by zeros.
@@ -59,7 +59,8 @@ struct BinaryRow {
   std::string_view formula;
   double (*reference)(double a, double b);
   loop::Expression (*lower)(const loop::Expression &a, const loop::Expression &b);
-  /// The gradients of a and of b, of the shape of the result y, whose gradient is dy.
+  /// The gradients of a and of b, of the shape of the result y, whose gradient is dy. Null where
+  /// they are 0 wherever they exist.
   Term (*gradient_a)(const Term &a, const Term &b, const Term &y, const Term &dy) = nullptr;
   Term (*gradient_b)(const Term &a, const Term &b, const Term &y, const Term &dy) = nullptr;
   OnnxName onnx = {};
@@ -77,7 +78,7 @@ using UnaryOp = const UnaryRow *const;
 using BinaryOp = const BinaryRow *const;
 namespace unary {
 extern UnaryOp relu, sigmoid, tanh, clip, hard_sigmoid, hard_swish, silu, exp, sqrt, dropout, neg,
-    sin, cos, sign, log, erf, softplus, gelu, gelu_tanh, mish;
+    sin, cos, sign, abs, log, erf, softplus, gelu, gelu_tanh, mish;
 } // namespace unary
 namespace binary {
 extern BinaryOp add, sub, mul, div, pow, equal, less, logical_and;

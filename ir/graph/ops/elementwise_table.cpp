@@ -1,6 +1,7 @@
 // The element-wise ops, one row each: the reference is the formula in double, as exact as the
 // library of C makes it; the lowering is what kernels compute in f32. Neither is made of the other,
 // so that one checks the other.
+#include "ir/graph/gradients/term.h"
 #include "ir/graph/ops/activations.h"
 #include "ir/graph/ops/elementwise.h"
 #include "ir/loop/formulas.h"
@@ -61,6 +62,13 @@ Expression with_nan_of(const Expression &x, Expression value) {
   return fma(number(0), max(number(-1), min(number(1), x)), std::move(value));
 }
 
+// ---- what gradients share
+
+/// To the smaller of two operands; equal ones share it.
+Term smaller_gets(const Term &operand, const Term &other, const Term &dy) {
+  return where(is_less(operand, other), dy, where(is_less(other, operand), 0, dy * 0.5));
+}
+
 // ---- one operand
 
 constexpr UnaryRow unary_rows[] = {
@@ -68,22 +76,30 @@ constexpr UnaryRow unary_rows[] = {
      .formula = "max(x, 0)",
      .reference = [](double x, const P &) { return x < 0 ? 0 : x; },
      .lower = [](const Expression &x, const P &) { return max(number(0), x); },
+     .gradient = [](const Term &, const Term &y, const Term &dy,
+                    const P &) { return where(is_less(0, y), dy, 0); },
      .onnx = {"Relu"}},
     {.name = "leaky_relu",
      .formula = "x < 0 ? alpha * x : x",
      .parameters = {{{"alpha", 0.01}}},
      .reference = [](double x, const P &p) { return x < 0 ? p[0] * x : x; },
      .lower = [](const Expression &x, const P &p) { return if_negative(x, number(p[0]) * x, x); },
+     .gradient = [](const Term &x, const Term &, const Term &dy,
+                    const P &p) { return where(is_less(0, x), dy, dy * p[0]); },
      .onnx = {"LeakyRelu"}},
     {.name = "sigmoid",
      .formula = "1 / (1 + exp(-x))",
      .reference = [](double x, const P &) { return sigmoid(x); },
      .lower = [](const Expression &x, const P &) { return number(1) / (number(1) + exp(neg(x))); },
+     .gradient = [](const Term &, const Term &y, const Term &dy,
+                    const P &) { return dy * y * (1 - y); },
      .onnx = {"Sigmoid"}},
     {.name = "tanh",
      .formula = "tanh(x)",
      .reference = [](double x, const P &) { return std::tanh(x); },
      .lower = [](const Expression &x, const P &) { return tanh(x); },
+     .gradient = [](const Term &, const Term &y, const Term &dy,
+                    const P &) { return dy * (1 - y * y); },
      .onnx = {"Tanh"}},
     {.name = "clip",
      .formula = "min(max(x, min), max)",
@@ -96,42 +112,62 @@ constexpr UnaryRow unary_rows[] = {
            return p[0] <= p[1];
          },
      .reference = [](double x, const P &p) { return min_with_nan(max_with_nan(x, p[0]), p[1]); },
-     .lower = [](const Expression &x, const P &p) { return clip(x, p[0], p[1]); }},
+     .lower = [](const Expression &x, const P &p) { return clip(x, p[0], p[1]); },
+     .gradient =
+         [](const Term &x, const Term &, const Term &dy, const P &p) {
+           return where(is_less(x, p[0]), 0, where(is_less(p[1], x), 0, dy));
+         }},
     {.name = "hard_sigmoid",
      .formula = "min(max(alpha * x + beta, 0), 1)",
      .parameters = {{{"alpha", 0.2}, {"beta", 0.5}}},
      .reference = [](double x,
                      const P &p) { return min_with_nan(max_with_nan(p[0] * x + p[1], 0), 1); },
      .lower = [](const Expression &x, const P &p) { return hard_step(x, p[0], p[1]); },
+     .gradient = [](const Term &, const Term &y, const Term &dy,
+                    const P &p) { return where(both(is_less(0, y), is_less(y, 1)), dy * p[0], 0); },
      .onnx = {"HardSigmoid"}},
     {.name = "hard_swish",
      .formula = "x * min(max(x / 6 + 0.5, 0), 1)",
      .reference = [](double x,
                      const P &) { return x * min_with_nan(max_with_nan(x / 6 + 0.5, 0), 1); },
      .lower = [](const Expression &x, const P &) { return x * hard_step(x, 1.0 / 6, 0.5); },
+     .gradient =
+         [](const Term &x, const Term &, const Term &dy, const P &) {
+           return where(is_less(x, -3), 0, where(is_less(3, x), dy, dy * (x * (1.0 / 3) + 0.5)));
+         },
      .onnx = {"HardSwish"}},
     {.name = "silu",
      .formula = "x / (1 + exp(-x))",
      .reference = [](double x,
                      const P &) { return finite_below(x) / (1 + std::exp(-finite_below(x))); },
-     .lower = [](const Expression &x, const P &) { return activation::silu(x); }},
+     .lower = [](const Expression &x, const P &) { return activation::silu(x); },
+     .gradient =
+         [](const Term &x, const Term &y, const Term &dy, const P &) {
+           Term s = sigmoid(x);
+           return dy * (s + y * (1 - s));
+         }},
     {.name = "elu",
      .formula = "x < 0 ? alpha * (exp(x) - 1) : x",
      .parameters = {{{"alpha", 1}}},
      .reference = [](double x, const P &p) { return x < 0 ? p[0] * std::expm1(x) : x; },
      .lower = [](const Expression &x,
                  const P &p) { return if_negative(x, number(p[0]) * expm1(x), x); },
+     .gradient = [](const Term &x, const Term &, const Term &dy,
+                    const P &p) { return where(is_less(0, x), dy, dy * exp(x) * p[0]); },
      .onnx = {"Elu"}},
     {.name = "exp",
      .formula = "exp(x)",
      .reference = [](double x, const P &) { return std::exp(x); },
      .lower = [](const Expression &x, const P &) { return exp(x); },
+     .gradient = [](const Term &, const Term &y, const Term &dy, const P &) { return dy * y; },
      .onnx = {"Exp"},
      .finite = false},
     {.name = "sqrt",
      .formula = "sqrt(x)",
      .reference = [](double x, const P &) { return std::sqrt(x); },
      .lower = [](const Expression &x, const P &) { return sqrt(x); },
+     .gradient = [](const Term &, const Term &y, const Term &dy,
+                    const P &) { return dy * 0.5 / y; },
      .onnx = {"Sqrt"},
      .finite = false},
     {.name = "dropout",
@@ -146,41 +182,52 @@ constexpr UnaryRow unary_rows[] = {
            return fits;
          },
      .reference = [](double x, const P &) { return x; },
-     .lower = [](const Expression &x, const P &) { return x; }},
+     .lower = [](const Expression &x, const P &) { return x; },
+     .gradient = [](const Term &, const Term &, const Term &dy, const P &) { return dy; }},
     {.name = "abs",
      .formula = "|x|",
      .reference = [](double x, const P &) { return std::abs(x); },
      .lower = [](const Expression &x, const P &) { return abs(x); },
+     .gradient = [](const Term &x, const Term &, const Term &dy,
+                    const P &) { return dy * apply(unary::sign, x); },
      .onnx = {"Abs"}},
     {.name = "neg",
      .formula = "-x",
      .reference = [](double x, const P &) { return -x; },
      .lower = [](const Expression &x, const P &) { return neg(x); },
+     .gradient = [](const Term &, const Term &, const Term &dy, const P &) { return -dy; },
      .onnx = {"Neg"}},
     {.name = "floor",
      .formula = "the largest integer that is not above x",
      .reference = [](double x, const P &) { return std::floor(x); },
      .lower = [](const Expression &x, const P &) { return floor(x); },
+     .gradient = no_gradient,
      .onnx = {"Floor"}},
     {.name = "ceil",
      .formula = "the smallest integer that is not below x",
      .reference = [](double x, const P &) { return std::ceil(x); },
      .lower = [](const Expression &x, const P &) { return ceil(x); },
+     .gradient = no_gradient,
      .onnx = {"Ceil"}},
     {.name = "sin",
      .formula = "the sine of x",
      .reference = [](double x, const P &) { return std::sin(x); },
      .lower = [](const Expression &x, const P &) { return sin(x); },
+     .gradient = [](const Term &x, const Term &, const Term &dy,
+                    const P &) { return dy * apply(unary::cos, x); },
      .onnx = {"Sin", 7}},
     {.name = "cos",
      .formula = "the cosine of x",
      .reference = [](double x, const P &) { return std::cos(x); },
      .lower = [](const Expression &x, const P &) { return cos(x); },
+     .gradient = [](const Term &x, const Term &, const Term &dy,
+                    const P &) { return -(dy * apply(unary::sin, x)); },
      .onnx = {"Cos", 7}},
     {.name = "round",
      .formula = "the nearest integer, the even one of two",
      .reference = [](double x, const P &) { return std::nearbyint(x); },
      .lower = [](const Expression &x, const P &) { return round(x); },
+     .gradient = no_gradient,
      .onnx = {"Round"}},
     {.name = "sign", // NaN stays
      .formula = "-1, 0 or 1 as x is below, at or above 0",
@@ -192,33 +239,46 @@ constexpr UnaryRow unary_rows[] = {
            Expression zero = if_equal(x, number(0), number(0), x); // what counts as 0, too
            return if_negative(x, number(-1), if_less(number(0), x, number(1), std::move(zero)));
          },
+     .gradient = no_gradient,
      .onnx = {"Sign"}},
     {.name = "log",
      .formula = "the natural logarithm of x",
      .reference = [](double x, const P &) { return std::log(x); },
      .lower = [](const Expression &x, const P &) { return log(x); },
+     .gradient = [](const Term &x, const Term &, const Term &dy, const P &) { return dy / x; },
      .onnx = {"Log"},
      .finite = false},
     {.name = "erf",
      .formula = "the error function of x",
      .reference = [](double x, const P &) { return std::erf(x); },
      .lower = [](const Expression &x, const P &) { return erf(x); },
+     .gradient = [](const Term &x, const Term &, const Term &dy,
+                    const P &) { return dy * exp(-(x * x)) * (2 * std::numbers::inv_sqrtpi); },
      .onnx = {"Erf"}},
     {.name = "reciprocal",
      .formula = "1 / x",
      .reference = [](double x, const P &) { return 1 / x; },
      .lower = [](const Expression &x, const P &) { return number(1) / x; },
+     .gradient = [](const Term &, const Term &y, const Term &dy,
+                    const P &) { return -(dy * y * y); },
      .onnx = {"Reciprocal"},
      .finite = false},
     {.name = "softplus",
      .formula = "log(1 + exp(x))",
      .reference = [](double x, const P &) { return softplus(x); },
      .lower = [](const Expression &x, const P &) { return activation::softplus(x); },
+     .gradient = [](const Term &x, const Term &, const Term &dy,
+                    const P &) { return dy * sigmoid(x); },
      .onnx = {"Softplus"}},
     {.name = "softsign",
      .formula = "x / (1 + |x|)",
      .reference = [](double x, const P &) { return x / (1 + std::abs(x)); },
      .lower = [](const Expression &x, const P &) { return x / (number(1) + abs(x)); },
+     .gradient =
+         [](const Term &x, const Term &, const Term &dy, const P &) {
+           Term t = 1 + apply(unary::abs, x);
+           return dy / (t * t);
+         },
      .onnx = {"Softsign"}},
     {.name = "selu",
      .formula = "gamma * (x < 0 ? alpha * (exp(x) - 1) : x)",
@@ -228,6 +288,10 @@ constexpr UnaryRow unary_rows[] = {
      .lower =
          [](const Expression &x, const P &p) {
            return if_negative(x, number(p[0] * p[1]) * expm1(x), number(p[1]) * x);
+         },
+     .gradient =
+         [](const Term &x, const Term &, const Term &dy, const P &p) {
+           return where(is_less(0, x), dy * p[1], dy * exp(x) * (p[0] * p[1]));
          },
      .onnx = {"Selu"}},
     {.name = "celu",
@@ -244,6 +308,8 @@ constexpr UnaryRow unary_rows[] = {
          [](const Expression &x, const P &p) {
            return if_negative(x, number(p[0]) * activation::celu_curve(x / number(p[0]), p[0]), x);
          },
+     .gradient = [](const Term &x, const Term &, const Term &dy,
+                    const P &p) { return where(is_less(x, 0), dy * exp(x / p[0]), dy); },
      .onnx = {"Celu"}},
     {.name = "gelu",
      .formula = "x / 2 * (1 + erf(x / sqrt(2)))",
@@ -251,7 +317,13 @@ constexpr UnaryRow unary_rows[] = {
          [](double x, const P &) {
            return 0.5 * finite_below(x) * std::erfc(-x / std::numbers::sqrt2);
          },
-     .lower = [](const Expression &x, const P &) { return activation::gelu(x); }},
+     .lower = [](const Expression &x, const P &) { return activation::gelu(x); },
+     .gradient =
+         [](const Term &x, const Term &, const Term &dy, const P &) {
+           Term below = apply(unary::erf, x * (1 / std::numbers::sqrt2)) * 0.5 + 0.5;
+           Term density = exp(x * x * -0.5) * (std::numbers::inv_sqrtpi / std::numbers::sqrt2);
+           return dy * (below + x * density);
+         }},
     {.name = "gelu_tanh",
      .formula = "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))",
      .reference =
@@ -261,12 +333,25 @@ constexpr UnaryRow unary_rows[] = {
            double e = std::exp(-2 * std::abs(inner)); // 1 + tanh is 2 - 2e / (1 + e), or the rest
            return x * (x < 0 ? e / (1 + e) : 1 - e / (1 + e));
          },
-     .lower = [](const Expression &x, const P &) { return activation::gelu_tanh(x); }},
+     .lower = [](const Expression &x, const P &) { return activation::gelu_tanh(x); },
+     .gradient =
+         [](const Term &x, const Term &, const Term &dy, const P &) {
+           constexpr double cubic = 0.044715;
+           const double scale = std::sqrt(2 / std::numbers::pi);
+           Term t = tanh(x * (x * x * cubic + 1) * scale);
+           Term slope = (x * x * (3 * cubic) + 1) * scale;
+           return dy * ((t + 1) * 0.5 + x * 0.5 * (1 - t * t) * slope);
+         }},
     {.name = "mish",
      .formula = "x * tanh(log(1 + exp(x)))",
      .reference = [](double x,
                      const P &) { return finite_below(x) * std::tanh(softplus(finite_below(x))); },
      .lower = [](const Expression &x, const P &) { return activation::mish(x); },
+     .gradient =
+         [](const Term &x, const Term &, const Term &dy, const P &) {
+           Term t = tanh(apply(unary::softplus, x));
+           return dy * (t + x * sigmoid(x) * (1 - t * t));
+         },
      .onnx = {"Mish", 18}},
     {.name = "thresholded_relu",
      .formula = "x > alpha ? x : 0",
@@ -274,6 +359,8 @@ constexpr UnaryRow unary_rows[] = {
      .reference = [](double x, const P &p) { return x > p[0] ? x : 0; },
      .lower = [](const Expression &x,
                  const P &p) { return if_less(number(p[0]), x, x, number(0)); },
+     .gradient = [](const Term &x, const Term &, const Term &dy,
+                    const P &p) { return where(is_less(p[0], x), dy, 0); },
      .onnx = {"ThresholdedRelu"}},
     {.name = "hard_shrink",
      .formula = "x < -lambda ? x + bias : x > lambda ? x - bias : 0",
@@ -287,11 +374,16 @@ constexpr UnaryRow unary_rows[] = {
            Expression above = if_less(number(p[0]), x, x - number(p[1]), number(0));
            return if_less(x, number(-p[0]), x + number(p[1]), std::move(above));
          },
+     .gradient =
+         [](const Term &x, const Term &, const Term &dy, const P &p) {
+           return where(is_less(x, -p[0]), dy, where(is_less(p[0], x), dy, 0));
+         },
      .onnx = {"Shrink"}},
     {.name = "not",
      .formula = "not x, of bool",
      .reference = [](double x, const P &) { return x == 0 ? 1.0 : 0.0; },
      .lower = [](const Expression &x, const P &) { return number(1) - x; },
+     .gradient = no_gradient,
      .onnx = {"Not"},
      .dtype = DType::boolean},
 };
@@ -303,43 +395,68 @@ constexpr BinaryRow binary_rows[] = {
      .formula = "a + b, with broadcasting",
      .reference = [](double a, double b) { return a + b; },
      .lower = [](const Expression &a, const Expression &b) { return a + b; },
+     .gradient_a = [](const Term &, const Term &, const Term &, const Term &dy) { return dy; },
+     .gradient_b = [](const Term &, const Term &, const Term &, const Term &dy) { return dy; },
      .onnx = {"Add"}},
     {.name = "sub",
      .formula = "a - b, with broadcasting",
      .reference = [](double a, double b) { return a - b; },
      .lower = [](const Expression &a, const Expression &b) { return a - b; },
+     .gradient_a = [](const Term &, const Term &, const Term &, const Term &dy) { return dy; },
+     .gradient_b = [](const Term &, const Term &, const Term &, const Term &dy) { return -dy; },
      .onnx = {"Sub"}},
     {.name = "mul",
      .formula = "a * b, with broadcasting",
      .reference = [](double a, double b) { return a * b; },
      .lower = [](const Expression &a, const Expression &b) { return a * b; },
+     .gradient_a = [](const Term &, const Term &b, const Term &, const Term &dy) { return dy * b; },
+     .gradient_b = [](const Term &a, const Term &, const Term &, const Term &dy) { return dy * a; },
      .onnx = {"Mul"}},
     {.name = "div",
      .formula = "a / b, with broadcasting",
      .reference = [](double a, double b) { return a / b; },
      .lower = [](const Expression &a, const Expression &b) { return a / b; },
+     .gradient_a = [](const Term &, const Term &b, const Term &, const Term &dy) { return dy / b; },
+     .gradient_b = [](const Term &, const Term &b, const Term &y,
+                      const Term &dy) { return -(dy * y / b); },
      .onnx = {"Div"},
      .finite = false},
     {.name = "min",
      .formula = "the smaller of a and b, with broadcasting",
      .reference = [](double a, double b) { return min_with_nan(a, b); },
      .lower = [](const Expression &a, const Expression &b) { return with_nan_of(a, min(a, b)); },
+     .gradient_a = [](const Term &a, const Term &b, const Term &,
+                      const Term &dy) { return smaller_gets(a, b, dy); },
+     .gradient_b = [](const Term &a, const Term &b, const Term &,
+                      const Term &dy) { return smaller_gets(b, a, dy); },
      .onnx = {"Min"}},
     {.name = "max",
      .formula = "the larger of a and b, with broadcasting",
      .reference = [](double a, double b) { return max_with_nan(a, b); },
      .lower = [](const Expression &a, const Expression &b) { return with_nan_of(a, max(a, b)); },
+     .gradient_a = [](const Term &a, const Term &b, const Term &,
+                      const Term &dy) { return smaller_gets(b, a, dy); },
+     .gradient_b = [](const Term &a, const Term &b, const Term &,
+                      const Term &dy) { return smaller_gets(a, b, dy); },
      .onnx = {"Max"}},
     {.name = "prelu",
      .formula = "a < 0 ? b * a : a; the slope b broadcasts to the shape of a",
      .reference = [](double a, double b) { return a < 0 ? a * b : a; },
      .lower = [](const Expression &a, const Expression &b) { return if_negative(a, b * a, a); },
+     .gradient_a = [](const Term &a, const Term &b, const Term &,
+                      const Term &dy) { return where(is_less(0, a), dy, dy * b); },
+     .gradient_b = [](const Term &a, const Term &, const Term &,
+                      const Term &dy) { return where(is_less(0, a), 0, dy * a); },
      .onnx = {"PRelu"},
      .keeps_shape_of_a = true},
     {.name = "pow",
      .formula = "a to the power b, with broadcasting",
      .reference = [](double a, double b) { return std::pow(a, b); },
      .lower = [](const Expression &a, const Expression &b) { return pow(a, b); },
+     .gradient_a = [](const Term &a, const Term &b, const Term &,
+                      const Term &dy) { return where(is_equal(b, 0), 0, dy * b * pow(a, b - 1)); },
+     .gradient_b = [](const Term &a, const Term &, const Term &y,
+                      const Term &dy) { return where(is_less(0, a), dy * y * log(a), 0); },
      .onnx = {"Pow"},
      .finite = false},
     {.name = "equal",
@@ -403,6 +520,8 @@ template <class Row> constexpr bool is_complete(const Row &row) {
 static_assert(std::ranges::all_of(unary_rows, is_complete<UnaryRow>) &&
                   std::ranges::all_of(binary_rows, is_complete<BinaryRow>),
               "a row needs a name, a formula, a reference and a lowering");
+static_assert(std::ranges::all_of(unary_rows, [](const UnaryRow &row) { return row.gradient; }),
+              "a row of one operand needs a gradient, or no_gradient");
 
 /// The row of this name, when the compiler is built: without one it does not compile.
 template <class Row, size_t count>
@@ -432,6 +551,7 @@ UnaryOp dropout = named(unary_rows, "dropout");
 UnaryOp neg = named(unary_rows, "neg");
 UnaryOp sin = named(unary_rows, "sin");
 UnaryOp cos = named(unary_rows, "cos");
+UnaryOp abs = named(unary_rows, "abs");
 UnaryOp sign = named(unary_rows, "sign");
 UnaryOp log = named(unary_rows, "log");
 UnaryOp erf = named(unary_rows, "erf");
