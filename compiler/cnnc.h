@@ -119,6 +119,21 @@ struct GradientOptions {
   double label_smoothing = 0; // of cross_entropy, in [0, 1)
 };
 
+enum class Optimizer { sgd, adamw };
+
+/// A step of training: from weights to weights.
+struct TrainingOptions {
+  /// sgd: v = momentum * v + g, w = w - rate * v, where g = gradient + weight_decay * w (Sutskever et
+  /// al. 2013, as PyTorch has it). adamw: Loshchilov and Hutter 2019.
+  Optimizer optimizer = Optimizer::sgd;
+  double momentum = 0.9;
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8; // of adamw
+  double weight_decay = 0;
+  /// Weights that stay as they are, by their names, in which * stands for any characters and ? for
+  /// one. A batch norm whose statistics are frozen uses these, as at inference.
+  std::vector<std::string> freeze;
+};
+
 struct Options {
   /// Which model, when the text holds several. Empty: the only one.
   std::string model;
@@ -154,6 +169,12 @@ struct Options {
   /// Differentiate the model: behind its outputs, of which the first is the loss, it returns the
   /// gradients.
   std::optional<GradientOptions> gradients;
+  /// Make a training step of the model, with the loss that `gradients` names. It has an input more,
+  /// the rate (f32[]), and one for each tensor of the state: weights, momenta, running statistics,
+  /// "step". Its outputs are the loss and the next state, each in the memory of its input.
+  std::optional<TrainingOptions> training;
+  /// The first dimension of all inputs, in place of what the text says; 0: as it is.
+  int64_t batch = 0;
   /// Of write_onnx.
   OnnxWeights onnx_weights = OnnxWeights::automatic;
 

@@ -2,6 +2,7 @@
 
 #include "compiler/constants/memory.h"
 #include "compiler/support/machine_memory.h"
+#include "compiler/training/set_batch.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -15,7 +16,7 @@ Session::Session(const Model &model, const Options &options)
 Result<Session> Session::open(const Model &model, const Options &options, const Opening &opening) {
   Session session(model, options);
   if (!session.resolve_target() || !session.select_model(opening.needs_model) ||
-      !session.rename_model() || !session.run(opening))
+      !session.rename_model() || !session.fix_batch() || !session.run(opening))
     return session.error();
   return session;
 }
@@ -104,6 +105,15 @@ bool Session::rename_model() {
   return true;
 }
 
+bool Session::fix_batch() {
+  if (options_.batch == 0)
+    return true;
+  for (Graph &graph : module_.models)
+    if (!set_batch(graph, options_.batch, diagnostics_))
+      return false;
+  return true;
+}
+
 /// Loops follow from shapes: nothing is known before infer_shapes.
 void Session::remember_unscheduled() {
   if (model().kernels.empty() || !std::ranges::all_of(model().values, [](const Value &value) {
@@ -160,22 +170,30 @@ LossKind kind_of(Loss loss) {
   return LossKind::automatic;
 }
 
-GradientRequest request_of(const GradientOptions &options) {
-  return {options.of, kind_of(options.loss), options.label_smoothing};
+GradientRequest request_of(const Options &options) {
+  const GradientOptions gradients = options.gradients.value_or(GradientOptions());
+  const TrainingOptions training = options.training.value_or(TrainingOptions());
+  return {gradients.of,
+          kind_of(gradients.loss),
+          gradients.label_smoothing,
+          {training.optimizer == Optimizer::sgd ? OptimizerKind::sgd : OptimizerKind::adamw,
+           training.momentum, training.beta1, training.beta2, training.epsilon,
+           training.weight_decay, training.freeze}};
 }
 
 } // namespace
 
 PassContext Session::context() {
-  return {diagnostics_, codegen::machine_of(target_), options_.remark, options_.strict_arithmetic,
-          options_.max_error, request_of(options_.gradients.value_or(GradientOptions()))};
+  return {diagnostics_,       codegen::machine_of(target_),
+          options_.remark,    options_.strict_arithmetic,
+          options_.max_error, request_of(options_)};
 }
 
 bool Session::run(const Opening &opening) {
   std::vector<const Pass *> passes = opening.passes;
   std::optional<std::vector<const Pass *>> chosen;
-  if (options_.gradients)
-    add_to_pipeline(passes, "differentiate");
+  if (options_.gradients || options_.training)
+    add_to_pipeline(passes, options_.training ? "make_training_step" : "differentiate");
   if (options_.passes) {
     chosen = find_passes(*options_.passes, diagnostics_);
     passes = chosen.value_or(passes);

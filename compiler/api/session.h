@@ -87,6 +87,7 @@ private:
   bool resolve_target();
   bool select_model(bool needed);
   bool rename_model();
+  bool fix_batch();
   bool check_print_after();
   bool run(const Opening &opening);
   bool check_memory();

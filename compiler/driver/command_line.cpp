@@ -72,6 +72,8 @@ struct Flags {
   bool run = false, time_run = false, compare = false;
   bool differentiate = false;
   GradientOptions gradients;
+  std::string train; // the optimizer
+  TrainingOptions training;
   std::vector<std::string> files; // the model, and tensors
   const CLI::Option *passes_given = nullptr;
 };
@@ -106,6 +108,63 @@ void add_output_options(CLI::App &app, CommandLine &line, Flags &flags) {
   app.add_flag("--list-ops", flags.list_ops, "List the ops of the language");
   app.add_flag("--list-passes", flags.list_passes, "List the passes in their order");
   app.add_flag("--markdown", line.markdown, "Lists as Markdown tables");
+}
+
+void add_training_options(CLI::App &app, CommandLine &line, Flags &flags) {
+  const char *group = "Training";
+  app.add_flag(
+         "--differentiate", flags.differentiate,
+         "Also return the gradients of the weights; the first output is what they are of. A "
+         "model that does not return one number gets a loss, and an input %labels or %targets")
+      ->group(group);
+  app.add_option("--gradients-of", flags.gradients.of,
+                 "With --differentiate: the weights and inputs whose gradients are wanted, "
+                 "comma-separated, * and ? as in the shell; default: all weights")
+      ->type_name("LIST")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group(group);
+  app.add_option_function<std::string>(
+         "--loss", [&flags](const std::string &name) { flags.gradients.loss = losses().at(name); },
+         "With --differentiate and --train: cross_entropy (the default for outputs [n, classes]), "
+         "mean_squared_error (the default for others) or binary_cross_entropy")
+      ->type_name("LOSS")
+      ->check(CLI::IsMember(losses()))
+      ->group(group);
+  app.add_option("--label-smoothing", flags.gradients.label_smoothing,
+                 "With --differentiate and --train: of cross_entropy; default: 0")
+      ->type_name("X")
+      ->check(CLI::Range(0.0, 0.999))
+      ->group(group);
+  app.add_option(
+         "--train", flags.train,
+         "Make a training step of the model: sgd (with momentum) or adamw. Weights, momenta "
+         "and running statistics are inputs, and outputs in the same memory")
+      ->type_name("OPTIMIZER")
+      ->check(CLI::IsMember({"sgd", "adamw"}))
+      ->group(group);
+  app.add_option("--freeze", flags.training.freeze,
+                 "With --train: weights that stay as they are, comma-separated, * and ? as in the "
+                 "shell")
+      ->type_name("LIST")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group(group);
+  app.add_option("--momentum", flags.training.momentum, "Of sgd; default: 0.9")
+      ->type_name("X")
+      ->check(CLI::Range(0.0, 1.0))
+      ->group(group);
+  app.add_option("--weight-decay", flags.training.weight_decay, "Of both; default: 0")
+      ->type_name("X")
+      ->check(CLI::NonNegativeNumber)
+      ->group(group);
+  app.add_option("--batch", line.batch,
+                 "With --differentiate and --train: the number of images, in place of the first "
+                 "dimension of all inputs. With --run and --time-run: images of random inputs when "
+                 "the batch is symbolic")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
+      ->group(group);
 }
 
 void add_compile_options(CLI::App &app, CommandLine &line, Flags &flags) {
@@ -165,30 +224,6 @@ void add_compile_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(false))
       ->group(group);
-  app.add_flag(
-         "--differentiate", flags.differentiate,
-         "Also return the gradients of the weights; the first output is what they are of. A "
-         "model that does not return one number gets a loss, and an input %labels or %targets")
-      ->group(group);
-  app.add_option("--gradients-of", flags.gradients.of,
-                 "With --differentiate: the weights and inputs whose gradients are wanted, "
-                 "comma-separated, * and ? as in the shell; default: all weights")
-      ->type_name("LIST")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->group(group);
-  app.add_option_function<std::string>(
-         "--loss", [&flags](const std::string &name) { flags.gradients.loss = losses().at(name); },
-         "With --differentiate: cross_entropy (the default for outputs [n, classes]), "
-         "mean_squared_error (the default for others) or binary_cross_entropy")
-      ->type_name("LOSS")
-      ->check(CLI::IsMember(losses()))
-      ->group(group);
-  app.add_option("--label-smoothing", flags.gradients.label_smoothing,
-                 "With --differentiate: of cross_entropy; default: 0")
-      ->type_name("X")
-      ->check(CLI::Range(0.0, 1.0))
-      ->group(group);
   flags.passes_given = app.add_option("--passes", flags.passes,
                                       "Run exactly these passes, comma-separated; none for none")
                            ->type_name("LIST")
@@ -225,10 +260,6 @@ void add_run_options(CLI::App &app, CommandLine &line, Flags &flags) {
   app.add_option("--threads", line.threads, "Threads that run the model; default: 1")
       ->type_name("N")
       ->check(CLI::Range(1u, 1024u))
-      ->group(group);
-  app.add_option("--batch", line.batch, "Images of random inputs when the batch is symbolic")
-      ->type_name("N")
-      ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
       ->group(group);
   app.add_option("--seed", line.seed, "Seed of random inputs; default: 1")
       ->type_name("N")
@@ -358,7 +389,6 @@ const std::vector<Effect> &effects() {
       {"--threads",
        {Action::run, Action::time_run, Action::compare},
        "--run, --time-run and --compare"},
-      {"--batch", {Action::run, Action::time_run}, "--run and --time-run"},
       {"--seed", runs, "--run, --time-run, --verify and --compare"},
       {"--tolerance", {Action::verify, Action::compare}, "--verify and --compare"},
       {"--markdown", {Action::list_ops, Action::list_passes}, "--list-ops and --list-passes"},
@@ -415,11 +445,31 @@ std::optional<int> interpret_onnx(CommandLine &line, const Flags &flags) {
 }
 
 std::optional<int> interpret_gradients(CommandLine &line, const Flags &flags, const CLI::App &app) {
-  if (flags.differentiate)
+  const bool train = !flags.train.empty();
+  if (flags.differentiate && train)
+    return mistake("--differentiate and --train exclude each other");
+  if (flags.differentiate || train)
     line.options.gradients = flags.gradients;
-  for (const char *option : {"--gradients-of", "--loss", "--label-smoothing"})
-    if (!flags.differentiate && app.get_option(option)->count() > 0)
-      return mistake(fmt::format("{} goes with --differentiate", option));
+  if (train) {
+    line.options.training = flags.training;
+    line.options.training->optimizer = flags.train == "sgd" ? Optimizer::sgd : Optimizer::adamw;
+  }
+  auto given = [&](const char *option) { return app.get_option(option)->count() > 0; };
+  if (given("--gradients-of") && !flags.differentiate)
+    return mistake("--gradients-of goes with --differentiate");
+  for (const char *option : {"--loss", "--label-smoothing"})
+    if (given(option) && !line.options.gradients)
+      return mistake(fmt::format("{} goes with --differentiate and --train", option));
+  for (const char *option : {"--freeze", "--momentum", "--weight-decay"})
+    if (given(option) && !train)
+      return mistake(fmt::format("{} goes with --train", option));
+  if (given("--momentum") && flags.train != "sgd")
+    return mistake("--momentum goes with --train=sgd");
+  const bool runs = line.action == Action::run || line.action == Action::time_run;
+  if (given("--batch") && !line.options.gradients && !runs)
+    return mistake("--batch goes with --differentiate, --train, --run and --time-run");
+  if (given("--batch") && line.options.gradients)
+    line.options.batch = std::exchange(line.batch, 1);
   return std::nullopt;
 }
 
@@ -495,6 +545,7 @@ std::variant<CommandLine, int> parse_command_line(int argc, char **argv) {
   app.get_formatter()->column_width(28);
   add_output_options(app, line, flags);
   add_compile_options(app, line, flags);
+  add_training_options(app, line, flags);
   add_run_options(app, line, flags);
   if (argc == 1) {
     std::cerr << app.help();

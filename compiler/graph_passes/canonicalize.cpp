@@ -132,7 +132,7 @@ private:
 
   bool simplify(const BatchNorm &norm) {
     const DepthToSpace *shuffle = shuffled(0);
-    if (!shuffle || !std::all_of(node().operands.begin() + 1, node().operands.end(),
+    if (!shuffle || norm.statistics == Statistics::batch || !std::all_of(node().operands.begin() + 1, node().operands.end(),
                                  [&](ValueId operand) { return graph_.is_constant(operand); }))
       return false;
     std::vector<ValueId> parameters(node().operands.begin() + 1, node().operands.end());

@@ -46,7 +46,7 @@ private:
   }
 
   bool constant_parameters(const Node &norm) const {
-    return norm.kernel == no_id && norm.operands.size() == 5 &&
+    return norm.kernel == no_id && norm.operands.size() == 5 && norm.results.size() == 1 &&
            graph_.type(norm.results[0]).layout.plain() &&
            std::all_of(norm.operands.begin() + 1, norm.operands.end(),
                        [&](ValueId operand) { return graph_.is_constant(operand); });

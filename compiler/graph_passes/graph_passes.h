@@ -9,7 +9,8 @@ namespace cnnc {
 
 bool infer_shapes(Graph &graph, PassContext &context);
 bool differentiate(Graph &graph, PassContext &context);
-bool lower_losses(Graph &graph, PassContext &context);
+bool make_training_step(Graph &graph, PassContext &context);
+bool expand_training_ops(Graph &graph, PassContext &context);
 bool lower_conv_transpose(Graph &graph, PassContext &context);
 bool canonicalize(Graph &graph, PassContext &context);
 bool recognize_ops(Graph &graph, PassContext &context);

@@ -50,8 +50,11 @@ const std::vector<Pass> &table() {
       // On the model as it was written, so that rules are of the ops that people know.
       on_request(graph("differentiate", differentiate, types,
                        "with --differentiate: adds the gradients of weights to the outputs")),
-      // Their ops are rewritten and fused like all others.
-      graph("lower_losses", lower_losses, types, "writes losses with other ops"),
+      on_request(graph("make_training_step", make_training_step, types,
+                       "with --train: a step of gradient descent, from weights to weights")),
+      // Before what works on ops of inference: the ops it writes are rewritten and fused like all.
+      graph("expand_training_ops", expand_training_ops, types,
+            "writes losses, and batch norms with statistics of their own, with other ops"),
       // First of the rewrites, so that canonicalize, fold_batch_norm and choose_algorithms see
       // ordinary convolutions.
       graph("lower_conv_transpose", lower_conv_transpose, types,

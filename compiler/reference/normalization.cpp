@@ -76,7 +76,46 @@ auto per_channel(const Operands &operands) {
 
 } // namespace
 
+namespace {
+
+/// The normalised input and the running statistics, channel by channel.
+Tensors with_statistics_of_batch(const BatchNorm &op, const Operands &operands,
+                                 const Types &types) {
+  Tensors results = {Tensor(types[0]), Tensor(types[1]), Tensor(types[2])};
+  std::span<const float> input = operands[0]->floats();
+  const int64_t channels = types[0].shape[1], count = operands[0]->count() / channels;
+  const int64_t inner = product(std::span(types[0].shape).subspan(2));
+  for (int64_t c = 0; c < channels; ++c) {
+    auto each = [&](auto visit) {
+      for (int64_t i = 0; i < operands[0]->count(); ++i)
+        if (i / inner % channels == c)
+          visit(i);
+    };
+    double mean = 0, squares = 0;
+    each([&](int64_t i) { mean += input[i]; });
+    mean /= static_cast<double>(count);
+    each([&](int64_t i) { squares += (input[i] - mean) * (input[i] - mean); });
+    const double deviation = std::sqrt(squares / static_cast<double>(count) + op.epsilon);
+    const double scale = operands[1]->floats()[c], bias = operands[2]->floats()[c];
+    std::span<float> output = results[0].mutable_floats();
+    each([&](int64_t i) {
+      output[i] = static_cast<float>((input[i] - mean) / deviation * scale + bias);
+    });
+    auto moved = [&](float running, double now) {
+      return static_cast<float>(op.momentum * running + (1 - op.momentum) * now);
+    };
+    results[1].mutable_floats()[c] = moved(operands[3]->floats()[c], mean);
+    results[2].mutable_floats()[c] =
+        moved(operands[4]->floats()[c], squares / static_cast<double>(count - 1));
+  }
+  return results;
+}
+
+} // namespace
+
 Tensors compute(const BatchNorm &op, const Operands &operands, const Types &types) {
+  if (op.statistics == Statistics::batch)
+    return with_statistics_of_batch(op, operands, types);
   Tensor result(types[0]);
   std::span<const float> input = operands[0]->floats(), scale = operands[1]->floats();
   std::span<const float> bias = operands[2]->floats(), mean = operands[3]->floats();

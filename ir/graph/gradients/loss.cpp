@@ -1,4 +1,4 @@
-#include "ir/graph/gradients/loss.h"
+#include "ir/graph/gradients/spelt_out.h"
 
 #include "ir/graph/gradients/backward.h"
 

@@ -1,5 +1,6 @@
 // Gradients of normalisations.
 #include "ir/graph/gradients/backward.h"
+#include "ir/graph/gradients/spelt_out.h"
 
 namespace cnnc {
 
@@ -25,6 +26,18 @@ struct Normalized {
   }
   Term gradient(const Term &dy) const {
     return inverse * (dy - mean(dy, axes) - value * mean(dy * value, axes));
+  }
+  /// The same where scale and bias are numbers of the channels over which the statistics are: their
+  /// gradients are the sums that that of x needs.
+  void give_of_channels(Backward &backward, const Term &dy) const {
+    const Term biases = sum(dy, axes), scales = sum(dy * value, axes);
+    const double share =
+        static_cast<double>(dy.dim(1)) / static_cast<double>(element_count(dy.shape()).value_or(1));
+    backward.give(1, reshape(scales, {dy.dim(1)}));
+    backward.give(2, reshape(biases, {dy.dim(1)}));
+    if (backward.wants(0))
+      backward.give(0, inverse * per_channel(backward.operand(1), dy.rank()) *
+                           (dy - biases * share - value * (scales * share)));
   }
 };
 
@@ -58,10 +71,19 @@ Term less_sum(const Term &dy, const Term &weighed, const Term &weights, int64_t 
 
 } // namespace
 
-/// With the statistics given: linear in x, scale and bias.
+/// With the statistics given: linear in x, scale and bias. Running statistics that are computed are
+/// no part of it.
 void BatchNorm::differentiate(Backward &backward) const {
+  if (!backward.has_gradient(0))
+    return;
   const Term x = backward.operand(0), dy = backward.gradient();
   const size_t rank = x.rank();
+  if (statistics == Statistics::batch) {
+    std::vector<int64_t> axes = range(1, rank);
+    axes.front() = 0;
+    const Normalized normalized(x, std::move(axes), epsilon);
+    return normalized.give_of_channels(backward, dy);
+  }
   auto channels = [&](size_t i) { return per_channel(backward.operand(i), rank); };
   auto give = [&](size_t i, const Term &gradient) {
     backward.give(i, reshape(sum_to(gradient, channels(i).shape()), {x.dim(1)}));
@@ -77,6 +99,24 @@ void BatchNorm::differentiate(Backward &backward) const {
     give(3, -dx);
   if (backward.wants(4))
     give(4, dx * (x - channels(3)) * (inverse * inverse * -0.5));
+}
+
+std::vector<Term> spelt_out(const BatchNorm &op, const std::vector<Term> &operands) {
+  const Term &x = operands[0];
+  const int64_t channels = x.dim(1);
+  const size_t rank = x.rank();
+  const double count =
+      static_cast<double>(element_count(x.shape()).value_or(1)) / static_cast<double>(channels);
+  std::vector<int64_t> axes = range(1, rank);
+  axes.front() = 0;
+  const Term average = mean(x, axes), centred = x - average;
+  const Term variance = mean(centred * centred, axes);
+  const Term factor = per_channel(operands[1], rank) / sqrt(variance + op.epsilon);
+  auto moved = [&](const Term &running, const Term &now, double share) {
+    return running * op.momentum + reshape(now, {channels}) * ((1 - op.momentum) * share);
+  };
+  return {centred * factor + per_channel(operands[2], rank), moved(operands[3], average, 1),
+          moved(operands[4], variance, count / (count - 1))};
 }
 
 void Softmax::differentiate(Backward &backward) const {

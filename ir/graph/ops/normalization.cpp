@@ -64,7 +64,22 @@ InferredTypes BatchNorm::infer(InferContext &context) const {
     return std::nullopt;
   if (!require_epsilon(context, epsilon))
     return std::nullopt;
-  return one_result(context, input, input.shape);
+  InferredTypes types = one_result(context, input, input.shape);
+  if (!types || statistics == Statistics::given)
+    return types;
+  if (!require_static(context, 0, "what statistics are of"))
+    return std::nullopt;
+  if (!(momentum >= 0 && momentum <= 1))
+    return context.error_at_attribute(
+        "momentum", fmt::format("'momentum' must be between 0 and 1, but is {}", momentum));
+  if (element_count(input.shape).value_or(0) < 2 * input.shape[1])
+    return context.error_at_operand(
+        0, fmt::format("{} has one element per channel, which have no variance", to_string(input)));
+  for (size_t i : {3, 4}) {
+    types->push_back(context.operand(i));
+    types->back().layout = {};
+  }
+  return types;
 }
 
 InferredTypes Softmax::infer(InferContext &context) const { return infer_softmax(context, axis); }

@@ -7,17 +7,30 @@
 
 namespace cnnc {
 
-/// Inference form (Ioffe and Szegedy 2015): scale * (input - mean) / sqrt(variance + epsilon) +
-/// bias, per channel (dimension 1). scale, bias, mean, variance have shape [c].
+enum class Statistics { given, batch };
+template <> struct Words<Statistics> {
+  static constexpr std::array<std::string_view, 2> words = {"given", "batch"};
+};
+
+/// Ioffe and Szegedy 2015: scale * (input - mean) / sqrt(variance + epsilon) + bias, per channel
+/// (dimension 1). scale, bias, mean, variance have shape [c]. With statistics=batch, as in training,
+/// mean and variance are those of the input over all other dimensions, and there are two more
+/// results: running mean and variance, `momentum` times those given and the rest those of the input,
+/// the variance unbiased (divided by one less than the number of elements, as PyTorch does it).
 struct BatchNorm {
   static constexpr std::string_view name = "batch_norm";
   static constexpr std::string_view operands = "input, scale, bias, mean, variance";
   static constexpr std::string_view summary =
-      "scale * (input - mean) / sqrt(variance + epsilon) + bias per channel";
+      "scale * (input - mean) / sqrt(variance + epsilon) + bias per channel; with statistics=batch "
+      "those of the input, and new running ones";
   static constexpr OpTraits traits = {.category = Category::normalization, .parameters = {1, 3}};
   double epsilon = 1e-5;
+  Statistics statistics = Statistics::given;
+  double momentum = 0.9;
   static constexpr auto attributes() {
-    return std::tuple{Attribute{"epsilon", &BatchNorm::epsilon}};
+    return std::tuple{Attribute{"epsilon", &BatchNorm::epsilon},
+                      Attribute{"statistics", &BatchNorm::statistics},
+                      Attribute{"momentum", &BatchNorm::momentum}};
   }
   InferredTypes infer(InferContext &) const;
   void differentiate(Backward &) const;

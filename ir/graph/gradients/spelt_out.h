@@ -1,4 +1,4 @@
-// Losses spelt with other ops.
+// Ops of training spelt with others.
 #pragma once
 
 #include "ir/graph/gradients/term.h"
@@ -13,5 +13,8 @@ Term targets_of(const CrossEntropy &op, const Term &logits, const Term &labels);
 Term spelt_out(const CrossEntropy &op, const Term &logits, const Term &labels);
 Term spelt_out(const MeanSquaredError &op, const Term &a, const Term &b);
 Term spelt_out(const BinaryCrossEntropy &op, const Term &logits, const Term &targets);
+
+/// batch_norm with statistics=batch: its three results.
+std::vector<Term> spelt_out(const BatchNorm &op, const std::vector<Term> &operands);
 
 } // namespace cnnc
