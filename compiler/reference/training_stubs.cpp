@@ -1,6 +1,5 @@
 #include "compiler/reference/compute.h"
 namespace cnnc::reference {
-Tensors compute(const Conv2dFilterGradient &, const Operands &, const Types &) { return {}; }
 Tensors compute(const MaxPool2dGradient &, const Operands &, const Types &) { return {}; }
 Tensors compute(const ScatterAdd &, const Operands &, const Types &) { return {}; }
 Tensors compute(const RandomUniform &, const Operands &, const Types &) { return {}; }
