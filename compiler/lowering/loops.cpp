@@ -15,6 +15,7 @@ Loops loops_of(const Graph &graph, const Node &node) {
       [](const Local2d &) { return convolution_loops(); },
       [](const ConvTranspose2d &) { return conv_transpose_loops(); },
       [](const Dense &) { return dense_loops(); },
+      [](const Conv2dFilterGradient &) { return filter_gradient_loops(); },
       [&](const Matmul &) { return matmul_loops(rank); },
       [](const OneOf<MaxPool2d, AvgPool2d> auto &) { return pool_loops(); },
       [](const MaxPool2dIndices &) { return pool_indices_loops(); },

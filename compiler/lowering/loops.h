@@ -46,6 +46,7 @@ Loops tensor_loops(size_t rank); // over all elements, under loop_names
 Loops convolution_loops();       // conv2d and local2d
 Loops conv_transpose_loops();
 Loops winograd_loops();
+Loops filter_gradient_loops();
 Loops dense_loops();
 Loops matmul_loops(size_t rank); // b0, b1 ... for the dimensions in front, i, j; k for the sum
 Loops pool_loops();

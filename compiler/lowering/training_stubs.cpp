@@ -1,6 +1,5 @@
 #include "compiler/lowering/lowering.h"
 namespace cnnc {
-bool lower(const Conv2dFilterGradient &, Lowering &lowering) { return lowering.error("internal error: stub"); }
 bool lower(const MaxPool2dGradient &, Lowering &lowering) { return lowering.error("internal error: stub"); }
 bool lower(const ScatterAdd &, Lowering &lowering) { return lowering.error("internal error: stub"); }
 bool lower(const RandomUniform &, Lowering &lowering) { return lowering.error("internal error: stub"); }

@@ -81,6 +81,34 @@ Case grouped_conv2d(Choices &r) {
 }
 Case depthwise_conv2d(Choices &r) { return random_conv(r, {r.between(2, 35), 1, 1}); }
 
+/// The gradient may have fewer rows and columns than there are windows.
+Case conv2d_filter_gradient(Choices &r) {
+  Layouts layouts(r);
+  const bool depthwise = r.between(0, 3) == 0;
+  int64_t groups = depthwise ? r.between(2, 35) : 1;
+  int64_t ic = depthwise ? groups : r.between(1, 35), oc = depthwise ? groups : r.between(1, 35);
+  if (!layouts.blocked() && !depthwise && r.flip()) {
+    groups = r.between(2, 4);
+    ic *= groups, oc *= groups;
+  }
+  Shape kernel = {r.between(1, 3), r.between(1, 3)}, stride = {r.between(1, 3), r.between(1, 3)};
+  Shape dilation = {r.between(1, 2), r.between(1, 2)};
+  Shape pad = {r.between(0, 2), r.between(0, 2), r.between(0, 2), r.between(0, 2)}, out;
+  Shape input = {r.between(1, 3), ic, r.between(5, 8), r.between(5, 8)};
+  for (size_t i = 0; i < 2; ++i)
+    out.push_back(r.between(
+        1,
+        (input[2 + i] + pad[i] + pad[2 + i] - dilation[i] * (kernel[i] - 1) - 1) / stride[i] + 1));
+  std::string blocks = layouts.blocked() ? r.one_of({" nchw16c", " nchw8c"}) : "";
+  std::string input_blocks = depthwise || r.flip() ? blocks : "";
+  return {fmt::format("%x: {}, %g: {}", f32(input, input_blocks + " halo=" + list(pad)),
+                      f32({input[0], oc, out[0], out[1]}, blocks)),
+          fmt::format("conv2d_filter_gradient %x, %g kernel={} stride={} pad={} dilation={} "
+                      "groups={} : {}",
+                      list(kernel), list(stride), list(pad), list(dilation), groups,
+                      f32({oc, ic / groups, kernel[0], kernel[1]}))};
+}
+
 Case local2d(Choices &r) {
   Layouts layouts(r);
   Shape kernel = {r.between(1, 3), r.between(1, 3)}, pad = {1, r.between(0, 1), 0, 1};
@@ -361,6 +389,7 @@ const std::vector<CaseMaker> &case_makers() {
   static const std::vector<CaseMaker> makers = {{"conv2d", conv2d},
                                                 {"grouped_conv2d", grouped_conv2d},
                                                 {"depthwise_conv2d", depthwise_conv2d},
+                                                {"conv2d_filter_gradient", conv2d_filter_gradient},
                                                 {"local2d", local2d},
                                                 {"dense", dense},
                                                 {"max_pool2d", max_pool2d},
