@@ -248,6 +248,8 @@ private:
       Halo halo = halo_of(*conv, shape(operand), shape(node.operands[1]), shape(result));
       return connect(operand, input_blocks(operand, blocks, conv->groups), halo);
     }
+    if (const auto *gradient = std::get_if<Conv2dFilterGradient>(&node.op))
+      return connect_filter_gradient(*gradient, node, index);
     if (const auto *local = std::get_if<Local2d>(&node.op)) {
       const std::vector<int64_t> &filter = shape(node.operands[1]);
       Halo halo = halo_of_windows(local->pad, local->stride, local->dilation,
@@ -261,6 +263,21 @@ private:
     bool broadcast =
         traits_of(node.op).broadcasts && shape(operand)[1] == 1 && shape(operand) != shape(result);
     return connect(operand, broadcast ? type(operand).layout.blocks : blocks, {});
+  }
+
+  /// The input as the convolution has read it, the gradient as it has written its result.
+  ValueId connect_filter_gradient(const Conv2dFilterGradient &op, const Node &node, size_t index) {
+    Conv2d conv;
+    conv.groups = op.groups;
+    std::vector<Block> blocks;
+    if (groups_fill_blocks(conv, shape(node.results[0]), lanes_))
+      blocks = {{1, lanes_}};
+    const ValueId operand = node.operands[index];
+    if (index == 1)
+      return connect(operand, blocks, {});
+    const Halo halo = halo_of_windows(op.pad, op.stride, op.dilation, op.kernel, shape(operand),
+                                      shape(node.operands[1]));
+    return connect(operand, input_blocks(operand, blocks, op.groups), halo);
   }
 
   /// A dense convolution reads few channels as they are: an image's three need no block.

@@ -21,6 +21,7 @@
 #include "compiler/schedule/check_schedule.h"
 #include "compiler/schedule/convolution.h"
 #include "compiler/schedule/elementwise.h"
+#include "compiler/schedule/filter_gradient.h"
 #include "compiler/schedule/matmul.h"
 #include "compiler/schedule/moves.h"
 #include "compiler/schedule/pool.h"
@@ -99,6 +100,10 @@ public:
         [&](const OfCategory<Category::reduction> auto &) { reduction(schedule, members); },
         // Scalar loops as lowering makes them.
         [](const OneOf<ConvTranspose2d, MaxUnpool2d, BatchNorm, Split> auto &) {},
+        [&](const Conv2dFilterGradient &op) {
+          schedule = schedule_filter_gradient(op, graph_.type(anchor.operands[0]),
+                                              graph_.type(anchor.operands[1]), machine_);
+        },
         [](const OfCategory<Category::training> auto &) {},
         // In no kernel.
         [](const OfCategory<Category::constant, Category::view, Category::loss> auto &) {},

@@ -72,11 +72,7 @@ private:
   bool whole_blocks(int64_t channels) const { return channels % lanes_ == 0; }
 
   bool blocks_convolution(const Node &node, const Conv2d &conv) {
-    const std::vector<int64_t> &filter = shape(node.operands[1]);
-    bool depthwise = filter[1] == 1 && filter[0] == conv.groups;
-    return conv.groups == 1 || depthwise ||
-           (whole_blocks(filter[0] / conv.groups) && whole_blocks(filter[1])) ||
-           vectors_of_small_groups(conv, filter, lanes_);
+    return groups_fill_blocks(conv, shape(node.operands[1]), lanes_);
   }
 
   bool blocks_pool(const Node &node) {
@@ -154,6 +150,12 @@ private:
 };
 
 } // namespace
+
+bool groups_fill_blocks(const Conv2d &conv, const std::vector<int64_t> &filter, int64_t lanes) {
+  const bool depthwise = filter[1] == 1 && filter[0] == conv.groups;
+  const bool whole = filter[0] / conv.groups % lanes == 0 && filter[1] % lanes == 0;
+  return conv.groups == 1 || depthwise || whole || vectors_of_small_groups(conv, filter, lanes);
+}
 
 bool computes_filter(const Graph &graph, const std::vector<NodeId> &members) {
   const Node &last = graph.nodes[members.back()];

@@ -9,6 +9,9 @@ namespace cnnc {
 /// True for element-wise ops whose result is the filter of a convolution and nothing else.
 bool computes_filter(const Graph &graph, const std::vector<NodeId> &members);
 
+/// Whether input and result of a convolution with this filter can lie in blocks of `lanes` channels.
+bool groups_fill_blocks(const Conv2d &conv, const std::vector<int64_t> &filter, int64_t lanes);
+
 /// Blocks of channels for the results of a kernel (its members in order) whose operands have their
 /// layouts, or none.
 std::vector<Block> choose_blocks(const Graph &graph, const Machine &machine,

@@ -400,6 +400,7 @@ const std::vector<ModelMaker> &op_model_makers() {
                                                  {"conv2d_3x3", conv2d_3x3},
                                                  {"winograd_conv2d", winograd_conv2d},
                                                  {"grouped_conv2d", grouped_conv2d},
+                                                 {"conv2d_filter_gradient", conv2d_filter_gradient},
                                                  {"depthwise_conv2d", depthwise_conv2d},
                                                  {"conv_transpose2d", conv_transpose2d},
                                                  {"local2d", local2d},

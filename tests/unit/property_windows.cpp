@@ -134,6 +134,28 @@ std::string depthwise_conv2d(Choices &r) {
   return conv_model(r, conv);
 }
 
+/// Of all kinds of convolutions: as a rule for all results, else for the first rows and columns.
+std::string conv2d_filter_gradient(Choices &r) {
+  const int64_t kind = r.between(0, 5); // 0, 1: grouped, 2: depthwise
+  const int64_t groups = kind < 2 ? r.between(2, 6) : kind == 2 ? r.between(2, 70) : 1;
+  const int64_t ic = kind < 2    ? r.one_of<int64_t>({1, 2, 3, 8, 16})
+                     : kind == 2 ? 1
+                                 : r.between(1, 70);
+  const int64_t oc = kind < 2    ? r.one_of<int64_t>({1, 2, 5, 8, 16, 17})
+                     : kind == 2 ? r.one_of<int64_t>({1, 1, 2})
+                                 : r.between(1, 70);
+  Conv conv{{r.between(1, 5), groups * ic, r.between(1, 9), r.between(1, 18)}, groups * oc, groups};
+  choose_window(r, conv);
+  Shape gradient = {conv.input[0], conv.oc, conv.output(0), conv.output(1)};
+  for (size_t i : {2, 3})
+    if (r.between(0, 3) == 0)
+      gradient[i] = r.between(1, gradient[i]);
+  Writer writer;
+  const std::string x = writer.input(conv.input), g = writer.input(gradient);
+  return one_op(writer, fmt::format("conv2d_filter_gradient {}, {} kernel={}{}", x, g,
+                                    list(conv.kernel), conv.attributes()));
+}
+
 std::string conv_transpose2d(Choices &r) { return conv_transpose_model(r, Writer()); }
 
 std::string local2d(Choices &r) {

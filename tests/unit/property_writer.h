@@ -122,6 +122,7 @@ std::string conv2d_3x3(Choices &r);
 std::string winograd_conv2d(Choices &r);
 std::string grouped_conv2d(Choices &r);
 std::string depthwise_conv2d(Choices &r);
+std::string conv2d_filter_gradient(Choices &r);
 std::string conv_transpose2d(Choices &r);
 std::string local2d(Choices &r);
 std::string max_pool2d(Choices &r);
