@@ -24,6 +24,7 @@
 #include "compiler/schedule/filter_gradient.h"
 #include "compiler/schedule/matmul.h"
 #include "compiler/schedule/moves.h"
+#include "compiler/schedule/parallel_threshold.h"
 #include "compiler/schedule/pool.h"
 #include "compiler/schedule/reduction.h"
 
@@ -33,10 +34,6 @@
 namespace cnnc {
 
 namespace {
-
-/// Below this many operations a kernel is not worth the moment that threads need to meet. Small
-/// ones are: their inputs lie in the caches of the threads that wrote them.
-constexpr int64_t parallel_threshold = 25'000;
 
 class ScheduleChooser {
 public:

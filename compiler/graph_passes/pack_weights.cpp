@@ -12,11 +12,13 @@
 // Filters and constant matrices: blocks of the output channels of a tile, innermost, so that they
 // are read as vectors one after the other; what computes a filter at run time writes it like that.
 // Channel vectors (biases): filled up with zeros to whole blocks. A relayout of a constant is
-// itself a constant, computed by the compiler.
+// itself a constant, computed by the compiler; weights that are known only when the model runs are
+// packed then, by kernels.
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/layout/small_groups.h"
 #include "compiler/lowering/loops.h"
 #include "compiler/pass/rewrite.h"
+#include "compiler/schedule/moves.h"
 
 #include <map>
 
@@ -120,7 +122,7 @@ private:
 
 class Packer {
 public:
-  Packer(Graph &graph, int64_t lanes) : graph_(graph), wanted_(graph, lanes) {}
+  Packer(Graph &graph, int64_t lanes) : graph_(graph), lanes_(lanes), wanted_(graph, lanes) {}
 
   bool run() {
     for (NodeId id = 0, count = static_cast<NodeId>(graph_.nodes.size()); id < count; ++id)
@@ -174,13 +176,17 @@ private:
     name += to_string(layout, packed.rank());
     ValueId result = graph_.add_node(Relayout{}, {operand}, name, packed);
     // Weights that are computed at run time are packed at run time.
-    if (!graph_.is_constant(operand))
-      graph_.enclose(graph_.value(result).producer);
+    if (!graph_.is_constant(operand)) {
+      const NodeId relayout = graph_.value(result).producer;
+      graph_.enclose(relayout);
+      graph_.kernels[graph_.nodes[relayout].kernel].schedule = schedule_packing(packed, lanes_);
+    }
     packed_[operand].push_back(result);
     graph_.set_operand(id, index, result);
   }
 
   Graph &graph_;
+  int64_t lanes_;
   Wanted wanted_;
   std::map<ValueId, std::vector<ValueId>> packed_; // of each operand
 };

@@ -2,6 +2,7 @@
 
 #include "compiler/lowering/loops.h"
 #include "compiler/schedule/elementwise.h"
+#include "compiler/schedule/parallel_threshold.h"
 
 #include <algorithm>
 #include <numeric>
@@ -70,6 +71,17 @@ Schedule schedule_relayout(const TensorType &from, const TensorType &to, int64_t
     schedule.tile = {{"c", lanes}, {"w", lanes}};
     schedule.vector = {{"w", lanes}};
   }
+  return schedule;
+}
+
+Schedule schedule_packing(const TensorType &to, int64_t lanes) {
+  const std::vector<std::string> names = loop_names(to.rank());
+  const std::string &packed = names[static_cast<size_t>(to.layout.blocks.back().axis)];
+  Schedule schedule;
+  schedule.tile = {{packed, lanes}};
+  schedule.vector = {{packed, lanes}};
+  if (element_count(to.shape).value_or(0) >= parallel_threshold && to.rank() > 1)
+    schedule.parallel.assign(names.begin(), names.begin() + std::min<long>(2, long(to.rank()) - 1));
   return schedule;
 }
 

@@ -22,4 +22,8 @@ Schedule schedule_gather(const Gather &op, const TensorType &input, const Tensor
 /// Tiles that read or write whole blocks of channels.
 Schedule schedule_relayout(const TensorType &from, const TensorType &to, int64_t lanes);
 
+/// A relayout that packs weights when the model runs: whole vectors of the block that is innermost
+/// are written, of elements that stand apart.
+Schedule schedule_packing(const TensorType &to, int64_t lanes);
+
 } // namespace cnnc
