@@ -136,8 +136,8 @@ public:
 private:
   const TensorType &type(ValueId id) const { return graph_.type(id); }
 
-  /// Lets the kernel that computes a filter element by element write it in blocks. False if another
-  /// kind of kernel computes it, or others read it.
+  /// Lets the kernel that computes a filter element by element, or transposes it, write it in
+  /// blocks. False if another kind of kernel computes it, or others read it.
   bool write_in_blocks(ValueId filter, const std::vector<Block> &blocks) {
     NodeId producer = graph_.values[filter].producer;
     if (graph_.is_constant(filter) || producer == no_id || !reader_of_filter(graph_, filter))
@@ -147,6 +147,12 @@ private:
     for (NodeId id = 0; id < graph_.nodes.size(); ++id)
       if (kernel != no_id && graph_.nodes[id].kernel == kernel)
         members.push_back(id);
+    if (members.size() == 1 && std::holds_alternative<Transpose>(graph_.nodes[producer].op)) {
+      TensorType &written = *graph_.values[filter].type;
+      written.layout.blocks = blocks;
+      graph_.kernels[kernel].schedule = schedule_packing(written, lanes_);
+      return true;
+    }
     for (NodeId id : members)
       if (!is_formula(graph_.nodes[id].op))
         return false;
