@@ -1,4 +1,4 @@
-// Writes transposed convolutions with a constant filter as convolutions.
+// Writes transposed convolutions as convolutions.
 //
 //   %y = conv_transpose2d %x, %w, %b stride=[2, 2]
 // becomes
@@ -46,9 +46,9 @@
 //   %y.bias = reshape %b shape=[1, 3, 1, 1]
 //   %y = add %y.sums, %y.bias
 //
-// A phase that nothing reaches is the bias. What is written here about
-// filters is computed once, when the weights are stored. Filters that are computed when the model
-// runs stay as they are.
+// A phase that nothing reaches is the bias. What is written here about filters is computed once,
+// when the weights are stored, or by kernels where the filter is known only when the model runs: in
+// training it is, and the gradient of a convolution's input is a transposed convolution.
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/pass/conv_transpose_products.h"
 #include "compiler/pass/rewrite.h"
@@ -156,8 +156,9 @@ public:
     const bool cropped =
         axes_[0].crop_before + axes_[0].crop_after + axes_[1].crop_before + axes_[1].crop_after > 0;
     if (phases_ == 1 && !cropped)
-      return graph_.redefine(id_, convolution(axes_[0].phases[0], axes_[1].phases[0]),
-                             operands(filter_of_all()));
+      return graph_.redefine(
+          id_, convolution(axes_[0].phases[0], axes_[1].phases[0]),
+          operands(graph_.is_constant(filter_) ? filter_of_all() : filter_backwards()));
     ValueId phases = apart_ ? joined_phases() : all_phases();
     DepthToSpace shuffle{{axes_[0].stride, axes_[1].stride}, order_, {}};
     shuffle.crop = {axes_[0].crop_before, axes_[1].crop_before, axes_[0].crop_after,
@@ -187,6 +188,26 @@ private:
     return add(Reshape{{channels_ * phases_, ic, rows, columns}}, split, ".filter");
   }
 
+  /// The whole filter backwards, for kernels: elements of a window in a row, and the transpose
+  /// last, which can write the filter as the convolution reads it.
+  ValueId filter_backwards() {
+    const std::vector<int64_t> shape = graph_.type(filter_).shape;
+    const int64_t groups = conv_.groups, ic = shape[0] / groups, taps = shape[2] * shape[3];
+    ValueId filter = filter_;
+    if (taps > 1) {
+      filter = add(Reshape{{shape[0], each_, taps}}, filter, ".filter.rows");
+      filter = add(Slice{{-1}, {-taps - 1}, {2}, {-1}}, filter, ".filter.backwards");
+    }
+    if (groups == 1) {
+      if (taps > 1)
+        filter = add(Reshape{shape}, filter, ".filter.windows");
+      return add(Transpose{{1, 0, 2, 3}}, filter, ".filter");
+    }
+    filter = add(Reshape{{groups, ic, each_, taps}}, filter, ".filter.groups");
+    filter = add(Transpose{{0, 2, 1, 3}}, filter, ".filter.outputs");
+    return add(Reshape{{channels_, ic, shape[2], shape[3]}}, filter, ".filter");
+  }
+
   /// The elements of one phase, backwards: [oc, ic / groups, taps, taps].
   ValueId filter_of(const Phase &y, const Phase &x, const std::string &suffix) {
     const int64_t groups = conv_.groups, ic = graph_.type(filter_).shape[0] / groups;
@@ -200,6 +221,8 @@ private:
       elements.steps.push_back(-phase->step);
     }
     ValueId part = add(elements, filter_, ".elements" + suffix);
+    if (groups == 1 && !graph_.is_constant(filter_))
+      return add(Transpose{{1, 0, 2, 3}}, part, ".filter" + suffix);
     part = add(Reshape{{groups, ic, each_, y.taps, x.taps}}, part, ".groups" + suffix);
     part = add(Transpose{{0, 2, 1, 3, 4}}, part, ".outputs" + suffix);
     return add(Reshape{{channels_, ic, y.taps, x.taps}}, part, ".filter" + suffix);
@@ -281,11 +304,8 @@ bool lower_conv_transpose(Graph &graph, PassContext &context) {
     if (!std::holds_alternative<ConvTranspose2d>(node.op) || node.kernel != no_id ||
         !graph.type(node.results[0]).layout.plain() || graph.is_constant(node.results[0]))
       continue;
-    bool parameters =
-        std::all_of(node.operands.begin() + 1, node.operands.end(), [&](ValueId value) {
-          return graph.is_constant(value) && graph.type(value).layout.plain();
-        });
-    if (!parameters || !graph.type(node.operands[0]).layout.plain())
+    if (!std::all_of(node.operands.begin(), node.operands.end(),
+                     [&](ValueId value) { return graph.type(value).layout.plain(); }))
       continue;
     context.unchanged = false;
     Rewriter rewriter(graph, id);
