@@ -133,6 +133,8 @@ private:
       for (NodeId id : *step)
         join(id, kernel);
       tail = post_dominator_[tail];
+      // The anchor stays the first member: it is what the loops are of.
+      take_operands(*step, kernel, anchor);
     }
     std::optional<NodeId> user = only_user(tail);
     if (!user || !is_free(*user) || room(kernel) == 0)
@@ -232,16 +234,19 @@ private:
   }
 
   /// One kernel of a last element-wise op and of those before it that nobody outside reads.
-  void gather_elementwise(NodeId last) {
-    KernelId kernel = start(last);
-    std::vector<NodeId> open = {last};
+  void gather_elementwise(NodeId last) { take_operands({last}, start(last), 0); }
+
+  /// The element-wise ops before these members of a kernel, and behind `first` in the text, that
+  /// nobody outside reads.
+  void take_operands(std::vector<NodeId> open, KernelId kernel, NodeId first) {
+    const NodeId last = open.back();
     while (!open.empty()) {
       NodeId id = open.back();
       open.pop_back();
       for (ValueId operand : graph_.nodes[id].operands) {
         NodeId producer = graph_.values[operand].producer;
-        if (producer == no_id || room(kernel) == 0 || !can_join(producer, last) ||
-            is_read_outside(producer, kernel))
+        if (producer == no_id || producer < first || room(kernel) == 0 ||
+            !can_join(producer, last) || is_read_outside(producer, kernel))
           continue;
         join(producer, kernel);
         open.push_back(producer);

@@ -236,12 +236,33 @@ private:
   std::vector<Split> splits_;
 };
 
+/// Joined nests have the loops of the one that comes first. What the ops of a kernel read besides
+/// the value that they hand on is joined to them before that, so that the kernel ends with the loops
+/// of its first op, which its schedule names.
+void move_side_operands_first(Kernel &kernel) {
+  std::set<std::string> handed_on; // made from what the first op gives
+  for (const Statement &nest : kernel.body) {
+    const std::set<std::string> written = loop::writes(std::span(&nest, 1));
+    const std::set<std::string> read = loop::reads(std::span(&nest, 1));
+    const bool first =
+        handed_on.empty() && std::ranges::any_of(kernel.locals, [&](const loop::Buffer &local) {
+          return written.contains(local.name);
+        });
+    if (first || std::ranges::any_of(
+                     read, [&](const std::string &name) { return handed_on.contains(name); }))
+      handed_on.insert(written.begin(), written.end());
+  }
+  std::ranges::stable_partition(
+      kernel.locals, [&](const loop::Buffer &local) { return !handed_on.contains(local.name); });
+}
+
 } // namespace
 
 bool fuse_loops(Kernel &kernel, PassContext &context) {
   if (kernel.locals.empty())
     return true;
   loop::make_registers_unique(kernel);
+  move_side_operands_first(kernel);
   while (!kernel.locals.empty()) {
     auto fused =
         std::find_if(kernel.locals.begin(), kernel.locals.end(), [&](const loop::Buffer &local) {
