@@ -42,6 +42,7 @@
 #include "compiler/layout/layout_groups.h"
 #include "compiler/layout/views.h"
 #include "compiler/pass/rewrite.h"
+#include "compiler/schedule/reduction.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -259,6 +260,9 @@ private:
     // These read one element after the other, or vectors, from any layout.
     if (is_one_of<Transpose, DepthToSpace, SpaceToDepth>(node.op))
       return connect(operand, type(operand).layout.blocks, {});
+    // So do reductions of whole planes, with vectors of channels.
+    if (reduces_planes(node))
+      return connect(operand, type(operand).layout.blocks, {});
     // A channel that is broadcast is read alone, wherever it lies.
     bool broadcast =
         traits_of(node.op).broadcasts && shape(operand)[1] == 1 && shape(operand) != shape(result);
@@ -278,6 +282,15 @@ private:
     const Halo halo = halo_of_windows(op.pad, op.stride, op.dilation, op.kernel, shape(operand),
                                       shape(node.operands[1]));
     return connect(operand, input_blocks(operand, blocks, op.groups), halo);
+  }
+
+  /// A sum or mean over everything but the channels, or over all but images and channels.
+  bool reduces_planes(const Node &node) {
+    const std::vector<int64_t> axes = reduced_axes(graph_, node);
+    auto reduced = [&](int64_t axis) {
+      return std::ranges::any_of(axes, [&](int64_t a) { return (a + 4) % 4 == axis; });
+    };
+    return is_one_of<ReduceSum, ReduceMean>(node.op) && !reduced(1) && reduced(2) && reduced(3);
   }
 
   /// A dense convolution reads few channels as they are: an image's three need no block.
