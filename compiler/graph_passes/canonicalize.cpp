@@ -132,8 +132,9 @@ private:
 
   bool simplify(const BatchNorm &norm) {
     const DepthToSpace *shuffle = shuffled(0);
-    if (!shuffle || norm.statistics == Statistics::batch || !std::all_of(node().operands.begin() + 1, node().operands.end(),
-                                 [&](ValueId operand) { return graph_.is_constant(operand); }))
+    if (!shuffle || norm.statistics == Statistics::batch ||
+        !std::all_of(node().operands.begin() + 1, node().operands.end(),
+                     [&](ValueId operand) { return graph_.is_constant(operand); }))
       return false;
     std::vector<ValueId> parameters(node().operands.begin() + 1, node().operands.end());
     for (ValueId &parameter : parameters)
