@@ -1,5 +1,7 @@
 #include "compiler/codegen/emit_conversion.h"
 
+#include "compiler/codegen/emit_math.h"
+
 #include <cmath>
 #include <limits>
 #include <llvm/IR/IRBuilder.h>
@@ -40,9 +42,15 @@ llvm::Type *like(Value *value, llvm::Type *element) {
 Value *from_float(IRBuilderBase &builder, Value *value, llvm::Type *type, DType to) {
   if (is_float(to))
     return builder.CreateFPCast(value, type);
-  return builder.CreateIntrinsic(to == DType::u8 ? llvm::Intrinsic::fptoui_sat
-                                                 : llvm::Intrinsic::fptosi_sat,
-                                 {type, value->getType()}, {value});
+  if (to == DType::u8) {
+    // By way of i32: for vectors of bytes LLVM's fptoui.sat goes lane by lane. NaN becomes 0.
+    Value *least = llvm::ConstantFP::get(value->getType(), 0);
+    Value *most = llvm::ConstantFP::get(value->getType(), 255);
+    value = emit_min(builder, emit_max(builder, value, least), most);
+    return builder.CreateTrunc(builder.CreateFPToSI(value, like(value, builder.getInt32Ty())),
+                               type);
+  }
+  return builder.CreateIntrinsic(llvm::Intrinsic::fptosi_sat, {type, value->getType()}, {value});
 }
 
 /// Between integer types.
