@@ -28,6 +28,7 @@ Tensors compute(const Matmul &, const Operands &, const Types &);
 // pool.cpp
 Tensors compute(const MaxPool2d &, const Operands &, const Types &);
 Tensors compute(const MaxPool2dIndices &, const Operands &, const Types &);
+Tensors compute(const MaxPool2dGradient &, const Operands &, const Types &);
 Tensors compute(const MaxUnpool2d &, const Operands &, const Types &);
 Tensors compute(const AvgPool2d &, const Operands &, const Types &);
 Tensors compute(const GlobalAvgPool2d &, const Operands &, const Types &);
@@ -42,6 +43,7 @@ Tensors compute(const Cast &, const Operands &, const Types &);
 
 // resize.cpp
 Tensors compute(const Resize2d &, const Operands &, const Types &);
+Tensors compute(const Resize2dGradient &, const Operands &, const Types &);
 
 // normalization.cpp
 Tensors compute(const BatchNorm &, const Operands &, const Types &);
@@ -77,14 +79,18 @@ Tensors compute(const Gather &, const Operands &, const Types &);
 Tensors compute(const Expand &, const Operands &, const Types &);
 Tensors compute(const Relayout &, const Operands &, const Types &);
 
-// training.cpp
-Tensors compute(const Conv2dFilterGradient &, const Operands &, const Types &);
-Tensors compute(const MaxPool2dGradient &, const Operands &, const Types &);
+// scatter.cpp
 Tensors compute(const ScatterAdd &, const Operands &, const Types &);
+
+// random.cpp
 Tensors compute(const RandomUniform &, const Operands &, const Types &);
-Tensors compute(const Resize2dGradient &, const Operands &, const Types &);
+
+// losses.cpp
 Tensors compute(const CrossEntropy &, const Operands &, const Types &);
 Tensors compute(const MeanSquaredError &, const Operands &, const Types &);
 Tensors compute(const BinaryCrossEntropy &, const Operands &, const Types &);
+
+// training.cpp
+Tensors compute(const Conv2dFilterGradient &, const Operands &, const Types &);
 
 } // namespace cnnc::reference

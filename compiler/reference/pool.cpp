@@ -48,10 +48,16 @@ Tensors compute(const MaxPool2d &op, const Operands &operands, const Types &type
 Tensors compute(const MaxPool2dIndices &op, const Operands &operands, const Types &types) {
   const std::vector<int64_t> &in = operands[0]->shape();
   const int64_t h = in[2], w = in[3];
+  const bool in_window = op.positions == PoolPositions::window;
   Tensor values(types[0]), indices(types[1]);
   int64_t oh = types[0].shape[2], ow = types[0].shape[3];
   std::span<float> value = values.mutable_floats();
-  std::span<int64_t> index = indices.mutable_elements<int64_t>();
+  auto set_index = [&](int64_t element, int64_t plane, int64_t at) {
+    if (in_window)
+      indices.mutable_elements<uint8_t>()[element] = static_cast<uint8_t>(at);
+    else
+      indices.mutable_elements<int64_t>()[element] = plane * h * w + at;
+  };
   for (int64_t p = 0; p < in[0] * in[1]; ++p)
     for (int64_t y = 0; y < oh; ++y)
       for (int64_t x = 0; x < ow; ++x) {
@@ -66,13 +72,33 @@ Tensors compute(const MaxPool2dIndices &op, const Operands &operands, const Type
             float element = operands[0]->floats()[(p * h + iy) * w + ix];
             if (element > best) {
               best = element;
-              at = op.column_major ? ix * h + iy : iy * w + ix;
+              at = in_window ? ky * op.kernel[1] + kx : op.column_major ? ix * h + iy : iy * w + ix;
             }
           }
         value[(p * oh + y) * ow + x] = best;
-        index[(p * oh + y) * ow + x] = p * h * w + at;
+        set_index((p * oh + y) * ow + x, p, at);
       }
   return {values, indices};
+}
+
+Tensors compute(const MaxPool2dGradient &op, const Operands &operands, const Types &types) {
+  const std::vector<int64_t> &windows = operands[0]->shape();
+  const int64_t h = op.sizes[0], w = op.sizes[1];
+  std::vector<double> sums(static_cast<size_t>(windows[0] * windows[1] * h * w));
+  for (int64_t p = 0, i = 0; p < windows[0] * windows[1]; ++p)
+    for (int64_t y = 0; y < windows[2]; ++y)
+      for (int64_t x = 0; x < windows[3]; ++x, ++i) {
+        const int64_t at = operands[1]->elements<uint8_t>()[i];
+        const int64_t ky = at / op.kernel[1], kx = at % op.kernel[1];
+        const int64_t iy = y * op.stride[0] + ky * op.dilation[0] - op.pad[0];
+        const int64_t ix = x * op.stride[1] + kx * op.dilation[1] - op.pad[1];
+        if (ky < op.kernel[0] && iy >= 0 && iy < h && ix >= 0 && ix < w)
+          sums[static_cast<size_t>((p * h + iy) * w + ix)] += operands[0]->floats()[i];
+      }
+  Tensor result(types[0]);
+  std::ranges::transform(sums, result.mutable_floats().begin(),
+                         [](double sum) { return static_cast<float>(sum); });
+  return {result};
 }
 
 Tensors compute(const MaxUnpool2d &, const Operands &operands, const Types &types) {

@@ -4,6 +4,7 @@
 #include "compiler/reference/compute.h"
 #include "compiler/tensor/index.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -215,6 +216,31 @@ Tensors compute(const Resize2d &op, const Operands &operands, const Types &types
         sum += r.weight * c.weight * double(input[(plane + r.index) * shape[3] + c.index]);
     output[position] = float(sum);
   });
+  return {result};
+}
+
+/// What each element of the resized planes was made of, backwards.
+Tensors compute(const Resize2dGradient &op, const Operands &operands, const Types &types) {
+  const std::vector<int64_t> &shape = operands[0]->shape();
+  const Resize2d forward = op.forward({shape[2], shape[3]});
+  const std::vector<Position> rows = positions(forward, 0, op.input[0]),
+                              columns = positions(forward, 1, op.input[1]);
+  const bool crops = op.coordinates == Coordinates::tf_crop_and_resize;
+  Tensor result(types[0]);
+  std::vector<double> sums(size_t(result.count()));
+  for_each_index(shape, [&](const std::vector<int64_t> &index, int64_t position) {
+    const Position &row = rows[size_t(index[2])], &column = columns[size_t(index[3])];
+    if (crops && (row.outside || column.outside))
+      return;
+    const int64_t plane = (index[0] * shape[1] + index[1]) * op.input[0];
+    for (const Tap &r : row.taps)
+      for (const Tap &c : column.taps)
+        if (r.weight * c.weight != 0)
+          sums[size_t((plane + r.index) * op.input[1] + c.index)] +=
+              r.weight * c.weight * double(operands[0]->floats()[position]);
+  });
+  std::ranges::transform(sums, result.mutable_floats().begin(),
+                         [](double sum) { return float(sum); });
   return {result};
 }
 
