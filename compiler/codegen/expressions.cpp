@@ -2,6 +2,7 @@
 
 #include "compiler/codegen/emit_conversion.h"
 #include "compiler/codegen/emit_math.h"
+#include "compiler/codegen/emit_random.h"
 
 #include <algorithm>
 #include <llvm/IR/Intrinsics.h>
@@ -24,24 +25,42 @@ Value *Expressions::evaluate(const Expression &expression) {
     return call(expression);
   case Expression::Kind::value:
     return index_as_number(expression.access.subscripts[0]);
+  case Expression::Kind::uniform:
+    return uniform(expression);
   }
   return nullptr;
 }
 
-/// An index as a number, by way of 32 bits. In lanes that have a common step, the vector of the
-/// lanes' distances is added to the index of the first.
 Value *Expressions::index_as_number(const loop::Index &index) {
+  Value *bits = index_as_bits(index);
+  return builder_.CreateSIToFP(bits, bits->getType()->getWithNewType(builder_.getFloatTy()));
+}
+
+Value *Expressions::uniform(const Expression &expression) {
+  Value *counter = evaluate(expression.arguments[0]);
+  if (context_.failed())
+    return nullptr;
+  // Scalars where the lanes share the counter.
+  UniformKey key = emit_uniform_key(builder_, static_cast<uint32_t>(expression.number), counter);
+  Value *place = index_as_bits(expression.access.subscripts[0]);
+  if (place->getType()->isVectorTy() || counter->getType()->isVectorTy()) {
+    place = context_.splat(place);
+    key = {context_.splat(key.first), context_.splat(key.second)};
+  }
+  return emit_uniform(builder_, place, key);
+}
+
+/// The low 32 bits of an index. In lanes that have a common step, the vector of the lanes'
+/// distances is added to the index of the first.
+Value *Expressions::index_as_bits(const loop::Index &index) {
   llvm::Type *i32 = builder_.getInt32Ty();
   const std::string &lane = context_.variables.lane;
   const int64_t lanes = context_.variables.lanes;
   auto is_lane = [&](const loop::Term &term) {
     return term.kind == loop::Term::Kind::variable && term.variable == lane;
   };
-  if (!context_.variables.in_lanes() || !index.uses(lane)) {
-    Value *number = builder_.CreateTrunc(addresses_.value_of(index), i32);
-    return builder_.CreateSIToFP(number, builder_.getFloatTy());
-  }
-  Value *numbers = nullptr;
+  if (!context_.variables.in_lanes() || !index.uses(lane))
+    return builder_.CreateTrunc(addresses_.value_of(index), i32);
   bool steps = std::all_of(index.terms.begin(), index.terms.end(), [&](const loop::Term &term) {
     return is_lane(term) || !term.uses(lane);
   });
@@ -57,13 +76,10 @@ Value *Expressions::index_as_number(const loop::Index &index) {
     llvm::SmallVector<uint32_t> distances;
     for (int64_t i = 0; i < lanes; ++i)
       distances.push_back(static_cast<uint32_t>(i * step));
-    numbers =
-        builder_.CreateAdd(context_.splat(builder_.CreateTrunc(addresses_.value_of(first), i32)),
-                           llvm::ConstantDataVector::get(builder_.getContext(), distances));
-  } else {
-    numbers = by_lane(i32, [&] { return builder_.CreateTrunc(addresses_.value_of(index), i32); });
+    return builder_.CreateAdd(context_.splat(builder_.CreateTrunc(addresses_.value_of(first), i32)),
+                              llvm::ConstantDataVector::get(builder_.getContext(), distances));
   }
-  return builder_.CreateSIToFP(numbers, FunctionContext::vector_type(builder_.getFloatTy(), lanes));
+  return by_lane(i32, [&] { return builder_.CreateTrunc(addresses_.value_of(index), i32); });
 }
 
 Value *Expressions::call(const Expression &expression) {

@@ -40,6 +40,8 @@ public:
 private:
   llvm::Value *load(const loop::Access &access);
   llvm::Value *index_as_number(const loop::Index &index);
+  llvm::Value *index_as_bits(const loop::Index &index);
+  llvm::Value *uniform(const loop::Expression &expression);
   llvm::Value *call(const loop::Expression &expression);
   /// Elements that lie in one or two rows of as many as there are lanes: the rows, shuffled. Or
   /// those of one or two places. Null when the lanes are farther apart.

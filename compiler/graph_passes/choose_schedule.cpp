@@ -63,6 +63,7 @@ public:
         [&](const AvgPool2d &op) { schedule = pool(op, members); },
         [&](const GlobalAvgPool2d &) { schedule = schedule_global_pool(result, lanes_); },
         [&](const MaxPool2dIndices &) { schedule = schedule_pool_indices(); },
+        [&](const RandomUniform &) { schedule = schedule_elementwise(result, lanes_); },
         [&](const OfCategory<Category::elementwise> auto &) {
           schedule = schedule_elementwise(result, lanes_);
         },

@@ -2,6 +2,5 @@
 namespace cnnc {
 bool lower(const MaxPool2dGradient &, Lowering &lowering) { return lowering.error("internal error: stub"); }
 bool lower(const ScatterAdd &, Lowering &lowering) { return lowering.error("internal error: stub"); }
-bool lower(const RandomUniform &, Lowering &lowering) { return lowering.error("internal error: stub"); }
 bool lower(const Resize2dGradient &, Lowering &lowering) { return lowering.error("internal error: stub"); }
 }

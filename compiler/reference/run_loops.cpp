@@ -1,5 +1,7 @@
 #include "compiler/reference/run_loops.h"
 
+#include "compiler/reference/random.h"
+
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
@@ -296,6 +298,9 @@ private:
     std::vector<float> a;
     for (const Expression &argument : expression.arguments)
       a.push_back(evaluate(argument));
+    if (expression.kind == Expression::Kind::uniform)
+      return reference::uniform(static_cast<uint32_t>(evaluate(expression.access.subscripts.at(0))),
+                                static_cast<uint32_t>(expression.number), a.at(0));
     return apply(expression.function, a);
   }
 

@@ -32,6 +32,15 @@ Expression value(Index index) {
   return result;
 }
 
+Expression uniform(Index index, int64_t seed, Expression counter) {
+  Expression result;
+  result.kind = Expression::Kind::uniform;
+  result.number = static_cast<double>(seed);
+  result.access.subscripts.push_back(std::move(index));
+  result.arguments.push_back(std::move(counter));
+  return result;
+}
+
 Expression operator+(Expression a, Expression b) {
   return call(Function::add, {std::move(a), std::move(b)});
 }

@@ -16,6 +16,7 @@
 //             | function "(" expression {"," expression} ")"
 //             | "select" "(" expression ("<" | "==") expression "," expression "," expression ")"
 //             | "value" "(" index ")"                       an index as a number
+//             | "uniform" "(" index "," integer "," expression ")"      place, seed, counter
 //   function  = min max pow | exp expm1 log tanh erf normcdf sin cos sqrt abs floor ceil round | fma
 //   index     = sums of variables and lookups times integers, with index / integer and
 //               index % integer
@@ -33,6 +34,8 @@
 // takes the last. round(x) takes the even of two neighbours, pow is that of C. expm1(x) is
 // exp(x) - 1 without cancellation, for x up to 88: beyond it is no number that means something.
 // normcdf(x) is (1 + erf(x / sqrt 2)) / 2.
+// uniform(index, seed, counter) is a random number in [0, 1) that depends on these three alone
+// (compiler/README.md, "Random numbers").
 // Division of indices rounds down.
 //
 // All arithmetic is in f32, and so are registers. Loads convert to it: integers beyond 2^24 are
@@ -91,12 +94,13 @@ struct Access {
 };
 
 struct Expression {
-  enum class Kind { number, load, call, value };
+  enum class Kind { number, load, call, value, uniform };
   Kind kind = Kind::number;
-  double number = 0;
-  Access access;                     // load; value: the index alone, as the one subscript
+  double number = 0;                 // number; uniform: the seed
+  Access access;                     // load; value, uniform: the index alone, as the one subscript
   Function function = Function::add; // call
   std::vector<Expression> arguments; // call; select_less(a, b, c, d) is a < b ? c : d
+                                     // uniform: the counter
   bool operator==(const Expression &) const = default;
 };
 
@@ -104,6 +108,7 @@ Expression number(double value);
 Expression load(std::string buffer, std::vector<Index> subscripts);
 Expression call(Function function, std::vector<Expression> arguments);
 Expression value(Index index);
+Expression uniform(Index index, int64_t seed, Expression counter);
 Expression operator+(Expression a, Expression b);
 Expression operator-(Expression a, Expression b);
 Expression operator*(Expression a, Expression b);

@@ -434,6 +434,8 @@ private:
         return std::nullopt;
       return value(std::move(*number));
     }
+    if (name.text == "uniform")
+      return uniform_call();
     std::span<const FunctionRow> functions = named_functions();
     auto row = std::find_if(functions.begin(), functions.end(),
                             [&](const FunctionRow &f) { return f.name == name.text; });
@@ -441,8 +443,8 @@ private:
       std::string all;
       for (const FunctionRow &function : functions)
         all += fmt::format("{}, ", function.name);
-      cursor_.error_at(name.range, fmt::format("there is no function '{}': there are {}select and "
-                                               "value",
+      cursor_.error_at(name.range, fmt::format("there is no function '{}': there are {}select, "
+                                               "uniform and value",
                                                name.text, all));
       return std::nullopt;
     }
@@ -463,6 +465,27 @@ private:
     if (!cursor_.expect(")"))
       return std::nullopt;
     return call(row->function, std::move(arguments));
+  }
+
+  /// `uniform(index, seed, counter)` after its parenthesis.
+  std::optional<Expression> uniform_call() {
+    std::optional<Index> place = index();
+    if (!place || !cursor_.expect(","))
+      return std::nullopt;
+    const Token token = cursor_.peek();
+    const std::optional<int64_t> seed = cursor_.expect_integer("a seed");
+    if (!seed)
+      return std::nullopt;
+    if (*seed < 0 || *seed >= int64_t(1) << 32) {
+      cursor_.error_at(token.range, "a seed is at least 0 and below 2^32");
+      return std::nullopt;
+    }
+    if (!cursor_.expect(","))
+      return std::nullopt;
+    std::optional<Expression> counter = sum();
+    if (!counter || !cursor_.expect(")"))
+      return std::nullopt;
+    return uniform(std::move(*place), *seed, std::move(*counter));
   }
 
   /// `select(a < b, c, d)` or `select(a == b, c, d)` after its parenthesis.

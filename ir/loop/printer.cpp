@@ -197,6 +197,9 @@ std::string to_string(const Expression &expression) {
     return format_call(expression);
   case Expression::Kind::value:
     return fmt::format("value({})", to_string(expression.access.subscripts[0]));
+  case Expression::Kind::uniform:
+    return fmt::format("uniform({}, {}, {})", to_string(expression.access.subscripts[0]),
+                       static_cast<int64_t>(expression.number), to_string(expression.arguments[0]));
   }
   return "";
 }

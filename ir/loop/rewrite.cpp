@@ -17,7 +17,7 @@ template <class Body, class Visit> void visit_statements(Body &&body, const Visi
 }
 
 template <class Part, class Visit> void visit_expression(Part &expression, const Visit &visit) {
-  if (expression.kind == Expression::Kind::load || expression.kind == Expression::Kind::value)
+  if (!expression.access.subscripts.empty() || expression.kind == Expression::Kind::load)
     visit(expression.access);
   for (auto &argument : expression.arguments)
     visit_expression(argument, visit);
@@ -62,7 +62,7 @@ std::set<std::string> reads(std::span<const Statement> body) {
       names.insert(assign->target.buffer);
     visit_expression(assign->value, [&](const Access &access) { names.insert(access.buffer); });
   });
-  names.erase(""); // of value(index)
+  names.erase(""); // of value(index) and uniform(index, ..)
   return names;
 }
 

@@ -322,11 +322,10 @@ private:
                         const SourceRange &range) {
     if (expression.kind == Expression::Kind::load)
       check_load(expression.access, assign, range);
-    if (expression.kind == Expression::Kind::value)
+    if (expression.kind == Expression::Kind::value || expression.kind == Expression::Kind::uniform)
       check_index(expression.access.subscripts[0], range);
-    if (expression.kind != Expression::Kind::call)
-      return;
-    if (expression.arguments.size() != argument_count(expression.function))
+    if (expression.kind == Expression::Kind::call &&
+        expression.arguments.size() != argument_count(expression.function))
       error(range, fmt::format("a function has {} arguments instead of {}",
                                expression.arguments.size(), argument_count(expression.function)));
     for (const Expression &argument : expression.arguments)
@@ -390,6 +389,8 @@ private:
       access(value.access, assign, range);
     if (value.kind == Expression::Kind::value)
       number(value.access.subscripts[0], assign, range);
+    if (value.kind == Expression::Kind::uniform)
+      place(value.access.subscripts[0], assign, range);
     for (const Expression &argument : value.arguments)
       expression(argument, assign, range);
   }
@@ -402,6 +403,16 @@ private:
         values->max > std::numeric_limits<int32_t>::max())
       error(range, fmt::format("value({}) {}, but has to fit 32 bits, in {}", to_string(index),
                                reach(values), spell(assign)));
+  }
+
+  /// Random numbers are numbered by 32 bits.
+  void place(const Index &index, const Assign &assign, const SourceRange &range) {
+    lookups(index, range);
+    std::optional<Range> values = scope_.range_of(index);
+    if (!values || values->min < 0 || values->max > std::numeric_limits<uint32_t>::max())
+      error(range, fmt::format("the place {} of a random number {}, but has to lie in [0, 2^32), "
+                               "in {}",
+                               to_string(index), reach(values), spell(assign)));
   }
 
   /// What the index looks up lies in the table or input. Code generation may move a lookup out of
