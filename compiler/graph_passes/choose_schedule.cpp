@@ -62,7 +62,10 @@ public:
         [&](const MaxPool2d &op) { schedule = pool(op, members); },
         [&](const AvgPool2d &op) { schedule = pool(op, members); },
         [&](const GlobalAvgPool2d &) { schedule = schedule_global_pool(result, lanes_); },
-        [&](const MaxPool2dIndices &) { schedule = schedule_pool_indices(); },
+        [&](const MaxPool2dIndices &op) {
+          schedule = schedule_pool_indices(op, graph_.type(anchor.operands[0]),
+                                           graph_.type(anchor.results[0]), machine_);
+        },
         [&](const RandomUniform &) { schedule = schedule_elementwise(result, lanes_); },
         [&](const OfCategory<Category::elementwise> auto &) {
           schedule = schedule_elementwise(result, lanes_);

@@ -46,6 +46,9 @@ private:
         [&](const OfCategory<Category::pool, Category::resize> auto &) {
           return blocks_pool(first);
         },
+        [&](const MaxPool2dIndices &pool) {
+          return pool.positions == PoolPositions::window && blocks_pool(first);
+        },
         [&](const OfCategory<Category::elementwise> auto &) { return blocks_elementwise(members); },
         [&](const Concat &concat) { return blocks_concat(first, concat); },
         [&](const DepthToSpace &op) { return blocks_shuffle(first, op); },
@@ -60,8 +63,9 @@ private:
           return false;
         },
         [](const OfCategory<Category::constant, Category::transposed_convolution,
-                            Category::matrix_product, Category::max_position, Category::reduction,
-                            Category::view, Category::loss, Category::internal> auto &) {
+                            Category::matrix_product, Category::reduction, Category::view,
+                            Category::loss, Category::internal> auto &) { return false; },
+        [](const OneOf<MaxUnpool2d> auto &) {
           return false;
         },
         [](const OfCategory<Category::training> auto &) { return false; });

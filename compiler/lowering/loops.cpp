@@ -18,7 +18,7 @@ Loops loops_of(const Graph &graph, const Node &node) {
       [](const Conv2dFilterGradient &) { return filter_gradient_loops(); },
       [&](const Matmul &) { return matmul_loops(rank); },
       [](const OneOf<MaxPool2d, AvgPool2d> auto &) { return pool_loops(); },
-      [](const MaxPool2dIndices &) { return pool_indices_loops(); },
+      [](const MaxPool2dIndices &op) { return pool_indices_loops(op); },
       [](const OneOf<DepthToSpace, SpaceToDepth> auto &) { return pixel_block_loops(); },
       [](const Resize2d &op) { return resize_loops(op); },
       [&](const GroupNorm &) { return group_norm_loops(rank); },

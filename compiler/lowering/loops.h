@@ -28,6 +28,10 @@ struct LoopSpec {
 /// The outermost first.
 using Loops = std::vector<LoopSpec>;
 
+/// Whether max_pool2d_indices has the loops of a max_pool2d: counts positions in windows, which
+/// are not dilated.
+bool like_pool(const MaxPool2dIndices &op);
+
 /// The loops that a schedule of a kernel can name: those of its first member, to which the others
 /// are fused, and windows of the others. Types must be known.
 Loops loops_of(const Graph &graph, const std::vector<NodeId> &members);
@@ -50,7 +54,7 @@ Loops filter_gradient_loops();
 Loops dense_loops();
 Loops matmul_loops(size_t rank); // b0, b1 ... for the dimensions in front, i, j; k for the sum
 Loops pool_loops();
-Loops pool_indices_loops();
+Loops pool_indices_loops(const MaxPool2dIndices &op);
 Loops group_norm_loops(size_t rank);
 Loops top_k_loops(size_t rank);
 Loops resize_loops(const Resize2d &op);

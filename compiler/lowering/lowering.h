@@ -96,6 +96,9 @@ size_t innermost(const std::vector<bool> &chosen, const std::vector<std::string>
 /// A convolution with Winograd's method.
 bool lower_winograd(const Conv2d &, Lowering &);
 
+/// A max pool with the positions of the maxima in their windows.
+bool lower_window_positions(const MaxPool2dIndices &, Lowering &);
+
 // One per op, in the file named like the op's in ir/graph/ops.
 bool lower(const Conv2d &, Lowering &);
 bool lower(const ConvTranspose2d &, Lowering &);

@@ -14,6 +14,10 @@
 // so that tiles of them can share what they read. A pool whose result stays in the kernel is one
 // nest, which fuse_loops can join to the next; all its windows are clipped.
 //
+// With the positions of the maxima in their windows, the same loops have a second register:
+//
+//   at = select(m < x, value(kh * 3 + kw), at)
+//
 // Bounds that cannot matter are left out. max(x, m) is x > m ? x : m, one instruction, which passes
 // over a NaN in the input (ir/README.md, "Element types"); to keep it would take three.
 #include "compiler/layout/halo.h"
@@ -204,6 +208,26 @@ bool lower(const MaxPool2d &pool, Lowering &lowering) {
     append_pool(lowering, window, std::move(body), loop::load("m", {}));
   }
   append_zero_lanes(lowering, pool_extents(lowering));
+  return true;
+}
+
+bool lower_window_positions(const MaxPool2dIndices &pool, Lowering &lowering) {
+  for (const PoolWindow &window : windows_of(pool, lowering, pool.dilation)) {
+    const loop::Expression x = element(lowering, window), m = scalar("m"), at = scalar("at");
+    const Index tap = var(window[0].tap) * pool.kernel[1] + var(window[1].tap);
+    std::vector<Statement> body, inner;
+    inner.push_back(
+        set("at", loop::call(loop::Function::select_less, {m, x, loop::value(tap), at})));
+    inner.push_back(set("m", loop::call(loop::Function::max, {x, m})));
+    define(body, "m", loop::number(-INFINITY));
+    define(body, "at", loop::number(0));
+    body.push_back(window_loops(window[0].taps(), window[1].taps(), std::move(inner)));
+    body.push_back(
+        lowering.write({var("n"), var("c"), window[0].position(), window[1].position()}, at, 1));
+    append_pool(lowering, window, std::move(body), m);
+  }
+  for (size_t result : {0, 1})
+    append_zero_lanes(lowering, pool_extents(lowering), result);
   return true;
 }
 

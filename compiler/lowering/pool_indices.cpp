@@ -10,7 +10,8 @@
 //     indices[n, c, oh, ow] = at + value(n * c * h * w + ...)
 //   }
 //
-// A loop of one iteration or none leaves out what lies in the padding. The inverse stores where
+// A loop of one iteration or none leaves out what lies in the padding. Positions in the window are
+// found by the loops of a max pool (pool.cpp), unless it is dilated. The inverse stores where
 // lookups in the indices say, in order: two windows may have the same maximum.
 #include "compiler/lowering/extents.h"
 
@@ -40,19 +41,30 @@ Statement around(loop::For loop, std::vector<Statement> body) {
 
 } // namespace
 
-Loops pool_indices_loops() {
+bool like_pool(const MaxPool2dIndices &op) {
+  return op.positions == PoolPositions::window && op.dilation == std::array<int64_t, 2>{1, 1};
+}
+
+Loops pool_indices_loops(const MaxPool2dIndices &pool) {
+  if (like_pool(pool))
+    return pool_loops();
   return {{"n", Role::images},  {"c", Role::channels}, {"oh", Role::rows},
           {"ow", Role::pixels}, {"kh", Role::window},  {"kw", Role::window}};
 }
 
 bool lower(const MaxPool2dIndices &pool, Lowering &lowering) {
+  if (like_pool(pool))
+    return lower_window_positions(pool, lowering);
+  const bool in_window = pool.positions == PoolPositions::window;
   const std::vector<int64_t> &in = lowering.operand(0).shape;
   auto variable = [](const char *name) { return Index::variable(name); };
   auto set = [](const char *name, loop::Expression value) {
     return loop::make_assign({name, {}}, std::move(value));
   };
   const Index ih = variable("ih"), iw = variable("iw");
-  const Index at = pool.column_major ? iw * in[2] + ih : ih * in[3] + iw;
+  const Index at = in_window           ? variable("kh") * pool.kernel[1] + variable("kw")
+                   : pool.column_major ? iw * in[2] + ih
+                                       : ih * in[3] + iw;
   const loop::Expression m = loop::load("m", {}), place = loop::load("at", {});
   const loop::Expression x = lowering.read(0, {variable("n"), variable("c"), ih, iw});
   std::vector<Statement> taps;
@@ -74,15 +86,18 @@ bool lower(const MaxPool2dIndices &pool, Lowering &lowering) {
   body.push_back(set("at", loop::number(0)));
   body.push_back(std::move(taps.front()));
   const Subscripts result = variables({"n", "c", "oh", "ow"});
-  const Index plane = (variable("n") * in[1] + variable("c")) * (in[2] * in[3]);
   body.push_back(lowering.write(result, m));
-  body.push_back(lowering.write(result, place + loop::value(plane), 1));
-  append_loops(lowering, {"n", "c", "oh", "ow"}, lowering.result().shape, std::move(body));
-  for (size_t i : {0, 1}) {
-    std::vector<int64_t> extents = loop_extents(lowering.result(i));
-    extents[1] = lowering.result(i).shape[1];
-    append_zero_lanes(lowering, extents, i);
+  if (in_window) {
+    body.push_back(lowering.write(result, place, 1));
+  } else {
+    const Index plane = (variable("n") * in[1] + variable("c")) * (in[2] * in[3]);
+    body.push_back(lowering.write(result, place + loop::value(plane), 1));
   }
+  std::vector<int64_t> extents = loop_extents(lowering.result());
+  extents[1] = lowering.result().shape[1];
+  append_loops(lowering, {"n", "c", "oh", "ow"}, extents, std::move(body));
+  for (size_t i : {0, 1})
+    append_zero_lanes(lowering, extents, i);
   return true;
 }
 

@@ -1,6 +1,7 @@
 #include "compiler/schedule/pool.h"
 
 #include "compiler/layout/halo.h"
+#include "compiler/lowering/loops.h"
 
 #include <algorithm>
 
@@ -52,9 +53,17 @@ Schedule schedule_pool(const AvgPool2d &op, const TensorType &input, const Tenso
   return schedule_windows({op.kernel, op.stride, {1, 1}, op.pad}, input, result, fused, machine);
 }
 
-Schedule schedule_pool_indices() {
+Schedule schedule_pool_indices(const MaxPool2dIndices &op, const TensorType &input,
+                               const TensorType &result, const Machine &machine) {
+  if (like_pool(op))
+    return schedule_windows({op.kernel, op.stride, op.dilation, op.pad}, input, result, false,
+                            machine);
   Schedule schedule;
   schedule.parallel = {"n", "c", "oh"};
+  if (result.layout.block_of(1) == machine.vector_lanes) {
+    schedule.tile = {{"c", machine.vector_lanes}};
+    schedule.vector = {{"c", machine.vector_lanes}};
+  }
   return schedule;
 }
 

@@ -14,8 +14,9 @@ Schedule schedule_pool(const MaxPool2d &op, const TensorType &input, const Tenso
 Schedule schedule_pool(const AvgPool2d &op, const TensorType &input, const TensorType &result,
                        bool fused, const Machine &machine);
 
-/// One element at a time, rows shared among threads.
-Schedule schedule_pool_indices();
+/// With positions in windows like the pool. Others one element, or vector of channels, at a time.
+Schedule schedule_pool_indices(const MaxPool2dIndices &op, const TensorType &input,
+                               const TensorType &result, const Machine &machine);
 
 /// Vectors of channels, or of pixels where channels are not in blocks. Four pixels or vectors at a
 /// time have sums of their own, so that no addition waits for the one before.

@@ -39,8 +39,9 @@ template <> struct Words<PoolPositions> {
 /// channels together), and the first element of the plane when nothing in the window is above -inf.
 /// With column_major the positions within a plane are counted column by column. Indices are exact up
 /// to 2^24, hence the input has no more elements. With positions=window, u8: which element of the
-/// window, row by row, as max_pool2d_gradient wants it; windows then have 256 elements at most, and
-/// it is that after the last one, or 255, when nothing is above -inf.
+/// window, row by row (kh * width + kw), as max_pool2d_gradient wants it; windows then have 256
+/// elements at most. It is 0 when nothing is above -inf, even where the first element is padding,
+/// whose gradient nobody gets.
 struct MaxPool2dIndices {
   static constexpr std::string_view name = "max_pool2d_indices";
   static constexpr std::string_view operands = "input";
