@@ -66,6 +66,10 @@ public:
           schedule = schedule_pool_indices(op, graph_.type(anchor.operands[0]),
                                            graph_.type(anchor.results[0]), machine_);
         },
+        [&](const MaxPool2dGradient &op) {
+          schedule = schedule_pool_gradient(op, graph_.type(anchor.operands[0]),
+                                            graph_.type(anchor.results[0]), machine_);
+        },
         [&](const RandomUniform &) { schedule = schedule_elementwise(result, lanes_); },
         [&](const OfCategory<Category::elementwise> auto &) {
           schedule = schedule_elementwise(result, lanes_);

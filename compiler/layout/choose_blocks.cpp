@@ -49,6 +49,7 @@ private:
         [&](const MaxPool2dIndices &pool) {
           return pool.positions == PoolPositions::window && blocks_pool(first);
         },
+        [&](const MaxPool2dGradient &) { return blocks_pool(first); },
         [&](const OfCategory<Category::elementwise> auto &) { return blocks_elementwise(members); },
         [&](const Concat &concat) { return blocks_concat(first, concat); },
         [&](const DepthToSpace &op) { return blocks_shuffle(first, op); },

@@ -1,5 +1,7 @@
 #include "compiler/layout/halo.h"
 
+#include "compiler/support/ceil_div.h"
+
 #include <algorithm>
 
 namespace cnnc {
@@ -21,6 +23,16 @@ PositionRange inner_positions(int64_t pad, int64_t stride, int64_t dilation, int
   int64_t last_start = input + pad - (kernel - 1) * dilation - 1;
   int64_t end = last_start < 0 ? 0 : std::min(output, last_start / stride + 1);
   return {std::min((pad + stride - 1) / stride, end), end};
+}
+
+PositionRange groups_in_windows(const MaxPool2dGradient &op, size_t axis, int64_t size) {
+  constexpr int64_t largest_stride = 4; // each of a group's elements has a sum of its own
+  const int64_t stride = op.stride[axis], pad = op.pad[axis];
+  if (op.dilation[axis] != 1 || stride > largest_stride)
+    return {0, 0};
+  const int64_t windows = ceil_div(op.kernel[axis], stride); // that a group lies in
+  const int64_t first = std::max(windows - 1, ceil_div(pad, stride));
+  return {first, std::max(first, std::min(size, (op.sizes[axis] + pad) / stride))};
 }
 
 Halo halo_of(const Conv2d &conv, const std::vector<int64_t> &input,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ir/graph/ops/convolution.h"
+#include "ir/graph/ops/training.h"
 
 namespace cnnc {
 
@@ -22,6 +23,12 @@ struct PositionRange {
 /// before the first. Empty ranges begin where the windows begin to reach behind the end.
 PositionRange inner_positions(int64_t pad, int64_t stride, int64_t dilation, int64_t kernel,
                               int64_t input, int64_t output);
+
+/// Of the input of a max pool whose gradient has `size` rows (axis 0) or columns (axis 1), in groups
+/// of as many as the stride: group g is where window g begins. The groups that lie inside of the
+/// input and in whole windows, all of which the gradient has. None of large strides and of windows
+/// with gaps.
+PositionRange groups_in_windows(const MaxPool2dGradient &op, size_t axis, int64_t size);
 
 /// What a convolution of an input with a filter reads: with Winograd whole tiles of windows, which
 /// may go on behind the last result, and none above and below where rows of padding are skipped.

@@ -19,6 +19,7 @@ Loops loops_of(const Graph &graph, const Node &node) {
       [&](const Matmul &) { return matmul_loops(rank); },
       [](const OneOf<MaxPool2d, AvgPool2d> auto &) { return pool_loops(); },
       [](const MaxPool2dIndices &op) { return pool_indices_loops(op); },
+      [](const MaxPool2dGradient &) { return pool_gradient_loops(); },
       [](const OneOf<DepthToSpace, SpaceToDepth> auto &) { return pixel_block_loops(); },
       [](const Resize2d &op) { return resize_loops(op); },
       [&](const GroupNorm &) { return group_norm_loops(rank); },

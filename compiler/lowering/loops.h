@@ -55,6 +55,7 @@ Loops dense_loops();
 Loops matmul_loops(size_t rank); // b0, b1 ... for the dimensions in front, i, j; k for the sum
 Loops pool_loops();
 Loops pool_indices_loops(const MaxPool2dIndices &op);
+Loops pool_gradient_loops();
 Loops group_norm_loops(size_t rank);
 Loops top_k_loops(size_t rank);
 Loops resize_loops(const Resize2d &op);

@@ -67,6 +67,32 @@ Schedule schedule_pool_indices(const MaxPool2dIndices &op, const TensorType &inp
   return schedule;
 }
 
+Schedule schedule_pool_gradient(const MaxPool2dGradient &op, const TensorType &gradient,
+                                const TensorType &result, const Machine &machine) {
+  const int64_t lanes = machine.vector_lanes;
+  Schedule schedule;
+  schedule.parallel = {"n", "c", "h"};
+  if (result.layout.block_of(1) != lanes)
+    return schedule;
+  schedule.tile = {{"c", lanes}};
+  schedule.vector = {{"c", lanes}};
+  const PositionRange rows = groups_in_windows(op, 0, gradient.shape[2]),
+                      columns = groups_in_windows(op, 1, gradient.shape[3]);
+  if (columns.first == columns.end)
+    return schedule;
+  // All elements of a group have sums of their own.
+  const int64_t sums = op.stride[1] * (rows.first == rows.end ? 1 : op.stride[0]);
+  const int64_t tile =
+      std::min((machine.many_registers() ? 16 : 8) / sums, columns.end - columns.first);
+  if (tile > 1)
+    schedule.tile.push_back({"w", tile});
+  if (op.kernel[1] > op.stride[1])
+    schedule.unroll.push_back({"kw", 7});
+  if (rows.first < rows.end && op.kernel[0] > op.stride[0] && op.kernel[0] <= 2 * op.stride[0])
+    schedule.unroll.push_back({"kh", 2});
+  return schedule;
+}
+
 Schedule schedule_global_pool(const TensorType &result, int64_t lanes) {
   Schedule schedule;
   schedule.parallel = {"n", "c"};

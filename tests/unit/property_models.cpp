@@ -414,6 +414,7 @@ const std::vector<ModelMaker> &op_model_makers() {
                                                  {"condition", condition},
                                                  {"cast", cast},
                                                  {"gather", gather},
+                                                 {"max_pool2d_gradient", max_pool2d_gradient},
                                                  {"resize2d", resize2d},
                                                  {"batch_norm", batch_norm},
                                                  {"softmax", softmax},

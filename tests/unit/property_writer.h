@@ -144,6 +144,9 @@ std::string top_k(Choices &r);
 std::string expand(Choices &r);
 std::string batched_reduction(Choices &r);
 
+// Of property_training.cpp.
+std::string max_pool2d_gradient(Choices &r);
+
 /// A network, with a symbolic batch or without.
 std::string network(Choices &r, bool symbolic);
 

@@ -1,0 +1,41 @@
+// Random models of ops that only training needs.
+#include "tests/unit/property_writer.h"
+
+namespace cnnc::random_models {
+
+/// A max pool with its positions, and its gradient, of all strides, windows and edges.
+std::string max_pool2d_gradient(Choices &r) {
+  Conv window{image(r)};
+  window.kernel = r.flip() ? Shape{3, 3} : Shape{r.between(1, 5), r.between(1, 5)};
+  window.stride = r.flip() ? Shape{2, 2} : Shape{r.between(1, 6), r.between(1, 6)};
+  if (r.between(0, 4) == 0)
+    window.dilation = {r.between(1, 3), r.between(1, 3)};
+  const bool dilated = window.dilation != Shape{1, 1};
+  for (size_t i = 0; i < 4 && !dilated; ++i)
+    window.pad[i] = r.between(0, window.kernel[i % 2] - 1);
+  for (size_t i = 0; i < 2; ++i) {
+    window.widen(i, r.between(1, 4));
+    while ((window.output(i) - 1) * window.stride[i] >= window.pad[i] + window.input[2 + i])
+      --window.pad[2 + i];
+  }
+  Writer writer;
+  std::string x = writer.input(window.input);
+  if (r.flip()) // of blocks of channels
+    x = writer.value(fmt::format("relu {}", x));
+  const std::string attributes =
+      fmt::format(" kernel={}{}", list(window.kernel), window.attributes());
+  std::vector<std::string> pooled =
+      writer.values(2, fmt::format("max_pool2d_indices {}{} positions=window{}", x, attributes,
+                                   r.flip() ? " ceil_mode=true" : ""));
+  const Shape &in = window.input;
+  // ceil_mode may add a window; its gradient has no more than the windows of the gradient's op.
+  const std::string least =
+      fmt::format("starts=[0, 0] ends=[{}, {}] axes=[2, 3]", window.output(0), window.output(1));
+  std::string gradient = writer.value(fmt::format("slice {} {}", pooled[0], least));
+  std::string positions = writer.value(fmt::format("slice {} {}", pooled[1], least));
+  pooled.push_back(writer.value(fmt::format("max_pool2d_gradient {}, {} sizes={}{}", gradient,
+                                            positions, list({in[2], in[3]}), attributes)));
+  return writer.model(pooled);
+}
+
+} // namespace cnnc::random_models
