@@ -70,6 +70,7 @@ public:
           schedule = schedule_pool_gradient(op, graph_.type(anchor.operands[0]),
                                             graph_.type(anchor.results[0]), machine_);
         },
+        [&](const ScatterAdd &op) { schedule = schedule_scatter(op, result, lanes_); },
         [&](const RandomUniform &) { schedule = schedule_elementwise(result, lanes_); },
         [&](const OfCategory<Category::elementwise> auto &) {
           schedule = schedule_elementwise(result, lanes_);

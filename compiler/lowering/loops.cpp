@@ -32,6 +32,7 @@ Loops loops_of(const Graph &graph, const Node &node) {
               &) { return over_result(); },
       [&](const OneOf<MaxUnpool2d, Concat, Slice, Pad, Transpose, Expand, Gather, Relayout> auto
               &) { return over_result(); },
+      [&](const ScatterAdd &) { return scatter_loops(rank, graph.type(node.operands[1]).rank()); },
       [&](const OfCategory<Category::training> auto &) { return over_result(); },
       // In no kernel.
       [](const OfCategory<Category::constant, Category::view, Category::loss> auto &) {

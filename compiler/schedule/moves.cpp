@@ -52,6 +52,20 @@ Schedule schedule_gather(const Gather &op, const TensorType &input, const Tensor
   return schedule;
 }
 
+Schedule schedule_scatter(const ScatterAdd &op, const TensorType &result, int64_t lanes) {
+  Schedule schedule;
+  const std::vector<std::string> names = loop_names(result.rank());
+  const size_t axis = *normalized_axis(op.axis, result.rank());
+  for (size_t i = 0; i < names.size(); ++i)
+    if (i != axis)
+      schedule.parallel.emplace_back(names[i]);
+  if (axis + 1 < names.size()) {
+    schedule.tile = {{names.back(), lanes}};
+    schedule.vector = {{names.back(), lanes}};
+  }
+  return schedule;
+}
+
 Schedule schedule_relayout(const TensorType &from, const TensorType &to, int64_t lanes) {
   if (from.layout.blocks == to.layout.blocks)
     return schedule_elementwise(to, lanes);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ir/graph/ops/shape.h"
+#include "ir/graph/ops/training.h"
 #include "ir/text/schedule.h"
 
 namespace cnnc {
@@ -18,6 +19,10 @@ Schedule schedule_pixels(const TensorType &result, int64_t channels, int64_t lan
 /// Lanes along the last dimension where they lie side by side in the input, too.
 Schedule schedule_gather(const Gather &op, const TensorType &input, const TensorType &result,
                          int64_t lanes);
+
+/// Lanes along the last dimension unless that is scattered. All but the scattered dimension are
+/// shared among threads.
+Schedule schedule_scatter(const ScatterAdd &op, const TensorType &result, int64_t lanes);
 
 /// Tiles that read or write whole blocks of channels.
 Schedule schedule_relayout(const TensorType &from, const TensorType &to, int64_t lanes);

@@ -415,6 +415,7 @@ const std::vector<ModelMaker> &op_model_makers() {
                                                  {"cast", cast},
                                                  {"gather", gather},
                                                  {"max_pool2d_gradient", max_pool2d_gradient},
+                                                 {"scatter_add", scatter_add},
                                                  {"resize2d", resize2d},
                                                  {"batch_norm", batch_norm},
                                                  {"softmax", softmax},

@@ -38,4 +38,22 @@ std::string max_pool2d_gradient(Choices &r) {
   return writer.model(pooled);
 }
 
+/// With indices beyond the result and many that are equal.
+std::string scatter_add(Choices &r) {
+  Shape shape = any_shape(r, 1);
+  if (shape.empty())
+    shape = {5};
+  const auto rank = static_cast<int64_t>(shape.size());
+  const int64_t axis = r.between(0, rank - 1),
+                count = r.between(0, std::min<int64_t>(2, rank - axis));
+  const Shape indices(shape.begin() + axis, shape.begin() + axis + count);
+  Writer writer;
+  std::string wide = writer.value(
+      fmt::format("mul {}, {}", writer.input(indices), writer.value("splat 9 : f32[]")));
+  std::string which = writer.value(fmt::format("cast {} to={}", wide, r.one_of({"i32", "i64"})));
+  const int64_t result_rank = rank - count + 1;
+  return one_op(writer, fmt::format("scatter_add {}, {} axis={} size={}", writer.input(shape),
+                                    which, r.flip() ? axis : axis - result_rank, r.between(1, 20)));
+}
+
 } // namespace cnnc::random_models

@@ -146,6 +146,7 @@ std::string batched_reduction(Choices &r);
 
 // Of property_training.cpp.
 std::string max_pool2d_gradient(Choices &r);
+std::string scatter_add(Choices &r);
 
 /// A network, with a symbolic batch or without.
 std::string network(Choices &r, bool symbolic);
