@@ -70,6 +70,7 @@ public:
           schedule = schedule_pool_gradient(op, graph_.type(anchor.operands[0]),
                                             graph_.type(anchor.results[0]), machine_);
         },
+        [&](const Resize2dGradient &) { schedule = schedule_resize(result, lanes_); },
         [&](const ScatterAdd &op) { schedule = schedule_scatter(op, result, lanes_); },
         [&](const RandomUniform &) { schedule = schedule_elementwise(result, lanes_); },
         [&](const OfCategory<Category::elementwise> auto &) {
@@ -104,13 +105,12 @@ public:
           reduction(schedule, members);
         },
         [&](const OfCategory<Category::reduction> auto &) { reduction(schedule, members); },
-        // Scalar loops as lowering makes them.
-        [](const OneOf<ConvTranspose2d, MaxUnpool2d, BatchNorm, Split> auto &) {},
         [&](const Conv2dFilterGradient &op) {
           schedule = schedule_filter_gradient(op, graph_.type(anchor.operands[0]),
                                               graph_.type(anchor.operands[1]), machine_);
         },
-        [](const OfCategory<Category::training> auto &) {},
+        // Scalar loops as lowering makes them.
+        [](const OneOf<ConvTranspose2d, MaxUnpool2d, BatchNorm, Split> auto &) {},
         // In no kernel.
         [](const OfCategory<Category::constant, Category::view, Category::loss> auto &) {},
         [](const Call &) {});

@@ -49,7 +49,7 @@ private:
         [&](const MaxPool2dIndices &pool) {
           return pool.positions == PoolPositions::window && blocks_pool(first);
         },
-        [&](const MaxPool2dGradient &) { return blocks_pool(first); },
+        [&](const OneOf<MaxPool2dGradient, Resize2dGradient> auto &) { return blocks_pool(first); },
         [&](const OfCategory<Category::elementwise> auto &) { return blocks_elementwise(members); },
         [&](const Concat &concat) { return blocks_concat(first, concat); },
         [&](const DepthToSpace &op) { return blocks_shuffle(first, op); },
@@ -66,10 +66,9 @@ private:
         [](const OfCategory<Category::constant, Category::transposed_convolution,
                             Category::matrix_product, Category::reduction, Category::view,
                             Category::loss, Category::internal> auto &) { return false; },
-        [](const OneOf<MaxUnpool2d> auto &) {
+        [](const OneOf<MaxUnpool2d, Conv2dFilterGradient, ScatterAdd, RandomUniform> auto &) {
           return false;
-        },
-        [](const OfCategory<Category::training> auto &) { return false; });
+        });
   }
 
   const std::vector<int64_t> &shape(ValueId id) const { return graph_.type(id).shape; }

@@ -20,6 +20,7 @@ Loops loops_of(const Graph &graph, const Node &node) {
       [](const OneOf<MaxPool2d, AvgPool2d> auto &) { return pool_loops(); },
       [](const MaxPool2dIndices &op) { return pool_indices_loops(op); },
       [](const MaxPool2dGradient &) { return pool_gradient_loops(); },
+      [](const Resize2dGradient &) { return resize_gradient_loops(); },
       [](const OneOf<DepthToSpace, SpaceToDepth> auto &) { return pixel_block_loops(); },
       [](const Resize2d &op) { return resize_loops(op); },
       [&](const GroupNorm &) { return group_norm_loops(rank); },
@@ -33,7 +34,7 @@ Loops loops_of(const Graph &graph, const Node &node) {
       [&](const OneOf<MaxUnpool2d, Concat, Slice, Pad, Transpose, Expand, Gather, Relayout> auto
               &) { return over_result(); },
       [&](const ScatterAdd &) { return scatter_loops(rank, graph.type(node.operands[1]).rank()); },
-      [&](const OfCategory<Category::training> auto &) { return over_result(); },
+      [&](const OneOf<Conv2dFilterGradient, RandomUniform> auto &) { return over_result(); },
       // In no kernel.
       [](const OfCategory<Category::constant, Category::view, Category::loss> auto &) {
         return Loops{};

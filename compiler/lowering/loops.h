@@ -59,6 +59,7 @@ Loops pool_gradient_loops();
 Loops group_norm_loops(size_t rank);
 Loops top_k_loops(size_t rank);
 Loops resize_loops(const Resize2d &op);
+Loops resize_gradient_loops();
 Loops scatter_loops(size_t rank, size_t index_rank); // i0, i1 ... over the indices
 Loops pixel_block_loops();                           // depth_to_space and space_to_depth
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 namespace cnnc {
 
@@ -236,13 +237,48 @@ ResizePositions resize_positions(const Resize2d &op, size_t axis, int64_t input)
   return result;
 }
 
+ResizePositions transposed(const ResizePositions &positions) {
+  // Of each element the positions that it is a part of, with their weights.
+  std::vector<std::map<int64_t, double>> parts(static_cast<size_t>(positions.input));
+  for (int64_t p = 0; p < positions.output; ++p)
+    for (size_t t = 0; t < positions.taps() && !positions.outside[static_cast<size_t>(p)]; ++t) {
+      const auto at = static_cast<size_t>(p);
+      if (const double weight = positions.weights[t][at]; weight != 0)
+        parts[static_cast<size_t>(positions.indices[t][at])][p] += weight;
+    }
+  size_t most = 1;
+  for (const auto &list : parts)
+    most = std::max(most, list.size());
+  ResizePositions result;
+  result.input = positions.output;
+  result.output = positions.input;
+  result.outside.assign(parts.size(), false);
+  result.indices.resize(most);
+  result.weights.resize(most);
+  for (const auto &list : parts) {
+    result.gaps = result.gaps || list.empty();
+    // As in append(), the last one is split.
+    const auto repeats = static_cast<double>(most - list.size() + 1);
+    auto part = list.begin();
+    for (size_t t = 0; t < most; ++t) {
+      const bool last = t + 1 >= list.size();
+      result.indices[t].push_back(list.empty() ? 0 : part->first);
+      result.weights[t].push_back(list.empty() ? 0 : part->second / (last ? repeats : 1));
+      if (!last)
+        ++part;
+    }
+  }
+  return result;
+}
+
 bool ResizePositions::any_outside() const {
   return std::find(outside.begin(), outside.end(), true) != outside.end();
 }
 
-bool ResizePositions::copies() const {
-  return taps() == 1 &&
-         std::all_of(weights[0].begin(), weights[0].end(), [](double w) { return w == 1; });
+bool ResizePositions::unweighted() const {
+  return std::ranges::all_of(weights, [](const std::vector<double> &list) {
+    return std::ranges::all_of(list, [](double w) { return w == 1; });
+  });
 }
 
 std::optional<int64_t> ResizePositions::repeats() const {
@@ -256,12 +292,11 @@ std::optional<int64_t> ResizePositions::repeats() const {
 }
 
 std::optional<std::pair<int64_t, int64_t>> ResizePositions::strides() const {
-  if (taps() != 1)
-    return std::nullopt;
   const int64_t first = indices[0][0], stride = output > 1 ? indices[0][1] - first : 1;
-  for (int64_t p = 0; p < output; ++p)
-    if (indices[0][static_cast<size_t>(p)] != first + p * stride)
-      return std::nullopt;
+  for (int64_t t = 0; t < static_cast<int64_t>(taps()); ++t)
+    for (int64_t p = 0; p < output; ++p)
+      if (indices[static_cast<size_t>(t)][static_cast<size_t>(p)] != first + p * stride + t)
+        return std::nullopt;
   return stride > 0 ? std::optional(std::pair(stride, first)) : std::nullopt;
 }
 

@@ -416,6 +416,8 @@ const std::vector<ModelMaker> &op_model_makers() {
                                                  {"gather", gather},
                                                  {"max_pool2d_gradient", max_pool2d_gradient},
                                                  {"scatter_add", scatter_add},
+                                                 {"resize2d_gradient", resize2d_gradient},
+                                                 {"random_uniform", random_uniform},
                                                  {"resize2d", resize2d},
                                                  {"batch_norm", batch_norm},
                                                  {"softmax", softmax},

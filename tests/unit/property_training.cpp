@@ -56,4 +56,45 @@ std::string scatter_add(Choices &r) {
                                     which, r.flip() ? axis : axis - result_rank, r.between(1, 20)));
 }
 
+/// All modes and coordinates, from and to all sizes, plain and in blocks.
+std::string resize2d_gradient(Choices &r) {
+  Shape shape = image(r);
+  Writer writer;
+  std::string g = writer.input(shape);
+  if (r.flip()) // of a blocked value
+    g = writer.value(
+        fmt::format("conv2d {}, {}", g, writer.normal({r.between(1, 40), shape[1], 1, 1})));
+  Shape input = {r.between(1, 20), r.between(1, 20)};
+  for (size_t i = 0; i < 2; ++i) {
+    const int64_t times = r.between(1, 3);
+    if (r.flip() && shape[2 + i] % times == 0)
+      input[i] = shape[2 + i] / times;
+  }
+  const std::string coordinates =
+      r.one_of({"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "asymmetric",
+                "align_corners", "tf_crop_and_resize", "tf_half_pixel_for_nn"});
+  const std::string mode = r.one_of({"nearest", "nearest", "linear", "linear", "cubic"});
+  std::string attributes =
+      fmt::format("input={} coordinates={} mode={} nearest={}", list(input), coordinates, mode,
+                  r.one_of({"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}));
+  const bool crops = coordinates == "tf_crop_and_resize";
+  if (!crops && mode != "nearest" && r.flip())
+    attributes += " antialias=true";
+  if (crops)
+    attributes += " roi=[0, 0, 0.125, -0.25, 1, 1, 0.75, 1.5]";
+  if (r.between(0, 3) == 0)
+    attributes += " exclude_outside=true";
+  if (r.between(0, 3) == 0)
+    attributes += " scales=[1.375, 0.8125]";
+  return one_op(writer, fmt::format("resize2d_gradient {} {}", g, attributes));
+}
+
+std::string random_uniform(Choices &r) {
+  Writer writer;
+  std::string counter =
+      writer.value(fmt::format("abs {}", writer.input(r.flip() ? Shape{1} : Shape{})));
+  return one_op(writer, fmt::format("random_uniform {} seed={} shape={}", counter,
+                                    r.between(0, 1 << 30), list(any_shape(r))));
+}
+
 } // namespace cnnc::random_models

@@ -147,6 +147,8 @@ std::string batched_reduction(Choices &r);
 // Of property_training.cpp.
 std::string max_pool2d_gradient(Choices &r);
 std::string scatter_add(Choices &r);
+std::string resize2d_gradient(Choices &r);
+std::string random_uniform(Choices &r);
 
 /// A network, with a symbolic batch or without.
 std::string network(Choices &r, bool symbolic);
