@@ -16,11 +16,11 @@
 //       total[np, oc / 16, icb * 32 + ic, kh, kw, oc % 16] += sum
 //     }
 //   }
-//   for oc in 0..64, ic in 0..64, kh in 0..3, kw in 0..3 {
+//   for o in 0..64, i in 0..64, y in 0..3, x in 0..3 {
 //     reg sum: f32
 //     sum = 0
 //     for np in 0..4 { sum += total[np, ..] }
-//     result[oc, ic, kh, kw] = sum
+//     result[o, i, y, x] = sum
 //   }
 //
 // Each part of the images has totals of its own: they can be added up at the same time, and no sum
@@ -77,24 +77,19 @@ public:
     lowering_.append({loop::make_scratch("total", {images_.parts(), outputs_ / lanes_, result_[1],
                                                    result_[2], result_[3], lanes_})});
     lowering_.append(images_.outer(
-        over_filter(outputs_, one(loop::make_assign(total(var("ic")), loop::number(0))))));
+        loop::nest({{"oc", outputs_}, {"ic", result_[1]}, {"kh", result_[2]}, {"kw", result_[3]}},
+                   one(loop::make_assign(total(var("ic")), loop::number(0))))));
     const int64_t whole = result_[1] / channels_ * channels_;
     add_products(0, channels_, whole / channels_);
     if (whole < result_[1])
       add_products(whole, result_[1] - whole, 1);
-    lowering_.append(over_filter(result_[0], add_totals()));
+    lowering_.append(add_totals());
   }
 
 private:
   int64_t partial(const char *name, int64_t count) {
     const std::optional<LoopFactor> size = lowering_.take(&Schedule::partial, name);
     return size ? std::clamp<int64_t>(size->size, 1, count) : count;
-  }
-
-  /// The loops over the elements of the filter around statements.
-  std::vector<Statement> over_filter(int64_t outputs, std::vector<Statement> body) const {
-    return loop::nest({{"oc", outputs}, {"ic", result_[1]}, {"kh", result_[2]}, {"kw", result_[3]}},
-                      std::move(body));
   }
 
   loop::Access total(const Index &ic) const {
@@ -125,12 +120,16 @@ private:
            lowering_.read(0, {n, group * result_[1] + ic, row, column});
   }
 
+  /// In the order of the result, whose rows are far apart for the lanes.
   std::vector<Statement> add_totals() const {
+    const Index o = var("o"), i = var("i"), y = var("y"), x = var("x");
+    const loop::Access total = {"total", {var("np"), o / lanes_, i, y, x, o % lanes_}};
     std::vector<Statement> body;
     define(body, "sum", loop::number(0));
-    append(body, images_.outer(one(loop::make_assign({"sum", {}}, load(total(var("ic"))), true))));
-    body.push_back(lowering_.write({var("oc"), var("ic"), var("kh"), var("kw")}, scalar("sum")));
-    return body;
+    append(body, images_.outer(one(loop::make_assign({"sum", {}}, load(total), true))));
+    body.push_back(lowering_.write({o, i, y, x}, scalar("sum")));
+    return loop::nest({{"o", result_[0]}, {"i", result_[1]}, {"y", result_[2]}, {"x", result_[3]}},
+                      std::move(body));
   }
 
   const Conv2dFilterGradient &op_;
@@ -146,7 +145,9 @@ private:
 Loops filter_gradient_loops() {
   return {{"np", Role::images},   {"oc", Role::channels},  {"icb", Role::dimension},
           {"n", Role::reduction}, {"ic", Role::dimension}, {"kh", Role::window},
-          {"kw", Role::window},   {"oh", Role::reduction}, {"ow", Role::reduction}};
+          {"kw", Role::window},   {"oh", Role::reduction}, {"ow", Role::reduction},
+          {"o", Role::dimension}, {"i", Role::dimension},  {"y", Role::dimension},
+          {"x", Role::dimension}};
 }
 
 bool lower(const Conv2dFilterGradient &op, Lowering &lowering) {

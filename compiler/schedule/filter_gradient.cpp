@@ -125,8 +125,8 @@ Schedule schedule_filter_gradient(const Conv2dFilterGradient &op, const TensorTy
   const Tile tile = blocked ? pick_tile(problem) : Tile{};
   Schedule schedule;
   if (blocked) {
-    schedule.tile = {{"oc", tile.vectors * problem.lanes()}};
-    schedule.vector = {{"oc", problem.lanes()}};
+    schedule.tile = {{"oc", tile.vectors * problem.lanes()}, {"o", problem.lanes()}};
+    schedule.vector = {{"oc", problem.lanes()}, {"o", problem.lanes()}};
   }
   for (const auto &[loop, size] : {std::pair{"ic", tile.ic}, {"kh", tile.kh}, {"kw", tile.kw}})
     if (size > 1)
@@ -136,7 +136,7 @@ Schedule schedule_filter_gradient(const Conv2dFilterGradient &op, const TensorTy
   const int64_t uses = problem.filter[2] * problem.filter[3] * problem.channels();
   const int64_t together = std::clamp<int64_t>(ceil_div(enough_uses, uses), 1, problem.blocks());
   const int64_t tiles = ceil_div(blocked ? problem.vectors() : problem.filter[0], tile.vectors);
-  schedule.parallel = {"np", "icb", "oc"};
+  schedule.parallel = {"np", "icb", "oc", "o"};
   if (together > 1)
     schedule.block = {{"icb", together}};
   schedule.partial = {{"oh", pick_rows(problem, tile, together * problem.channels())},
