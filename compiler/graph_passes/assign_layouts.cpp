@@ -93,7 +93,7 @@ private:
       Node &node = graph_.nodes[member];
       for (size_t i = 0; i < node.operands.size(); ++i) {
         ValueId operand = node.operands[i];
-        if (constant(operand) || inside.contains(operand))
+        if (inside.contains(operand) || (constant(operand) && !needs_layout(node.op, i)))
           continue;
         // Factors of a filter are read one by one, wherever they lie.
         if (filter && shape(operand) != shape(node.results[0]))
@@ -106,6 +106,12 @@ private:
           type(result).layout.blocks = blocks;
       }
     }
+  }
+
+  /// Operands that lowering reads in one layout alone, be they constant.
+  static bool needs_layout(const Op &op, size_t index) {
+    return (index == 0 && is_one_of<Conv2d, Local2d>(op)) ||
+           std::holds_alternative<Conv2dFilterGradient>(op);
   }
 
   void assign_view(NodeId id) {
@@ -302,15 +308,25 @@ private:
 
   /// The value in a layout with these blocks and at least this halo.
   ValueId connect(ValueId value, const std::vector<Block> &blocks, const Halo &halo) {
-    if (constant(value))
-      return value;
     bool same = type(value).layout.blocks == blocks;
-    if (same && (halo == Halo{} || takes_halo(value)))
+    if (same && (halo == Halo{} || (takes_halo(value) && !constant(value))))
       return widen(value, halo);
     for (const Relayouted &known : relayouts_[value])
       if (known.blocks == blocks && (halo == Halo{} || takes_halo(known.result)))
         return widen(known.result, halo);
-    return widen(relayout(value, blocks), halo);
+    return widen(constant(value) ? relayout_constant(value, blocks) : relayout(value, blocks),
+                 halo);
+  }
+
+  /// In no kernel: the compiler computes it.
+  ValueId relayout_constant(ValueId value, const std::vector<Block> &blocks) {
+    TensorType wanted = type(value);
+    wanted.layout = {blocks, {}};
+    const std::string spelling = blocks.empty() ? "plain" : to_string(wanted.layout, wanted.rank());
+    ValueId result =
+        graph_.add_node(Relayout{}, {value}, graph_.values[value].name + "." + spelling, wanted);
+    relayouts_[value].push_back({blocks, result});
+    return result;
   }
 
   ValueId relayout(ValueId value, const std::vector<Block> &blocks, std::string spelling = "") {
