@@ -81,6 +81,14 @@ bool is_exportable(const Graph &graph, Diagnostics &diagnostics) {
       ok = false;
       continue;
     }
+    const auto *indices = std::get_if<MaxPool2dIndices>(&node.op);
+    if (indices && indices->positions == PoolPositions::window) {
+      diagnostics.error(node.range,
+                        "ONNX counts maxima in the whole input: max_pool2d_indices with "
+                        "positions=window cannot be exported");
+      ok = false;
+      continue;
+    }
     if (category_of(node.op) == Category::training || category_of(node.op) == Category::loss) {
       diagnostics.error(node.range, fmt::format("ONNX has no op for {}: it is for training, export "
                                                 "the model that is trained",
