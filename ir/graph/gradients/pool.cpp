@@ -21,6 +21,20 @@ template <class Pool> MaxPool2dGradient gradient_of(const Pool &pool, const Term
 
 Term flat(const Term &x) { return reshape(x, {element_count(x.shape()).value_or(0)}); }
 
+Term whole_part(const Term &x, int64_t divisor) {
+  // Halves keep the quotient of whole numbers clear of the next one.
+  return as_number(apply(Cast{CastType::i64}, {(x + 0.5) * (1 / static_cast<double>(divisor))}));
+}
+
+/// Indices that count planes of h x w column by column as such that count them row by row.
+Term row_by_row(const Term &indices, int64_t h, int64_t w) {
+  const auto plane = static_cast<double>(h * w);
+  const Term index = as_number(indices), before = whole_part(index, h * w) * plane;
+  const Term inside = index - before, column = whole_part(inside, h);
+  const Term row = inside - column * static_cast<double>(h);
+  return apply(Cast{CastType::i64}, {before + row * static_cast<double>(w) + column});
+}
+
 /// How many elements each window of one dimension counts.
 std::vector<double> counts(const AvgPool2d &pool, size_t i, int64_t input, int64_t output) {
   const int64_t first = pool.count_padding ? -pool.pad[i] : 0;
@@ -71,18 +85,37 @@ void MaxPool2dIndices::differentiate(Backward &backward) const {
   const Term x = backward.operand(0), at = backward.result(1), dy = backward.gradient(0);
   if (positions == PoolPositions::window)
     return backward.give(0, apply(gradient_of(*this, x), {dy, at}));
-  if (column_major)
-    return backward.no_rule("its indices are counted column by column");
   const int64_t count = element_count(x.shape()).value_or(0);
-  backward.give(0, reshape(apply(ScatterAdd{0, count}, {flat(dy), flat(at)}), x.shape()));
+  const Term places = column_major ? row_by_row(at, x.dim(2), x.dim(3)) : at;
+  backward.give(0, reshape(apply(ScatterAdd{0, count}, {flat(dy), flat(places)}), x.shape()));
 }
 
 void MaxUnpool2d::differentiate(Backward &backward) const {
   backward.give(0, apply(Gather{0}, {flat(backward.gradient()), backward.operand(1)}));
 }
 
+/// Linear in the gradient: each element comes from its position in the window again.
 void MaxPool2dGradient::differentiate(Backward &backward) const {
-  backward.no_rule("a gradient of a max pool is not differentiated again");
+  const Term given = backward.operand(0), at = as_number(backward.operand(1));
+  if (!backward.wants(0))
+    return;
+  // Windows that ceil_mode lets overhang see zeros behind the padding, too.
+  Pad border{{0, 0, pad[0], pad[1]}, {0, 0, 0, 0}, PadMode::constant, 0};
+  for (size_t i = 0; i < 2; ++i)
+    border.after[2 + i] =
+        std::max<int64_t>(0, (given.dim(2 + i) - 1) * stride[i] + (kernel[i] - 1) * dilation[i] +
+                                 1 - pad[i] - sizes[i]);
+  const Term padded = apply(border, {backward.gradient()});
+  Term result = 0;
+  for (int64_t row = 0; row < kernel[0]; ++row)
+    for (int64_t column = 0; column < kernel[1]; ++column) {
+      Slice tap{{row * dilation[0], column * dilation[1]}, {}, {2, 3}, {stride[0], stride[1]}};
+      for (size_t i = 0; i < 2; ++i)
+        tap.ends.push_back(tap.starts[i] + (given.dim(2 + i) - 1) * stride[i] + 1);
+      const auto position = static_cast<double>(row * kernel[1] + column);
+      result = result + where(is_equal(at, position), apply(tap, {padded}), 0);
+    }
+  backward.give(0, result);
 }
 
 /// Each window shares what it gets among the elements that it counts: a depthwise convolution of
