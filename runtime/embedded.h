@@ -13,9 +13,12 @@ extern "C" {
 extern const unsigned char cnnc_embedded_runtime_x86_64_begin[];
 extern const unsigned char cnnc_embedded_runtime_x86_64_end[];
 
-/* The texts of cnnc_runtime.h and cnnc_model.hpp, which the compiler writes beside a model. */
+/* The texts of cnnc_runtime.h and cnnc_model.hpp, which the compiler writes beside a model, and of
+   cnnc_training.h, which it writes beside a training step. */
 extern const unsigned char cnnc_embedded_header_begin[], cnnc_embedded_header_end[];
 extern const unsigned char cnnc_embedded_cpp_header_begin[], cnnc_embedded_cpp_header_end[];
+extern const unsigned char cnnc_embedded_training_header_begin[],
+    cnnc_embedded_training_header_end[];
 
 #ifdef __cplusplus
 }

@@ -6,7 +6,8 @@ include(CMakePackageConfigHelpers)
 install(TARGETS cnnc EXPORT cnnc_model)
 install(TARGETS cnnc_compiler cnnc_codegen cnnc_ir cnnc_runtime cnnc_runtime_embedded EXPORT cnnc)
 install(FILES compiler/cnnc.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/cnnc)
-install(FILES runtime/cnnc_runtime.h runtime/cnnc_model.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES runtime/cnnc_runtime.h runtime/cnnc_model.hpp runtime/cnnc_training.h
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/cnnc)
 install(EXPORT cnnc_model NAMESPACE cnnc:: FILE cnncModelTargets.cmake DESTINATION ${package_folder})
