@@ -101,6 +101,35 @@ bool infer_node(Graph &graph, const Node &node, Diagnostics &diagnostics) {
   return ok;
 }
 
+/// An output in the memory of an input has its type, and a run writes it once.
+bool check_updates(const Graph &graph, Diagnostics &diagnostics) {
+  const size_t errors = diagnostics.error_count();
+  for (size_t i = 0; i < graph.outputs.size(); ++i) {
+    const ValueId input = graph.updated_by(i);
+    if (input == no_id)
+      continue;
+    const Value &output = graph.value(graph.outputs[i]);
+    const SourceRange &range =
+        i < graph.output_ranges.size() ? graph.output_ranges[i] : output.range;
+    TensorType is = *output.type, wanted = graph.type(input);
+    is.layout = wanted.layout = {};
+    if (is != wanted)
+      diagnostics.error(range,
+                        fmt::format("%{} is {}, but %{}, in whose memory it shall lie, is {}",
+                                    format_name(output.name), to_string(is),
+                                    format_name(graph.value(input).name), to_string(wanted)));
+    for (ValueId other : graph.inputs)
+      if (graph.type(other).has_symbolic_batch()) {
+        diagnostics.error(
+            range, fmt::format("%{} is updated once for all images, whose number must "
+                               "be known: say --batch N, or write it in place of '{}'",
+                               format_name(graph.value(input).name), graph.type(other).batch_name));
+        break;
+      }
+  }
+  return diagnostics.error_count() == errors;
+}
+
 /// Schedules that the text states name loops, which follow from the shapes. A kernel none of whose
 /// ops could be read has neither.
 bool check_schedules(const Graph &graph, Diagnostics &diagnostics) {
@@ -130,7 +159,8 @@ bool infer_shapes(Graph &graph, PassContext &context) {
     for (ValueId result : node.results)
       wrong[result] = true;
   }
-  return ok && check_schedules(graph, context.diagnostics);
+  return ok && check_updates(graph, context.diagnostics) &&
+         check_schedules(graph, context.diagnostics);
 }
 
 } // namespace cnnc
