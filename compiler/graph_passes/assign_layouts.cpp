@@ -36,10 +36,15 @@
 //     %c.copy = relayout %c : f32[1, 32, 8, 8] nchw16c halo=[1, 1, 1, 1]
 //   }
 //   %d = concat %c, %x.nchw16c, %c.copy axis=1 : f32[1, 96, 8, 8] nchw16c halo=[1, 1, 1, 1]
+//
+// An output in the memory of an input (`return %next in %w`) is computed there, if the kernel that
+// does so comes last to read the input, and reads it element by element. Others are copied there,
+// behind all readers.
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/layout/choose_blocks.h"
 #include "compiler/layout/halo.h"
 #include "compiler/layout/layout_groups.h"
+#include "compiler/layout/updates.h"
 #include "compiler/layout/views.h"
 #include "compiler/pass/rewrite.h"
 #include "compiler/schedule/reduction.h"
@@ -70,7 +75,7 @@ public:
     }
     for (size_t i = 0; i < graph_.outputs.size(); ++i)
       finish_output(i);
-    return graph_.sort();
+    return graph_.sort() && finish_updates();
   }
 
 private:
@@ -372,8 +377,13 @@ private:
       return;
     bool own_memory = !graph_.is_input(root) && !constant(root) && !is_part(root) &&
                       output_roots_.insert(root).second;
-    if (own_memory && type(value).layout.plain() && type(root).layout.plain())
-      return;
+    if (!own_memory || !type(value).layout.plain() || !type(root).layout.plain())
+      copy_output(index);
+  }
+
+  /// The output becomes a copy of what it is.
+  void copy_output(size_t index) {
+    const ValueId value = graph_.outputs[index];
     TensorType wanted = type(value);
     wanted.layout = {};
     // An output keeps its name where an input or an output before it does not have it.
@@ -391,6 +401,20 @@ private:
         add_relayout(value, rename ? name : graph_.unique_value_name(name + ".copy"), wanted);
     graph_.outputs[index] = result;
     output_roots_.insert(result);
+  }
+
+  /// What cannot be computed in the memory of the input that it updates, since that is still read,
+  /// is copied there at the end.
+  bool finish_updates() {
+    const std::vector<Place> places = places_of_values(graph_);
+    const size_t outputs = graph_.outputs.size();
+    std::vector<size_t> copied;
+    for (size_t i = 0; i < outputs; ++i)
+      if (!may_update(graph_, places, i))
+        copied.push_back(i);
+    for (size_t index : copied)
+      copy_output(index);
+    return copied.empty() || graph_.sort();
   }
 
   Graph &graph_;

@@ -1,5 +1,7 @@
 #include "compiler/layout/memory_plan.h"
 
+#include "compiler/layout/updates.h"
+
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -165,6 +167,22 @@ bool verify_places(const Graph &graph, const Execution &execution, Diagnostics &
   return ok;
 }
 
+/// Checks that nothing reads an input after the output in its memory is written.
+bool verify_updates(const Graph &graph, const Execution &execution, Diagnostics &diagnostics) {
+  bool ok = true;
+  for (size_t i = 0; i < graph.outputs.size(); ++i) {
+    if (may_update(graph, execution.places, i))
+      continue;
+    const ValueId output = graph.outputs[i];
+    diagnostics.error(
+        i < graph.output_ranges.size() ? graph.output_ranges[i] : graph.values[output].range,
+        fmt::format("{} would be written over {}, which is still read; assign_layouts copies it",
+                    spell(graph, output), spell(graph, graph.updated_by(i))));
+    ok = false;
+  }
+  return ok;
+}
+
 bool overlap(const Graph &graph, ValueId a, ValueId b) {
   int64_t a_begin = *graph.values[a].offset, b_begin = *graph.values[b].offset;
   return a_begin < b_begin + *rounded_size(graph.type(b)) &&
@@ -184,6 +202,7 @@ int64_t workspace_size(const Graph &graph) {
 bool verify_memory_plan(const Graph &graph, Diagnostics &diagnostics) {
   Execution execution = order_of_execution(graph);
   bool ok = verify_places(graph, execution, diagnostics);
+  ok = verify_updates(graph, execution, diagnostics) && ok;
   std::vector<ValueId> planned;
   for (ValueId id = 0; id < graph.values.size(); ++id) {
     ok = verify_value(graph, execution, id, diagnostics) && ok;

@@ -194,26 +194,45 @@ bool Graph::is_output(ValueId id) const {
 
 namespace {
 
-/// Who writes the memory of an input, and those who read it before: (writer, reader).
-std::vector<std::pair<NodeId, NodeId>> orders_of_updates(const Graph &graph) {
-  std::vector<std::pair<NodeId, NodeId>> result;
-  for (size_t i = 0; i < graph.updated.size(); ++i) {
+/// Those who read a value, also as a part of it or in another shape, each appended.
+void add_readers(const Graph &graph, ValueId value, std::vector<NodeId> &readers) {
+  for (NodeId user : graph.values[value].users) {
+    const Node &node = graph.nodes[user];
+    readers.push_back(user);
+    const View view = traits_of(node.op).view;
+    if (node.kernel == no_id && (view == View::whole || view == View::cut))
+      for (ValueId result : node.results)
+        add_readers(graph, result, readers);
+  }
+}
+
+/// Who writes the memory of an input, and who reads it: the reader should come first.
+struct UpdateOrder {
+  NodeId writer, reader;
+  size_t output;
+};
+
+std::vector<UpdateOrder> orders_of_updates(const Graph &graph) {
+  std::vector<UpdateOrder> result;
+  std::vector<NodeId> readers;
+  for (size_t i = 0; i < std::min(graph.updated.size(), graph.outputs.size()); ++i) {
     const ValueId input = graph.updated_by(i);
     const NodeId writer = graph.values[graph.outputs[i]].producer;
     if (input == no_id || writer == no_id)
       continue;
-    for (NodeId reader : graph.values[input].users)
+    readers.clear();
+    add_readers(graph, input, readers);
+    for (NodeId reader : readers)
       if (reader != writer)
-        result.emplace_back(writer, reader);
+        result.push_back({writer, reader, i});
   }
   return result;
 }
 
 /// Operands come before their users, and the members of a kernel stand together.
-bool is_sorted(const Graph &graph) {
-  for (const auto &[writer, reader] : orders_of_updates(graph))
-    if (reader > writer && (graph.nodes[reader].kernel == no_id ||
-                            graph.nodes[reader].kernel != graph.nodes[writer].kernel))
+bool is_sorted(const Graph &graph, const std::vector<UpdateOrder> &updates) {
+  for (const UpdateOrder &update : updates)
+    if (update.reader > update.writer)
       return false;
   std::vector<bool> closed(graph.kernels.size(), false);
   KernelId open = no_id;
@@ -287,7 +306,8 @@ private:
 } // namespace
 
 bool Graph::sort(NodeId *cycle) {
-  if (is_sorted(*this))
+  const std::vector<UpdateOrder> updates = orders_of_updates(*this);
+  if (is_sorted(*this, updates))
     return true;
   // One vertex per kernel or single node, numbered by first member; edges to what it depends on.
   std::vector<uint32_t> vertex_of(nodes.size());
@@ -316,12 +336,38 @@ bool Graph::sort(NodeId *cycle) {
       else
         outer.emplace_back(vertex_of[id], vertex_of[producer]);
     }
-  for (const auto &[writer, reader] : orders_of_updates(*this))
-    if (vertex_of[reader] != vertex_of[writer])
-      outer.emplace_back(vertex_of[writer], vertex_of[reader]);
   std::vector<uint32_t> order, inner_order;
-  if (!Dependences(members.size(), outer).sort(order) ||
-      !Dependences(nodes.size(), inner).sort(inner_order)) {
+  auto try_to_sort = [&] {
+    order.clear();
+    inner_order.clear();
+    return Dependences(members.size(), outer).sort(order) &&
+           Dependences(nodes.size(), inner).sort(inner_order);
+  };
+  // Updates are in the order that they can have: first all at once, else one after the other.
+  const size_t outer_size = outer.size(), inner_size = inner.size();
+  auto add = [&](const UpdateOrder &update) {
+    if (vertex_of[update.reader] == vertex_of[update.writer])
+      inner.emplace_back(update.writer, update.reader);
+    else
+      outer.emplace_back(vertex_of[update.writer], vertex_of[update.reader]);
+  };
+  std::ranges::for_each(updates, add);
+  bool sortable = try_to_sort();
+  if (!sortable && !updates.empty()) {
+    outer.resize(outer_size);
+    inner.resize(inner_size);
+    for (size_t first = 0, next = 0; first < updates.size(); first = next) {
+      const size_t outer_before = outer.size(), inner_before = inner.size();
+      for (; next < updates.size() && updates[next].output == updates[first].output; ++next)
+        add(updates[next]);
+      if (try_to_sort())
+        continue;
+      outer.resize(outer_before);
+      inner.resize(inner_before);
+    }
+    sortable = try_to_sort();
+  }
+  if (!sortable) {
     if (cycle)
       *cycle = order.empty() ? 0 : members[order.back()].front();
     return false;

@@ -103,6 +103,40 @@ TEST(VerifyMemoryPlan, FindsMisplacedParts) {
             "test.ir:3:7: error: the output %c is a part of %a; assign_layouts copies it");
 }
 
+TEST(VerifyMemoryPlan, FindsReadersOfWhatIsUpdated) {
+  auto updated = [](std::string_view ops, std::string_view output) {
+    return fmt::format(R"(model @m(%w: f32[20], %v: f32[20]) {{
+{}
+  return {}, %r in %w
+}}
+)",
+                       ops, output);
+  };
+  const std::string wrong =
+      "error: %r would be written over %w, which is still read; assign_layouts copies it";
+  std::optional<Graph> right = parse(updated(R"(  %s = softmax %w axis=0 : f32[20]
+  %r = add %w, %v : f32[20])",
+                                             "%s"));
+  Diagnostics none;
+  EXPECT_TRUE(right && verify_memory_plan(*right, none)) << none.to_string();
+  EXPECT_EQ(verify(updated(R"(  %r = add %w, %v : f32[20]
+  %s = softmax %w axis=0 : f32[20])",
+                           "%s")),
+            "test.ir:4:14: " + wrong);
+  EXPECT_EQ(verify(updated(R"(  %f = reshape %w shape=[4, 5] : f32[4, 5]
+  %r = add %w, %v : f32[20]
+  %s = softmax %f axis=0 : f32[4, 5])",
+                           "%s")),
+            "test.ir:5:14: " + wrong);
+  EXPECT_EQ(verify(updated("  %r = softmax %w axis=0 : f32[20]", "%v")), "test.ir:3:14: " + wrong);
+  EXPECT_EQ(verify(updated(R"(  kernel @k(%w, %v) -> (%r, %s) {
+    %r = add %w, %v : f32[20]
+    %s = mul %w, %v : f32[20]
+  })",
+                           "%s")),
+            "test.ir:6:14: " + wrong);
+}
+
 TEST(VerifyMemoryPlan, FindsEveryMistake) {
   EXPECT_EQ(verify(chain_with(" at 0", " at 0", " at 0")),
             "test.ir:3:3: error: %b at 0 overlaps %a at 0, which is still needed");
