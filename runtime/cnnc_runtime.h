@@ -21,7 +21,8 @@ typedef enum cnnc_status {
   CNNC_OUT_OF_MEMORY = 2,    /* no workspace was given and none could be allocated */
   CNNC_UNSUPPORTED_CPU = 3,  /* the model was compiled for features that this CPU lacks */
   CNNC_INVALID_BATCH = 4,    /* a batch below 1 or too large for the address space */
-  CNNC_FIXED_BATCH = 5       /* a batch was asked for, but the shapes of the model say its size */
+  CNNC_FIXED_BATCH = 5,      /* a batch was asked for, but the shapes of the model say its size */
+  CNNC_INVALID_LABEL = 6     /* a label of a training step is no class of the model */
 } cnnc_status;
 
 /* What a status means, as part of a sentence. */
@@ -39,6 +40,8 @@ static inline const char *cnnc_status_text(cnnc_status status) {
     return "the batch is below 1 or too large";
   case CNNC_FIXED_BATCH:
     return "the model's shapes fix its batch: leave the batch of the context at 0 or 1";
+  case CNNC_INVALID_LABEL:
+    return "a label is below 0, or not below the number of classes";
   }
   return "an unknown status";
 }

@@ -169,8 +169,7 @@ Result<std::vector<KernelInfo>> describe_kernels(const Model &model, const Optio
   Result<Session> session = Session::open(model, options, opening);
   if (!session)
     return Error{std::string(session.error())};
-  std::optional<ProgramLayout> layout =
-      lay_out_program(session->module(), session->target(), session->diagnostics());
+  std::optional<ProgramLayout> layout = session->lay_out();
   if (!layout)
     return session->error();
   const Graph &lowered = session->model();

@@ -24,8 +24,7 @@ std::optional<std::string> emit_code(Session &session, Stage stage) {
 }
 
 std::optional<std::string> emit_header(Session &session) {
-  std::optional<ProgramLayout> layout =
-      lay_out_program(session.module(), session.target(), session.diagnostics());
+  std::optional<ProgramLayout> layout = session.lay_out();
   if (!layout)
     return std::nullopt;
   return codegen::write_header(layout->description);

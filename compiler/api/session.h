@@ -65,6 +65,8 @@ public:
   const std::filesystem::path &file() const { return model_.content().file; }
   /// compile_program() of the text after all passes.
   std::optional<CompiledProgram> compile();
+  /// lay_out_program() of the text after all passes.
+  std::optional<ProgramLayout> lay_out();
   /// Whether compile() may change the text.
   bool may_tile_again() const { return !options_.passes && !untiled_.empty(); }
 
@@ -93,6 +95,7 @@ private:
   bool check_memory();
   void remember_untiled(const Pass &pass);
   void remember_unscheduled();
+  void remember_labels();
   PassContext context();
 
   Options options_;
@@ -100,6 +103,7 @@ private:
   Diagnostics diagnostics_;
   Module module_;
   codegen::Target target_;
+  uint32_t label_count_ = 0;                     // classes of the input %labels; 0: not known
   std::map<std::string, Loops> unscheduled_;     // kernels that choose_schedule has to decide on
   std::map<std::string, UntiledKernel> untiled_; // those of them that have a tile
 };

@@ -35,7 +35,7 @@ bool write_weights_object(Session &session, const WeightsSource &source,
   return write_weights(source, write, diagnostics) && writer->finish(diagnostics);
 }
 
-/// The model's header, the one that it includes, and the one that C++ programs may include.
+/// The model's header, those that it includes, and the one that C++ programs may include.
 bool write_headers(const codegen::ModelDescription &model, const std::filesystem::path &header,
                    Diagnostics &diagnostics) {
   auto write_beside = [&](const char *name, const unsigned char *begin, const unsigned char *end) {
@@ -46,7 +46,10 @@ bool write_headers(const codegen::ModelDescription &model, const std::filesystem
   return write_file_atomically(header, codegen::write_header(model), diagnostics) &&
          write_beside("cnnc_runtime.h", cnnc_embedded_header_begin, cnnc_embedded_header_end) &&
          write_beside("cnnc_model.hpp", cnnc_embedded_cpp_header_begin,
-                      cnnc_embedded_cpp_header_end);
+                      cnnc_embedded_cpp_header_end) &&
+         (!codegen::has_state(model) ||
+          write_beside("cnnc_training.h", cnnc_embedded_training_header_begin,
+                       cnnc_embedded_training_header_end));
 }
 
 /// A model compiled for one CPU, as an object that lacks nothing but libc.

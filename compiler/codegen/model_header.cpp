@@ -89,6 +89,7 @@ const std::set<std::string_view> &reserved_words() {
                                                    "short",
                                                    "signed",
                                                    "sizeof",
+                                                   "state",
                                                    "static",
                                                    "static_assert",
                                                    "static_cast",
@@ -193,9 +194,19 @@ std::string upper_case(std::string text) {
   return text;
 }
 
+/// Names that parameters of NAME_run and NAME_step cannot have, as their bodies use them.
+std::set<std::string> names_in_use(const std::string &name) {
+  return {name + "_model", name + "_run", "cnnc_context", "cnnc_status",          "int32_t",
+          "int64_t",       "uint8_t",     "size_t",       "cnnc_labels_are_valid"};
+}
+
+constexpr char about_workspace[] =
+    "     workspace: {0}_WORKSPACE_SIZE bytes, {0}_WORKSPACE_PER_THREAD more for every "
+    "further thread,\n     aligned to {0}_WORKSPACE_ALIGNMENT, or NULL\n     context: settings "
+    "of the call, or NULL\n";
+
 std::string write_wrapper(const std::string &name, const ModelDescription &description) {
-  std::set<std::string> used = {name + "_model", name + "_run", "cnnc_context", "cnnc_status",
-                                "int32_t",       "int64_t",     "uint8_t"};
+  std::set<std::string> used = names_in_use(name);
   std::vector<Parameter> inputs = name_parameters(description.inputs, used);
   std::vector<Parameter> outputs = name_parameters(description.outputs, used);
   std::string text = "/* Runs the model. Tensors are dense and row-major.\n";
@@ -209,12 +220,7 @@ std::string write_wrapper(const std::string &name, const ModelDescription &descr
     text += describe(output, "output");
     parameters.push_back(fmt::format("{} *{}", c_type(output.tensor->dtype), output.identifier));
   }
-  std::string upper = upper_case(name);
-  text += fmt::format(
-      "     workspace: {0}_WORKSPACE_SIZE bytes, {0}_WORKSPACE_PER_THREAD more for every "
-      "further thread,\n     aligned to {0}_WORKSPACE_ALIGNMENT, or NULL\n     context: settings "
-      "of the call, or NULL\n",
-      upper);
+  text += fmt::format(about_workspace, upper_case(name));
   if (description.symbolic_batch)
     text += "       for a batch of 4: cnnc_context context = {0}; context.batch = 4;\n";
   text += "   Returns CNNC_OK, CNNC_INVALID_ARGUMENT, CNNC_OUT_OF_MEMORY, CNNC_UNSUPPORTED_CPU,\n"
@@ -229,7 +235,157 @@ std::string write_wrapper(const std::string &name, const ModelDescription &descr
   return text;
 }
 
+/// The state of a training step, in the order of its inputs.
+class StateWriter {
+public:
+  StateWriter(const std::string &name, const ModelDescription &model) : name_(name), model_(model) {
+    std::vector<bool> updated(model.inputs.size(), false);
+    for (const TensorDescription &output : model.outputs)
+      if (output.updates)
+        updated[*output.updates] = true;
+    offsets_.resize(model.inputs.size());
+    for (size_t i = 0; i < updated.size(); ++i)
+      if (updated[i]) {
+        offsets_[i] = size_;
+        size_ += (model.inputs[i].size + alignment - 1) / alignment * alignment;
+      }
+  }
+
+  std::string write() const { return write_layout() + "\n" + write_step(); }
+
+private:
+  static constexpr uint64_t alignment = 64;
+
+  /// Tensors that begin at zero: a file of weights has none of them.
+  static bool is_optional(std::string_view tensor) {
+    return tensor == "step" || tensor.ends_with(".momentum") || tensor.ends_with(".first_moment") ||
+           tensor.ends_with(".second_moment");
+  }
+
+  /// A literal of C, whatever the name is.
+  static std::string quoted(std::string_view text) {
+    std::string result = "\"";
+    for (char c : text) {
+      const bool plain = c >= ' ' && c < '\x7f' && c != '"' && c != '\\' && c != '?';
+      result += plain
+                    ? std::string(1, c)
+                    : fmt::format("\\{:03o}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    }
+    return result + '"';
+  }
+
+  std::string write_layout() const {
+    std::string shapes, tensors;
+    size_t count = 0;
+    for (size_t i = 0; i < model_.inputs.size(); ++i) {
+      if (!offsets_[i])
+        continue;
+      const TensorDescription &tensor = model_.inputs[i];
+      std::string shape =
+          tensor.shape.empty() ? "NULL" : fmt::format("{}_state_shape{}", name_, count);
+      if (!tensor.shape.empty())
+        shapes += fmt::format("static const int64_t {}[] = {{{}}};\n", shape,
+                              fmt::join(tensor.shape, ", "));
+      tensors += fmt::format("    {{{}, {}, {}, {}, {}, {}, {}}},\n", quoted(tensor.name),
+                             dtype_name(tensor.dtype), tensor.shape.size(), shape, tensor.size,
+                             *offsets_[i], is_optional(tensor.name) ? 0 : 1);
+      ++count;
+    }
+    return fmt::format(
+        "\n/* The state of a training step: the memory that every call of {0}_step\n"
+        "   updates, and cnnc_state_read() and cnnc_state_write() know as a file. */\n"
+        "#define {1}_STATE_SIZE ((size_t){2})\n"
+        "{3}static const cnnc_state_tensor {0}_state_tensors[] = {{\n{4}}};\n"
+        "static const cnnc_state_layout {0}_state = {{{5}, {6}, {0}_state_tensors,\n"
+        "    {1}_STATE_SIZE}};\n",
+        name_, upper_case(name_), size_, shapes, tensors, quoted(model_.name), count);
+  }
+
+  /// The checks come first: a null state has no tensors in it.
+  std::string write_step() const {
+    std::set<std::string> used = names_in_use(name_);
+    used.insert({name_ + "_step", name_ + "_state", name_ + "_state_tensors"});
+    const std::vector<Parameter> inputs = name_parameters(model_.inputs, used);
+    const std::vector<Parameter> outputs = name_parameters(model_.outputs, used);
+    std::vector<std::string> parameters, read, written;
+    std::string text = "/* One step of the training: reads and updates the state.\n", labels;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const auto &[tensor, identifier] = inputs[i];
+      const bool scalar = tensor->shape.empty();
+      read.push_back(offsets_[i] ? in_state(*offsets_[i]) : (scalar ? "&" : "") + identifier);
+      if (offsets_[i])
+        continue;
+      text += scalar ? fmt::format("     {}: input '{}', a number\n", identifier,
+                                   comment_text(tensor->name))
+                     : describe(inputs[i], "input");
+      parameters.push_back(fmt::format("{}{} {}{}", scalar ? "" : "const ", c_type(tensor->dtype),
+                                       scalar ? "" : "*", identifier));
+      if (tensor->name == "labels" && tensor->dtype == CNNC_I64 && !scalar &&
+          model_.label_count > 0)
+        labels = fmt::format("  if (!cnnc_labels_are_valid({}, {}, {}))\n"
+                             "    return CNNC_INVALID_LABEL;\n",
+                             identifier, tensor->size / sizeof(int64_t), model_.label_count);
+    }
+    text += fmt::format("     state: {}_STATE_SIZE bytes\n", upper_case(name_));
+    parameters.push_back("void *state");
+    for (const Parameter &output : outputs) {
+      const std::optional<uint32_t> &input = output.tensor->updates;
+      written.push_back(input ? in_state(*offsets_[*input]) : output.identifier);
+      if (input)
+        continue;
+      text += describe(output, "output");
+      parameters.push_back(fmt::format("{} *{}", c_type(output.tensor->dtype), output.identifier));
+    }
+    text += fmt::format(about_workspace, upper_case(name_));
+    text += fmt::format("   Returns what {}_run returns{}. */\n", name_,
+                        labels.empty() ? "" : ", or CNNC_INVALID_LABEL before anything is changed");
+    parameters.push_back("void *workspace");
+    parameters.push_back("const cnnc_context *context");
+    text += fmt::format("static inline cnnc_status {}_step({}) {{\n", name_,
+                        fmt::join(parameters, ",\n    "));
+    text += "  if (!state)\n    return CNNC_INVALID_ARGUMENT;\n" + labels;
+    text += fmt::format("  const void *const inputs[] = {{{}}};\n", fmt::join(read, ",\n    "));
+    text += fmt::format("  void *const outputs[] = {{{}}};\n", fmt::join(written, ",\n    "));
+    return text +
+           fmt::format("  return {}_model()->run(inputs, outputs, workspace, context);\n}}\n",
+                       name_);
+  }
+
+  static std::string in_state(uint64_t offset) {
+    return fmt::format("(unsigned char *)state + {}", offset);
+  }
+
+  static const char *dtype_name(cnnc_dtype dtype) {
+    switch (dtype) {
+    case CNNC_F32:
+      return "CNNC_F32";
+    case CNNC_F64:
+      return "CNNC_F64";
+    case CNNC_I32:
+      return "CNNC_I32";
+    case CNNC_I64:
+      return "CNNC_I64";
+    case CNNC_U8:
+      return "CNNC_U8";
+    case CNNC_BOOL:
+      return "CNNC_BOOL";
+    }
+    return "CNNC_F32";
+  }
+
+  const std::string &name_;
+  const ModelDescription &model_;
+  std::vector<std::optional<uint64_t>> offsets_; // of each input, in the state
+  uint64_t size_ = 0;
+};
+
 } // namespace
+
+bool has_state(const ModelDescription &description) {
+  return std::ranges::any_of(description.outputs, [](const TensorDescription &output) {
+    return output.updates.has_value();
+  });
+}
 
 std::string c_identifier(std::string_view name) {
   std::string result(name);
@@ -246,12 +402,13 @@ std::string c_identifier(std::string_view name) {
 std::string write_header(const ModelDescription &description) {
   std::string name = c_identifier(description.name);
   std::string upper = upper_case(name);
-  std::string text = fmt::format("/* The model '{}', compiled by cnnc for {}. */\n"
-                                 "#ifndef {}_MODEL_H\n#define {}_MODEL_H\n\n"
-                                 "#include \"cnnc_runtime.h\"\n\n"
-                                 "#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n",
-                                 comment_text(description.name),
-                                 comment_text(description.target.cpu), upper, upper);
+  std::string text =
+      fmt::format("/* The model '{}', compiled by cnnc for {}. */\n"
+                  "#ifndef {}_MODEL_H\n#define {}_MODEL_H\n\n"
+                  "#include \"cnnc_{}.h\"\n\n"
+                  "#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n",
+                  comment_text(description.name), comment_text(description.target.cpu), upper,
+                  upper, has_state(description) ? "training" : "runtime");
   text +=
       "/* Workspace for one thread, and more for every further one: cnnc_workspace_size(). */\n";
   text +=
@@ -265,6 +422,8 @@ std::string write_header(const ModelDescription &description) {
                   "const cnnc_model_v1 *{}_model(void);\n\n",
                   name);
   text += write_wrapper(name, description);
+  if (has_state(description))
+    text += StateWriter(name, description).write();
   text += fmt::format("\n#ifdef __cplusplus\n}}\n#endif\n#endif\n");
   return text;
 }

@@ -6,6 +6,7 @@
 #include "runtime/program.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,8 @@ struct TensorDescription {
   cnnc_dtype dtype = CNNC_F32;
   std::vector<int64_t> shape; ///< CNNC_SYMBOLIC_BATCH for the symbolic batch
   uint64_t size = 0;          ///< bytes, of one image if the batch is symbolic
+  /// Of an output: the input in whose memory it lies, a tensor of the state of a training step.
+  std::optional<uint32_t> updates = std::nullopt;
 };
 
 /// One call of a kernel. Steps with the same code share a symbol.
@@ -43,7 +46,12 @@ struct ModelDescription {
   uint64_t workspace_alignment = 64;
   uint64_t weights_size = 0; ///< bytes
   bool symbolic_batch = false;
+  /// Classes that the labels of a training step may be, 0 to label_count - 1; 0: not known.
+  uint32_t label_count = 0;
 };
+
+/// Whether the model updates inputs: it is a training step, and these are its state.
+bool has_state(const ModelDescription &description);
 
 /// A name as a C identifier: other characters become '_'.
 std::string c_identifier(std::string_view name);
@@ -63,7 +71,8 @@ std::unique_ptr<llvm::Module> build_model_table(llvm::LLVMContext &context,
                                                 Diagnostics &diagnostics);
 
 /// The text of NAME.h, for C11 and C++: includes cnnc_runtime.h, declares NAME_model, and defines
-/// NAME_run with one typed parameter per tensor.
+/// NAME_run with one typed parameter per tensor. A model that updates inputs also has the layout of
+/// its state, NAME_state, and NAME_step, which runs on it (cnnc_training.h).
 std::string write_header(const ModelDescription &description);
 
 } // namespace cnnc::codegen

@@ -261,9 +261,12 @@ std::optional<ProgramLayout> Builder::build(const codegen::Target &target) {
     description.inputs.push_back(describe(input));
     description.symbolic_batch |= model_.type(input).has_symbolic_batch();
   }
-  for (ValueId output : model_.outputs) {
+  for (size_t i = 0; i < model_.outputs.size(); ++i) {
+    const ValueId output = model_.outputs[i];
     output_index_[places_[output].root] = static_cast<uint32_t>(description.outputs.size());
     description.outputs.push_back(describe(output));
+    if (ValueId input = model_.updated_by(i); input != no_id)
+      description.outputs.back().updates = input_index_.at(input);
   }
   bool ok = true;
   for (const Node &node : model_.nodes) {

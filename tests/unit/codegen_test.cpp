@@ -346,6 +346,70 @@ TEST_F(CodegenTest, HeaderCompilesWithoutWarnings) {
   EXPECT_EQ(shell("c++ -std=c++11" + warnings + "use.cpp"), 0);
 }
 
+// A training step: what is no state is a parameter, numbers by value; labels are looked at first.
+TEST_F(CodegenTest, HeaderOfATrainingStepRunsOnItsState) {
+  auto write_embedded = [&](const char *name, const unsigned char *begin,
+                            const unsigned char *end) {
+    write_text(name, {reinterpret_cast<const char *>(begin), reinterpret_cast<const char *>(end)});
+  };
+  write_embedded("cnnc_runtime.h", cnnc_embedded_header_begin, cnnc_embedded_header_end);
+  write_embedded("cnnc_training.h", cnnc_embedded_training_header_begin,
+                 cnnc_embedded_training_header_end);
+  ModelDescription model = two_step_model("learn");
+  model.inputs = {{"x", CNNC_F32, {4, 2}, 32},         {"labels", CNNC_I64, {4}, 32},
+                  {"w.momentum", CNNC_F32, {2}, 8},    {"rate", CNNC_F32, {}, 4},
+                  {"\"odd\"\n?\?/", CNNC_F32, {2}, 8}, {"step", CNNC_I64, {}, 8}};
+  model.outputs = {{"odd.next", CNNC_F32, {2}, 8, 4},
+                   {"state", CNNC_F32, {}, 4},
+                   {"w.momentum.next", CNNC_F32, {2}, 8, 2},
+                   {"step.next", CNNC_I64, {}, 8, 5}};
+  model.label_count = 10;
+  const std::string header = write_header(model);
+  write_text("learn.h", header);
+  EXPECT_NE(header.find("#define LEARN_STATE_SIZE ((size_t)192)"), std::string::npos) << header;
+  write_text("use.c", R"(
+#include "learn.h"
+#include "learn.h"
+static int same(const void *a, const void *b, size_t offset) {
+  return a == (const void *)((const char *)b + offset);
+}
+static float x[8], loss;
+static unsigned char state[LEARN_STATE_SIZE];
+static int calls;
+static cnnc_status run(const void *const *in, void *const *out, void *workspace, const cnnc_context *context) {
+  ++calls;
+  if (workspace || context || in[0] != (const void *)x || *(const float *)in[3] != 0.5f) return CNNC_INVALID_BATCH;
+  if (!same(in[2], state, 0) || !same(in[4], state, 64) || !same(in[5], state, 128)) return CNNC_INVALID_BATCH;
+  if (!same(out[0], state, 64) || out[1] != (void *)&loss || !same(out[2], state, 0) || !same(out[3], state, 128))
+    return CNNC_INVALID_BATCH;
+  return CNNC_OK;
+}
+const cnnc_model_v1 *learn_model(void) {
+  static cnnc_model_v1 model;
+  model.run = run;
+  return &model;
+}
+int main(void) {
+  const int64_t labels[] = {0, 9, 1, 2}, wrong[] = {0, 9, 10, 2}, below[] = {0, 9, 1, -1};
+  const cnnc_state_tensor *odd = &learn_state.tensors[1];
+  if (learn_step(x, wrong, 0.5f, state, &loss, NULL, NULL) != CNNC_INVALID_LABEL) return 1;
+  if (learn_step(x, below, 0.5f, state, &loss, NULL, NULL) != CNNC_INVALID_LABEL || calls != 0) return 2;
+  if (learn_step(x, labels, 0.5f, NULL, &loss, NULL, NULL) != CNNC_INVALID_ARGUMENT || calls != 0) return 3;
+  if (learn_step(x, labels, 0.5f, state, &loss, NULL, NULL) != CNNC_OK || calls != 1) return 4;
+  if (learn_state.count != 3 || learn_state.size != 192 || strcmp(learn_state.name, "learn") != 0) return 5;
+  if (strcmp(odd->name, "\"odd\"\n\?\?/") != 0 || !odd->required || odd->offset != 64 || odd->size != 8) return 6;
+  if (learn_state.tensors[0].required || learn_state.tensors[2].required || learn_state.tensors[2].rank) return 7;
+  return learn_state.tensors[0].shape[0] == 2 ? 0 : 8;
+}
+)");
+  fs::copy_file(folder / "use.c", folder / "use.cpp");
+  if (shell("command -v cc >/dev/null && command -v c++ >/dev/null") != 0)
+    GTEST_SKIP() << "no C compiler here";
+  std::string warnings = " -Wall -Wextra -Wpedantic -Wshadow -Werror ";
+  EXPECT_EQ(shell("cc -std=c11" + warnings + "use.c -o use && ./use"), 0);
+  EXPECT_EQ(shell("c++ -std=c++17" + warnings + "use.cpp -o use && ./use"), 0);
+}
+
 TEST_F(CodegenTest, SymbolsOutsideOfLibcAreErrors) {
   std::string ir = "declare float @expf(float)\n"
                    "define hidden void @scale(ptr %t, ptr %b) {\n"
