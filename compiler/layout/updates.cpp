@@ -9,10 +9,10 @@ bool in_one_step(const Graph &graph, NodeId a, NodeId b) {
          (graph.nodes[a].kernel != no_id && graph.nodes[a].kernel == graph.nodes[b].kernel);
 }
 
-/// Whether a step computes element by element, op after op.
-bool is_elementwise(const Graph &graph, NodeId step) {
-  for (NodeId id = 0; id < graph.nodes.size(); ++id)
-    if (const Op &op = graph.nodes[id].op; in_one_step(graph, id, step) &&
+/// Whether the ops of a step, from this member on, compute element by element, one after the other.
+bool is_elementwise_from(const Graph &graph, NodeId member) {
+  for (NodeId id = member; id < graph.nodes.size(); ++id)
+    if (const Op &op = graph.nodes[id].op; in_one_step(graph, id, member) &&
                                            !std::holds_alternative<Relayout>(op) &&
                                            category_of(op) != Category::elementwise)
       return false;
@@ -43,7 +43,7 @@ bool may_update(const Graph &graph, const std::vector<Place> &places, size_t out
       if (!in_one_step(graph, id, writer) || call)
         continue;
       if (graph.type(operand) != graph.type(value) ||
-          graph.type(reader.results[0]) != graph.type(value) || !is_elementwise(graph, writer))
+          graph.type(reader.results[0]) != graph.type(value) || !is_elementwise_from(graph, id))
         return false;
     }
   }

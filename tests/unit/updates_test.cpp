@@ -91,6 +91,23 @@ TEST(Updates, WaitForThoseWhoReadTheOldOne) {
       {-1, 0, 2, 3, 4, -1, -1});
 }
 
+// The product is added to the weights where it is computed: no kernel more.
+TEST(Updates, JoinTheKernelOfTheirGradient) {
+  const char *text = R"(model @m(%x: f32[64, 70], %g: f32[64, 45], %m: f32[45, 70]) {
+  %t = transpose %g permutation=[1, 0]
+  %d = matmul %t, %x
+  %half = splat 0.5 : f32[]
+  %h = mul %m, %half
+  %n = add %h, %d
+  return %n in %m
+})";
+  expect_the_same_in_place(text, {2});
+  Result<std::vector<KernelInfo>> kernels = describe_kernels(*parse(text));
+  ASSERT_TRUE(kernels) << kernels.error();
+  for (const KernelInfo &kernel : *kernels)
+    EXPECT_EQ(kernel.ops.find("relayout"), std::string::npos) << kernel.ops;
+}
+
 TEST(Updates, MayChangePlaces) {
   expect_the_same_in_place(
       R"(model @m(%a: f32[100], %b: f32[100], %c: f32[100], %p: f32[100], %q: f32[100], %k: f32[100]) {
@@ -118,21 +135,21 @@ TEST(Updates, OfFiltersAndImages) {
 }
 
 /// A few values made of each other and of the states, some of which become the next states.
-std::string random_text(std::mt19937 &random, std::vector<int> &updated) {
+std::string random_text(std::mt19937 &random, int size, std::vector<int> &updated) {
   constexpr int states = 4;
   auto below = [&](int limit) { return static_cast<int>(random() % static_cast<unsigned>(limit)); };
   std::string text = "model @m(";
   std::vector<std::string> values;
   for (int i = 0; i < states; ++i) {
     values.push_back(fmt::format("%s{}", i));
-    text += fmt::format("{}{}: f32[6, 6]", i ? ", " : "", values.back());
+    text += fmt::format("{0}{1}: f32[{2}, {2}]", i ? ", " : "", values.back(), size);
   }
   text += ") {\n";
   const int ops = 3 + below(8);
   for (int i = 0; i < ops; ++i) {
     const std::string a = values[random() % values.size()], b = values[random() % values.size()];
     const std::string result = fmt::format("%v{}", i);
-    switch (below(8)) {
+    switch (below(9)) {
     case 0:
       text += fmt::format("  {} = transpose {} permutation=[1, 0]\n", result, a);
       break;
@@ -144,14 +161,19 @@ std::string random_text(std::mt19937 &random, std::vector<int> &updated) {
           fmt::format("  {} = slice {} starts=[-1] ends=[-100] axes=[1] steps=[-1]\n", result, a);
       break;
     case 3:
-      text += fmt::format("  {0}r = reshape {1} shape=[36]\n  {0}e = relu {0}r\n  {0} = reshape "
-                          "{0}e shape=[6, 6]\n",
-                          result, a);
+      text += fmt::format("  {0}r = reshape {1} shape=[{2}]\n  {0}e = relu {0}r\n  {0} = reshape "
+                          "{0}e shape=[{3}, {3}]\n",
+                          result, a, size * size, size);
       break;
     case 4:
       text += fmt::format(
-          "  {0}a, {0}b = split {1} axis=0 sizes=[2, 4]\n  {0} = concat {0}b, {0}a axis=0\n",
-          result, a);
+          "  {0}a, {0}b = split {1} axis=0 sizes=[2, {2}]\n  {0} = concat {0}b, {0}a axis=0\n",
+          result, a, size - 2);
+      break;
+    case 5:
+      text += fmt::format(
+          "  {0}p = matmul {1}, {2}\n  {0}d = mul %s{3}, {0}p\n  {0} = sub %s{3}, {0}d\n", result,
+          a, b, below(states));
       break;
     default:
       text += fmt::format("  {} = {} {}, {}\n", result, below(2) ? "add" : "mul", a, b);
@@ -173,7 +195,7 @@ TEST(Updates, OfRandomModels) {
   std::mt19937 random(11);
   for (int i = 0; i < 60; ++i) {
     std::vector<int> updated;
-    const std::string text = random_text(random, updated);
+    const std::string text = random_text(random, i % 4 == 0 ? 37 : 6, updated);
     Options options;
     options.cpu = std::array{"x86-64", "x86-64-v3", ""}[static_cast<size_t>(i) % 3];
     expect_the_same_in_place(text, updated, options);
