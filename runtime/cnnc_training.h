@@ -85,8 +85,8 @@ static inline int cnnc_labels_are_valid(const int64_t *labels, size_t count, int
 static inline cnnc_state_result cnnc_state_write(const cnnc_state_layout *layout, const void *state,
                                                  const char *path);
 
-/* Reads a state, or weights alone. The file may hold other tensors as well. `state` changes only
-   when all is well. */
+/* Reads a state, or weights alone: of the tensors that are not required, a file has all or none.
+   It may hold others as well. `state` changes only when all is well. */
 static inline cnnc_state_result cnnc_state_read(const cnnc_state_layout *layout, void *state,
                                                 const char *path);
 
