@@ -81,10 +81,16 @@ class Model:
         end = head.rindex(')')
         return '\n'.join([head[:end] + ''.join(', ' + item for item in added) + head[end:]] + kept[1:]) + '\n'
 
-    def run(self, values):
+    def run(self, values, training=False):
+        """The outputs; batch norms use the statistics of the batch in training."""
         values = dict(values)
         for results, op, operands, attributes, types in self.nodes:
-            outputs = apply(op, [values[name] for name in operands], attributes, types)
+            x = [values[name] for name in operands]
+            if op == 'batch_norm' and training:
+                outputs = [F.batch_norm(x[0], x[3].detach(), x[4].detach(), x[1], x[2], training=True,
+                                        eps=attributes.get('epsilon', 1e-5))]
+            else:
+                outputs = apply(op, x, attributes, types)
             for name, output, (dtype, shape) in zip(results, outputs, types):
                 assert list(output.shape) == shape, (op, name, list(output.shape), shape)
                 values[name] = output

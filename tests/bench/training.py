@@ -1,0 +1,142 @@
+"""Training steps beside PyTorch's: forward, backward and update, in turn in one run.
+
+    /usr/bin/python3 tests/bench/training.py CNNC [--threads 1,2] [--seconds 20] [MODEL.ir@BATCH ...]
+
+Without models: LeNet in batches of 64, ResNet-18 and MobileNetV2 in batches of 8. SGD with momentum. PyTorch runs the
+same graph, op by op, with its automatic differentiation; its threads are set alike. Prints medians and least times of a
+step in milliseconds, their ratio, and the most memory that a process with the step alone had. Exit codes: 0 measured,
+77 there is no PyTorch."""
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+try:
+    import numpy as np
+    import torch
+except ImportError:
+    print('no PyTorch: Debian has it as python3-torch')
+    sys.exit(77)
+root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(root, 'tests', 'training'))
+from torch_gradients import cnnc, forward_part, make_inputs
+from torch_model import Model
+from torch_steps import Step, compile_step
+
+BARS = {'lenet': 3, 'resnet18': 1.4, 'mobilenet_v2': 2}
+
+
+class Torch:
+    def __init__(self, forward, values, threads):
+        torch.set_num_threads(threads)
+        self.model = forward
+        self.weights = {name: torch.tensor(values[name]) for name, _, _, kind in forward.inputs if kind != 'data'}
+        norms = {name for _, op, operands, _, _ in forward.nodes if op == 'batch_norm' for name in operands[3:]}
+        trained = [t.requires_grad_() for name, t in self.weights.items() if name not in norms]
+        self.data = {name: torch.tensor(values[name]) for name, _, _, kind in forward.inputs if kind == 'data'}
+        self.optimizer = torch.optim.SGD(trained, 1e-3, momentum=0.9)
+
+    def step(self):
+        self.optimizer.zero_grad()
+        loss = self.model.run({**self.data, **self.weights}, training=True)[0]
+        loss.backward()
+        self.optimizer.step()
+        return float(loss)
+
+
+def cnnc_step(library, values, threads):
+    step = Step(library, threads)
+    for name in step.names:
+        if name in values:
+            step.set(name, values[name])
+    step.set('rate', np.float32(1e-3))
+    return step
+
+
+def timed(step):
+    start = time.perf_counter()
+    step.step()
+    return (time.perf_counter() - start) * 1000
+
+
+def prepare(compiler, path, batch, folder):
+    library = compile_step(compiler, path, 'sgd', batch, 0, folder)
+    text = cnnc([compiler, path, '--differentiate', '--batch', str(batch), '--passes=infer_shapes,differentiate'])
+    forward = os.path.join(folder, 'forward.ir')
+    with open(forward, 'w') as file:
+        file.write(forward_part(text))
+    return library, forward
+
+
+def load(forward):
+    with open(forward) as file:
+        model = Model(file.read())
+    return model, make_inputs(model, np.random.default_rng(1))
+
+
+def peak_memory(kind, library, forward, threads):
+    """MB of a process that takes three steps, of PyTorch or of ours."""
+    result = subprocess.run([sys.executable, __file__, '--child', kind, library, forward, str(threads)],
+                            capture_output=True, text=True, check=True)
+    return float(result.stdout)
+
+
+def child(kind, library, forward, threads):
+    model, values = load(forward)
+    step = Torch(model, values, threads) if kind == 'torch' else cnnc_step(library, values, threads)
+    # What Python and the inputs take is on both sides; PyTorch is loaded in both.
+    for _ in range(3):
+        step.step()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def measure(compiler, path, batch, threads, seconds):
+    name = os.path.basename(path).removesuffix('.ir')
+    with tempfile.TemporaryDirectory() as folder:
+        library, forward = prepare(compiler, path, batch, folder)
+        model, values = load(forward)
+        ours, theirs = cnnc_step(library, values, threads), Torch(model, values, threads)
+        for step in (ours, theirs):
+            step.step()
+        times = ([], [])
+        end = time.monotonic() + seconds
+        while time.monotonic() < end or len(times[1]) < 3:
+            # As many of ours as take the time of one of PyTorch's.
+            times[1].append(timed(theirs))
+            spent = 0
+            while spent < times[1][-1]:
+                times[0].append(timed(ours))
+                spent += times[0][-1]
+        a, b = (statistics.median(t) for t in times)
+        memory = [peak_memory(kind, library, forward, threads) for kind in ('cnnc', 'torch')]
+        bar = BARS.get(name)
+        verdict = '' if bar is None else f'  >= {bar} ' + ('reached' if b / a >= bar else 'MISSED')
+        print(f'{name:14} {batch:5} {threads:7}  {b:9.2f} {min(times[1]):9.2f}  {a:9.2f} {min(times[0]):9.2f}  '
+              f'{b / a:7.2f} {min(times[1]) / min(times[0]):8.2f}  {memory[1]:8.0f} {memory[0]:8.0f}{verdict}', flush=True)
+
+
+def main():
+    if sys.argv[1:2] == ['--child']:
+        return child(sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument('cnnc')
+    parser.add_argument('models', nargs='*', default=['examples/lenet/lenet.ir@64', 'examples/nets/resnet18.ir@8',
+                                                      'examples/nets/mobilenet_v2.ir@8'])
+    parser.add_argument('--threads', default='1,2')
+    parser.add_argument('--seconds', type=float, default=20)
+    options = parser.parse_args()
+    print(f'PyTorch {torch.__version__}; load average {os.getloadavg()[0]:.1f}; milliseconds a step, MB at most')
+    print('model          batch threads    PyTorch     least       cnnc     least    ratio of least  PyTorch      cnnc')
+    for threads in [int(n) for n in options.threads.split(',')]:
+        for item in options.models:
+            path, _, batch = item.partition('@')
+            path = path if os.path.exists(path) else os.path.join(root, path)
+            measure(options.cnnc, path, int(batch or 1), threads, options.seconds)
+
+
+if __name__ == '__main__':
+    main()
