@@ -285,11 +285,62 @@ public:
                context, workspace);
   }
 
+  const Content &content() const { return *content_; }
+
 private:
   std::shared_ptr<const Content> content_;
 };
 
 Result<Program> jit(const Model &model, const Options &options = {});
+
+/// The model with gradients behind its outputs, as Options::gradients makes it of it: a text like any
+/// other, with the weights of the model. The options choose a model and its batch.
+Result<Model> differentiate(const Model &model, const GradientOptions &gradients = {},
+                            const Options &options = {});
+
+/// A model that learns in this process: the step that Options::training makes, and its state.
+///
+///   cnnc::Options options;
+///   options.training.emplace();
+///   options.batch = 64;
+///   cnnc::Result<cnnc::Trainer> trainer = cnnc::Trainer::create(*cnnc::load("lenet.ir"), options);
+///   trainer->read("lenet.safetensors");
+///   cnnc::Result<float> loss = trainer->step({images, labels}, 0.01F);
+///   trainer->write("trained.safetensors");
+class Trainer {
+public:
+  /// Compiles the step. The state is zeros: read() weights, or fill tensor() with random ones.
+  static Result<Trainer> create(const Model &model, const Options &options);
+
+  /// One step on one pointer per input of the model and its loss, the labels or targets last, each a
+  /// dense row-major tensor. Returns the loss before the update. Labels that are no class, and a
+  /// loss that is no finite number, are errors; with such labels the state stays as it is.
+  Result<float> step(std::span<const void *const> inputs, float rate,
+                     const cnnc_context *context = nullptr);
+  Result<float> step(std::initializer_list<const void *> inputs, float rate,
+                     const cnnc_context *context = nullptr) {
+    return step(std::span(inputs.begin(), inputs.size()), rate, context);
+  }
+
+  /// A tensor of the state by its name in files; empty when there is none.
+  std::span<float> tensor(std::string_view name);
+  std::vector<std::string> tensor_names() const;
+
+  /// A .safetensors file of the state: the weights under their own names, momenta and running
+  /// statistics. Reading takes plain weights, too: momenta are then zero. An existing file is
+  /// replaced only when all went well, and the state changes only when all was read.
+  Result<void> write(const std::filesystem::path &file) const;
+  Result<void> read(const std::filesystem::path &file);
+
+  const Program &program() const { return program_; }
+
+private:
+  struct State;
+  Trainer(Program program, std::shared_ptr<State> state)
+      : program_(std::move(program)), state_(std::move(state)) {}
+  Program program_;
+  std::shared_ptr<State> state_;
+};
 
 /// One value that a kernel computed, compared with the reference interpreter.
 struct VerifiedValue {

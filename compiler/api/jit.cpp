@@ -26,6 +26,9 @@ load_program(Session &session, const CompiledProgram &program, const Constants &
   });
   if (!content->weights)
     return nullptr;
+  for (const codegen::TensorDescription &output : program.layout.description.outputs)
+    content->updates.push_back(output.updates);
+  content->label_count = program.layout.description.label_count;
   content->code = session.timed("load", [&] {
     return codegen::JitModel::create(program.objects,
                                      codegen::model_symbol(program.layout.description),

@@ -11,6 +11,9 @@ namespace cnnc {
 struct Program::Content {
   WeightsMemory weights;
   std::unique_ptr<codegen::JitModel> code;
+  /// For each output the input in whose memory it lies.
+  std::vector<std::optional<uint32_t>> updates;
+  uint32_t label_count = 0; // classes that the labels of a training step may be; 0: not known
 };
 
 /// Null after an error has been reported.

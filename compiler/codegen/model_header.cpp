@@ -256,12 +256,6 @@ public:
 private:
   static constexpr uint64_t alignment = 64;
 
-  /// Tensors that begin at zero: a file of weights has none of them.
-  static bool is_optional(std::string_view tensor) {
-    return tensor == "step" || tensor.ends_with(".momentum") || tensor.ends_with(".first_moment") ||
-           tensor.ends_with(".second_moment");
-  }
-
   /// A literal of C, whatever the name is.
   static std::string quoted(std::string_view text) {
     std::string result = "\"";
@@ -288,7 +282,7 @@ private:
                               fmt::join(tensor.shape, ", "));
       tensors += fmt::format("    {{{}, {}, {}, {}, {}, {}, {}}},\n", quoted(tensor.name),
                              dtype_name(tensor.dtype), tensor.shape.size(), shape, tensor.size,
-                             *offsets_[i], is_optional(tensor.name) ? 0 : 1);
+                             *offsets_[i], starts_at_zero(tensor.name) ? 0 : 1);
       ++count;
     }
     return fmt::format(
@@ -380,6 +374,11 @@ private:
 };
 
 } // namespace
+
+bool starts_at_zero(std::string_view tensor) {
+  return tensor == "step" || tensor.ends_with(".momentum") || tensor.ends_with(".first_moment") ||
+         tensor.ends_with(".second_moment");
+}
 
 bool has_state(const ModelDescription &description) {
   return std::ranges::any_of(description.outputs, [](const TensorDescription &output) {

@@ -53,6 +53,10 @@ struct ModelDescription {
 /// Whether the model updates inputs: it is a training step, and these are its state.
 bool has_state(const ModelDescription &description);
 
+/// Whether a tensor of the state, momentum or count of steps, begins at zero: a file of weights has
+/// none of them.
+bool starts_at_zero(std::string_view tensor);
+
 /// A name as a C identifier: other characters become '_'.
 std::string c_identifier(std::string_view name);
 
