@@ -28,6 +28,8 @@
 extern "C" {
 #endif
 
+/* NOLINTBEGIN(modernize-use-nullptr): C has none. */
+
 /* One tensor of a state: dense, row-major. */
 typedef struct cnnc_state_tensor {
   const char *name;
@@ -861,6 +863,8 @@ static inline cnnc_state_result cnnc_state_read(const cnnc_state_layout *layout,
   free(reader.entries.data);
   return result;
 }
+
+/* NOLINTEND(modernize-use-nullptr) */
 
 #ifdef __cplusplus
 }

@@ -125,38 +125,37 @@ TEST_F(TrainingState, SaysWhatIsWrongWithAFile) {
   expect_error(safetensors("{}", ""), CNNC_STATE_OTHER_MODEL, "\"fc.weight\" is missing");
   expect_error(raw<uint64_t>({1000}) + "{}", CNNC_STATE_CUT_SHORT, "header");
   expect_error(raw<uint64_t>({~uint64_t(0)}) + "{}", CNNC_STATE_NOT_SAFETENSORS, "header");
-  for (const char *header :
-       {"",
-        " {}",
-        "[]",
-        "{",
-        "{}x",
-        "{\"a\"}",
-        "{\"a\":1}",
-        "{\"a\":{}}",
-        "{\"__metadata__\":{\"a\":1}}",
-        "{\"__metadata__\":{},\"__metadata__\":{}}",
-        "{\"a\":{\"dtype\":\"F32\"}}",
-        "{\"\x01\":1}",
-        "{\"\xff\":1}",
-        "{\"\\ud800\":1}",
-        "{\"\\x\":1}",
-        "{\"a\":{\"dtype\":\"X\",\"shape\":[0],\"data_offsets\":[0,0]}}",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[00],\"data_offsets\":[0,0]}}",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[-0],\"data_offsets\":[0,0]}}",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[0.0],\"data_offsets\":[0,0]}}",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[0,],\"data_offsets\":[0,0]}}",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[18446744073709551616],\"data_offsets\":[0,0]}}",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775808],\"data_offsets\":[0,0]}}",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[0,9223372036854775807],\"data_offsets\":[0,0]}}",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0]}}",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0,0]}}",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[1,0]}}",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"shape\":[0],\"data_offsets\":[0,0]}}",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0],\"more\":1}}",
-        "{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},\"\\u0061\":{\"dtype\":"
-        "\"U8\","
-        "\"shape\":[0],\"data_offsets\":[0,0]}}"})
+  for (
+      const char *header :
+      {"",
+       " {}",
+       "[]",
+       "{",
+       "{}x",
+       "{\"a\"}",
+       "{\"a\":1}",
+       "{\"a\":{}}",
+       "{\"__metadata__\":{\"a\":1}}",
+       "{\"__metadata__\":{},\"__metadata__\":{}}",
+       "{\"a\":{\"dtype\":\"F32\"}}",
+       "{\"\x01\":1}",
+       "{\"\xff\":1}",
+       "{\"\\ud800\":1}",
+       "{\"\\x\":1}",
+       "{\"a\":{\"dtype\":\"X\",\"shape\":[0],\"data_offsets\":[0,0]}}",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[00],\"data_offsets\":[0,0]}}",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[-0],\"data_offsets\":[0,0]}}",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[0.0],\"data_offsets\":[0,0]}}",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[0,],\"data_offsets\":[0,0]}}",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[18446744073709551616],\"data_offsets\":[0,0]}}",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775808],\"data_offsets\":[0,0]}}",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[0,9223372036854775807],\"data_offsets\":[0,0]}}",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0]}}",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0,0]}}",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[1,0]}}",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"shape\":[0],\"data_offsets\":[0,0]}}",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0],\"more\":1}}",
+       R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"\u0061":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})"})
     expect_error(safetensors(header, ""), CNNC_STATE_NOT_SAFETENSORS, "not a safetensors file");
 }
 
