@@ -4,8 +4,9 @@
 
 Random constants and weights of the text become inputs, so that every one of them has a gradient. The loss of
 a model that returns no single number is that which `--differentiate` puts behind it. Prints for each model
-the tensor whose gradient differs most, as root mean square of the difference relative to that of PyTorch's.
-Exit codes: 0 all within the tolerance, 1 not, 77 there is no PyTorch."""
+the tensor whose gradient is off most, as root mean square of the difference from PyTorch's in double, relative to that, and
+what PyTorch is off in single precision. Exit codes: 0 all within the tolerance or twice what PyTorch is off, 1 not, 77
+there is no PyTorch."""
 import argparse
 import os
 import subprocess
@@ -45,22 +46,12 @@ def make_inputs(model, generator):
 
 
 def compare(compiler, path, batch, folder, seed=1):
-    """[(relative error, name)] of all gradients, and the loss on both sides."""
+    """[(relative error, that of PyTorch, name)] of all gradients, and the loss on both sides."""
     with_loss = ['--differentiate', '--gradients-of=*']
     if batch:
         with_loss += ['--batch', str(batch)]
-    # The loss and its inputs, before gradients hide them: the model up to its first output.
-    typed = cnnc([compiler, path, '--passes=infer_shapes'])
-    model = Model(typed)
-    text = os.path.join(folder, 'model.ir')
-    with open(text, 'w') as file:
-        file.write(model.text_with_inputs(typed))
-    if batch:
-        typed_inputs = cnnc([compiler, text, '--passes=infer_shapes'])
-        text_batch = typed_inputs
-    differentiated = cnnc([compiler, text, '--passes=infer_shapes,differentiate'] + with_loss)
-    forward = forward_part(differentiated)
-    model = Model(forward)
+    differentiated = cnnc([compiler, path, '--passes=infer_shapes,differentiate'] + with_loss)
+    model = Model(forward_part(differentiated))
     values = make_inputs(model, np.random.default_rng(seed))
     files = []
     for name, *_ in model.inputs:
@@ -68,24 +59,37 @@ def compare(compiler, path, batch, folder, seed=1):
         np.save(files[-1], values[name])
     whole = os.path.join(folder, 'whole.ir')
     with open(whole, 'w') as file:
-        file.write(differentiated)
+        file.write(model.text_with_inputs(differentiated))
     outputs = os.path.join(folder, 'outputs')
     cnnc([compiler, whole, '--run'] + files + ['--outputs', outputs])
-    tensors = {name: torch.tensor(value, requires_grad=value.dtype == np.float32) for name, value in values.items()}
+    names = Model(differentiated).outputs
+    # Statistics are no weights: no gradient is asked for.
+    statistics = {name for _, op, operands, _, _ in model.nodes if op == 'batch_norm' for name in operands[3:]}
+    trained = [name for name, value in values.items() if value.dtype == np.float32 and name not in statistics]
+    theirs, loss = torch_gradients(model, values, trained, torch.float32)
+    exact, _ = torch_gradients(model, values, trained, torch.float64)
+    errors = []
+    for name, output in zip(trained, names[-len(trained):]):
+        got = np.load(os.path.join(outputs, output + '.npy')).astype(np.float64)
+        scale = np.sqrt(np.mean(exact[name] ** 2))
+        error, other = (np.sqrt(np.mean((g - exact[name]) ** 2)) / (scale if scale > 0 else 1)
+                        for g in (got, theirs[name]))
+        errors.append((error, other, name))
+    return errors, float(np.load(os.path.join(outputs, names[0] + '.npy'))), loss
+
+
+def torch_gradients(model, values, trained, dtype):
+    """({name: gradient in double}, loss)"""
+    torch.set_default_dtype(dtype)
+    tensors = {name: torch.tensor(value).to(dtype) if value.dtype == np.float32 else torch.tensor(value)
+               for name, value in values.items()}
+    for name in trained:
+        tensors[name].requires_grad_()
     loss = model.run(tensors)[0]
     loss.backward()
-    names = Model(differentiated).outputs
-    ours = np.load(os.path.join(outputs, names[0] + '.npy'))
-    errors = []
-    gradients = names[-sum(1 for t in tensors.values() if t.requires_grad):]
-    wanted = [(name, tensor) for name, tensor in tensors.items() if tensor.requires_grad]
-    for (name, tensor), output in zip(wanted, gradients):
-        got = np.load(os.path.join(outputs, output + '.npy')).astype(np.float64)
-        expected = (tensor.grad if tensor.grad is not None else torch.zeros_like(tensor)).numpy().astype(np.float64)
-        scale = np.sqrt(np.mean(expected ** 2))
-        error = np.sqrt(np.mean((got - expected) ** 2))
-        errors.append((error / scale if scale > 0 else error, name))
-    return errors, float(ours), float(loss)
+    torch.set_default_dtype(torch.float32)
+    return {name: (tensors[name].grad if tensors[name].grad is not None else torch.zeros_like(tensors[name]))
+            .numpy().astype(np.float64) for name in trained}, float(loss)
 
 
 def forward_part(text):
@@ -110,10 +114,13 @@ def main():
     for path in options.models:
         with tempfile.TemporaryDirectory() as folder:
             errors, ours, theirs = compare(options.cnnc, path, options.batch, folder)
-        worst, name = max(errors)
-        failed = failed or not worst <= options.tolerance
-        print(f'{os.path.basename(path):28} {len(errors):4} gradients, largest error {worst:.1e} (%{name}), '
-              f'loss {ours:.6g} against {theirs:.6g}' + ('' if worst <= options.tolerance else '  TOO LARGE'), flush=True)
+        worst, other, name = max(errors)
+        # In deep networks with random weights single precision may go astray, whoever computes.
+        bad = any(not (ours_off <= options.tolerance or ours_off <= 2 * theirs_off) for ours_off, theirs_off, _ in errors)
+        failed = failed or bad
+        print(f'{os.path.basename(path):24} {len(errors):4} gradients, largest error {worst:.1e} (%{name}; PyTorch '
+              f'{other:.1e}, at most {max(e[1] for e in errors):.1e}), loss {ours:.6g} against {theirs:.6g}'
+              + ('  TOO LARGE' if bad else ''), flush=True)
     sys.exit(1 if failed else 0)
 
 

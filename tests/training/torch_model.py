@@ -104,6 +104,11 @@ def padded(x, pad, value=0.0):
 
 DTYPES = {'f32': torch.float32, 'i64': torch.int64, 'i32': torch.int32, 'bool': torch.bool, 'u8': torch.uint8}
 
+def dtype_of(name):
+    """f32 stands for the precision in which PyTorch is to compute."""
+    return torch.get_default_dtype() if name == 'f32' else DTYPES[name]
+
+
 UNARY = {
     'relu': F.relu, 'sigmoid': torch.sigmoid, 'tanh': torch.tanh, 'silu': F.silu, 'exp': torch.exp,
     'sqrt': torch.sqrt, 'abs': torch.abs, 'neg': torch.neg, 'floor': torch.floor, 'ceil': torch.ceil,
@@ -140,9 +145,9 @@ def apply(op, x, a, types):
     if op in REDUCE:
         return [REDUCE[op](x[0], dim=a['axes'], keepdim=a.get('keep_dims', True))]
     if op == 'splat':
-        return [torch.full(types[0][1], a['value'], dtype=DTYPES[types[0][0]])]
+        return [torch.full(types[0][1], a['value'], dtype=dtype_of(types[0][0]))]
     if op == 'literal':
-        return [torch.tensor(a['value'], dtype=DTYPES[types[0][0]]).reshape(types[0][1])]
+        return [torch.tensor(a['value'], dtype=dtype_of(types[0][0])).reshape(types[0][1])]
     if op == 'conv2d':
         return [F.conv2d(padded(x[0], a.get('pad', [0] * 4)), *x[1:], stride=a.get('stride', 1),
                          dilation=a.get('dilation', 1), groups=a.get('groups', 1))]
@@ -174,7 +179,9 @@ def apply(op, x, a, types):
     if op == 'global_avg_pool2d':
         return [x[0].mean((2, 3), keepdim=True)]
     if op == 'batch_norm':
-        return [F.batch_norm(x[0], x[3], x[4], x[1], x[2], eps=a.get('epsilon', 1e-5))]
+        # F.batch_norm has no gradients of the statistics.
+        scale, bias, mean, variance = (v.reshape([-1] + [1] * (x[0].dim() - 2)) for v in x[1:])
+        return [(x[0] - mean) / torch.sqrt(variance + a.get('epsilon', 1e-5)) * scale + bias]
     if op == 'layer_norm':
         shape = x[0].shape[a.get('axis', -1):]
         return [F.layer_norm(x[0], shape, *x[1:], eps=a.get('epsilon', 1e-5))]
@@ -191,7 +198,7 @@ def apply(op, x, a, types):
     if op == 'where':
         return [torch.where(*x)]
     if op == 'cast':
-        return [x[0].to(DTYPES[a['to']])]
+        return [x[0].to(dtype_of(a['to']))]
     if op == 'concat':
         return [torch.cat(x, a['axis'])]
     if op == 'split':
