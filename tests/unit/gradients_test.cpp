@@ -194,9 +194,10 @@ std::vector<ModelMaker> makers() {
   std::vector<ModelMaker> result = op_model_makers();
   std::erase_if(result, [](const ModelMaker &maker) {
     const std::string_view name = maker.name;
-    // The same ops with more elements, for the sizes of tiles; whole numbers, whose steps look like a
+    // The same ops with more elements, for sizes of tiles and Winograd; whole numbers, whose steps look like a
     // slope; elements that max_unpool2d puts to one place, each of which gets its gradient.
-    return name.starts_with("large") || name == "cast" || name == "max_pool2d_indices";
+    return name.starts_with("large") || name == "winograd_conv2d" || name == "cast" ||
+           name == "max_pool2d_indices";
   });
   return result;
 }
