@@ -142,6 +142,21 @@ void Session::remember_untiled(const Pass &pass) {
         untiled_.emplace(kernel.name, UntiledKernel{kernel, known->second});
 }
 
+/// Labels are indices, which the caller has to keep in range. The loss that reads them knows how many
+/// classes there are, as long as it is one op.
+void Session::remember_labels() {
+  if (label_count_ != 0 || module_.models.size() != 1)
+    return;
+  for (const Node &node : model().nodes) {
+    if (!std::holds_alternative<CrossEntropy>(node.op))
+      continue;
+    const Value &scores = model().value(node.operands[0]);
+    const ValueId labels = node.operands[1];
+    if (scores.type && model().is_input(labels) && model().value(labels).name == "labels")
+      label_count_ = static_cast<uint32_t>(scores.type->shape.back());
+  }
+}
+
 bool Session::wants_print(std::string_view pass) const {
   return options_.after_pass &&
          std::any_of(options_.print_after.begin(), options_.print_after.end(),
@@ -209,6 +224,7 @@ bool Session::run(const Opening &opening) {
   size_t done = 0;
   auto observe = [&](const Pass &pass, const Module &module, std::chrono::nanoseconds elapsed) {
     remember_untiled(pass);
+    remember_labels();
     if (++done; report)
       report(done, passes.size());
     if (options_.timing)
@@ -241,10 +257,20 @@ Progress Session::progress(std::string_view what) const {
 uint64_t Session::max_memory() const { return usable_memory(options_.max_memory); }
 
 std::optional<CompiledProgram> Session::compile() {
-  return timed("generate code", [&] {
+  std::optional<CompiledProgram> program = timed("generate code", [&] {
     return compile_program(module_, target_, {untiled_, loop_pipeline(), context()},
                            jobs("kernels compiled"));
   });
+  if (program)
+    program->layout.description.label_count = label_count_;
+  return program;
+}
+
+std::optional<ProgramLayout> Session::lay_out() {
+  std::optional<ProgramLayout> layout = lay_out_program(module_, target_, diagnostics_);
+  if (layout)
+    layout->description.label_count = label_count_;
+  return layout;
 }
 
 std::optional<Constants> Session::open_constants() {

@@ -3,6 +3,7 @@
 #include "ir/graph/ops/checks.h"
 #include "ir/graph/ops/resize.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
