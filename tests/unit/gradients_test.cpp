@@ -309,7 +309,7 @@ TEST(GradientsOf, MaximaGoToTheFirstOfEqualOnesAndAddUp) {
 }
 
 INSTANTIATE_TEST_SUITE_P(OfOps, Gradients, testing::ValuesIn(makers()),
-                         [](const auto &info) { return std::string(info.param.name); });
+                         [](const auto &maker) { return std::string(maker.param.name); });
 
 } // namespace
 } // namespace cnnc
