@@ -10,7 +10,9 @@ constexpr int64_t most = int64_t(1) << 62;
 
 /// Ops that say how many multiplications they are.
 template <class T>
-concept Multiplies = requires { &T::macs; };
+concept Multiplies = requires {
+  &T::macs;
+};
 
 int64_t elements(const TensorType &type) { return element_count(type.shape).value_or(most); }
 
@@ -27,8 +29,8 @@ int64_t multiplications(const Graph &graph, const Node &node) {
       },
       [](const OfCategory<Category::constant, Category::pool, Category::max_position,
                           Category::elementwise, Category::normalization, Category::reduction,
-                          Category::movement, Category::view, Category::resize,
-                          Category::loss, Category::internal> auto &) { return int64_t(0); },
+                          Category::movement, Category::view, Category::resize, Category::loss,
+                          Category::internal> auto &) { return int64_t(0); },
       [](const OneOf<MaxPool2dGradient, ScatterAdd, RandomUniform, Resize2dGradient> auto &) {
         return int64_t(0);
       });

@@ -63,9 +63,8 @@ bool adds_up(const Op &op) {
                           Category::resize, Category::loss, Category::internal> auto &) {
         return false;
       },
-      [](const OneOf<Conv2dFilterGradient, MaxPool2dGradient, ScatterAdd, Resize2dGradient> auto &) {
-        return true;
-      },
+      [](const OneOf<Conv2dFilterGradient, MaxPool2dGradient, ScatterAdd, Resize2dGradient> auto
+             &) { return true; },
       [](const RandomUniform &) { return false; });
 }
 

@@ -59,13 +59,11 @@ std::vector<int64_t> reduced_axes(const Graph &graph, const Node &node) {
       [](const OneOf<BatchNorm, Lrn> auto &) { return Axes{}; },
       []<ReduceKind kind>(const Reduce<kind> &op) { return op.axes; },
       []<bool largest>(const ArgExtreme<largest> &op) { return Axes{op.axis}; },
-      [](const OfCategory<
-          Category::constant, Category::convolution, Category::transposed_convolution,
-          Category::matrix_product, Category::pool, Category::max_position, Category::elementwise,
-          Category::movement, Category::view, Category::resize, Category::training, Category::loss,
-          Category::internal> auto &) {
-        return Axes{};
-      });
+      [](const OfCategory<Category::constant, Category::convolution,
+                          Category::transposed_convolution, Category::matrix_product,
+                          Category::pool, Category::max_position, Category::elementwise,
+                          Category::movement, Category::view, Category::resize, Category::training,
+                          Category::loss, Category::internal> auto &) { return Axes{}; });
 }
 
 Schedule schedule_reduction(const Graph &graph, const Node &node, const Machine &machine) {

@@ -30,8 +30,8 @@ InferredTypes MaxPool2dIndices::infer_window_positions(InferContext &context,
                                       "positions in the window are counted row by row");
   if (kernel[0] * kernel[1] > 256)
     return context.error_at_attribute(
-        "positions", fmt::format("a window of {} x {} has more than 256 elements", kernel[0],
-                                 kernel[1]));
+        "positions",
+        fmt::format("a window of {} x {} has more than 256 elements", kernel[0], kernel[1]));
   types->push_back(types->front());
   types->back().dtype = DType::u8;
   return types;

@@ -38,8 +38,8 @@ InferredTypes Conv2dFilterGradient::infer(InferContext &context) const {
     return std::nullopt;
   const std::vector<int64_t> &input = context.shape(0), &gradient = context.shape(1);
   if (gradient[0] != input[0])
-    return context.error_at_operand(1, fmt::format("the gradient is of {} images, the input of {}",
-                                                   gradient[0], input[0]));
+    return context.error_at_operand(
+        1, fmt::format("the gradient is of {} images, the input of {}", gradient[0], input[0]));
   if (groups < 1 || input[1] % groups != 0 || gradient[1] % groups != 0)
     return context.error_at_attribute(
         "groups", groups < 1 ? fmt::format("'groups' must be at least 1, but is {}", groups)
@@ -162,15 +162,15 @@ InferredTypes RandomUniform::infer(InferContext &context) const {
   if (!context.require_f32(0) || !require_static(context, 0, "the counter"))
     return std::nullopt;
   if (element_count(context.shape(0)) != 1)
-    return context.error_at_operand(0, fmt::format("the counter is one number, but this is {}",
-                                                   to_string(context.operand(0))));
+    return context.error_at_operand(
+        0, fmt::format("the counter is one number, but this is {}", to_string(context.operand(0))));
   constexpr int64_t most = int64_t(1) << 32; // elements that the generator counts
   const bool possible = std::ranges::all_of(shape, [](int64_t dim) { return dim >= 1; }) &&
                         element_count(shape).value_or(most + 1) <= most;
   if (!possible)
     return context.error_at_attribute(
-        "shape", fmt::format("[{}] is no shape of at most {} elements", fmt::join(shape, ", "),
-                             most));
+        "shape",
+        fmt::format("[{}] is no shape of at most {} elements", fmt::join(shape, ", "), most));
   if (seed < 0 || seed >= most)
     return context.error_at_attribute(
         "seed", fmt::format("'seed' must be between 0 and {}, but is {}", most - 1, seed));
