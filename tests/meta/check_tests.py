@@ -74,7 +74,9 @@ def check_diagnostics(root, _):
         yield f"only {len(found)} messages found in the sources: this check misses most of them"
 
 
-IR_ROOMS = ["ir/module", "ir/graph", "ir/graph/ops", "ir/loop", "ir/type", "ir/weights", "ir/text"]
+IR_ROOMS = ["ir/module", "ir/graph/gradients", "ir/graph", "ir/graph/ops", "ir/loop", "ir/type", "ir/weights", "ir/text"]
+# A row of the table has all of its op, its gradient included, which is an expression over a graph.
+UPWARDS = [("ir/graph/ops/elementwise_table.cpp", "ir/graph/gradients/term.h")]
 
 
 def rooms_from_top_to_bottom(root):
@@ -101,6 +103,8 @@ def check_rooms(root):
             continue
         for number, line in enumerate(path.read_text().splitlines(), 1):
             included = re.match(r'\s*#\s*include\s*"((?:compiler|ir)/[^"]+)"', line)
+            if included and (relative.as_posix(), included[1]) in UPWARDS:
+                continue
             other = room_of(Path(included[1])) if included else room
             if other in rooms and rooms.index(other) < rooms.index(room):
                 yield f"{relative}:{number}: {other} stands above {room} and may not be included here: {line.strip()}"
