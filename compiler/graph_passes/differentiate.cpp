@@ -11,8 +11,8 @@
 //   model @m(%x: f32[8, 4], %labels: i64[8]) {
 //     ...
 //     %softmax = softmax %y axis=1
-//     ... : one column for each class
-//     %y.gradient = mul ..
+//     ...
+//     %y.gradient = mul %mul.1, %loss.gradient
 //     %transpose = transpose %y.gradient permutation=[1, 0]
 //     %w.gradient = matmul %transpose, %x
 //     return %loss, %w.gradient

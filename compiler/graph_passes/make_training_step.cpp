@@ -8,18 +8,17 @@
 //     return %y
 //   }
 // becomes
-//   model @m(%x: f32[8, 4], %labels: i64[8], %rate: f32[], %w: f32[3, 4], %w.momentum: f32[3, 4],
-//            %step: f32[]) {
+//   model @m(%x: f32[8, 4], %labels: i64[8], %rate: f32[], %w: f32[3, 4], %step: f32[],
+//            %w.momentum: f32[3, 4]) {
 //     %y = dense %x, %w
 //     %loss = cross_entropy %y, %labels
 //     ...
 //     %w.gradient = matmul %transpose, %x
 //     %c0.9 = splat 0.9 : f32[]
-//     %mul = mul %w.momentum, %c0.9
-//     %w.momentum.next = add %mul, %w.gradient
-//     %mul.1 = mul %rate, %w.momentum.next
-//     %w.next = sub %w, %mul.1
-//     ...
+//     %mul.2 = mul %w.momentum, %c0.9
+//     %w.momentum.next = add %mul.2, %w.gradient
+//     %mul.3 = mul %rate, %w.momentum.next
+//     %w.next = sub %w, %mul.3
 //     return %loss, %w.next in %w, %w.momentum.next in %w.momentum, %step.next in %step
 //   }
 //
