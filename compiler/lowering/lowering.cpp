@@ -154,7 +154,8 @@ bool Lowering::lower(const Node &node) {
       },
       [&](const Call &) { return error("internal error: a call in a kernel"); },
       [&](const OfCategory<Category::loss> auto &) {
-        return error("internal error: a loss in a kernel");
+        return error(
+            "a loss is computed by other ops; run expand_training_ops before fuse_kernels");
       },
       [&](const OfCategory<Category::constant> auto &) {
         return error("internal error: a constant in a kernel");

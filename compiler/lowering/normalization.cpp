@@ -244,6 +244,9 @@ Expression divided_by_power(Expression x, const Expression &base, double beta) {
 } // namespace
 
 bool lower(const BatchNorm &norm, Lowering &lowering) {
+  if (norm.statistics == Statistics::batch)
+    return lowering.error("statistics of the batch are computed by other ops; run "
+                          "expand_training_ops before fuse_kernels");
   const TensorType &result = lowering.result();
   std::vector<int64_t> extents = loop_extents(result);
   for (size_t i = 0; i < result.rank(); ++i)
