@@ -1,14 +1,18 @@
 """Feeds the text after every pass back into the compiler: usage: feed_back.py CNNC MODEL [OPTIONS...].
 
 Each text must give the loops that the model itself gives, in whatever order its kernels come, and print
-as itself.
+as itself. Options of training are for the texts that have no gradients yet.
 """
 import subprocess
 import sys
 
 
-def run(*arguments, text=None):
-    result = subprocess.run([cnnc, *arguments, *options], input=text, text=True, capture_output=True)
+TRAINING = ("--differentiate", "--train", "--gradients-of", "--loss", "--freeze", "--momentum", "--weight-decay", "--batch")
+
+
+def run(*arguments, text=None, trained=False):
+    given = [option for option in options if not (trained and option.split("=")[0] in TRAINING)]
+    result = subprocess.run([cnnc, *arguments, *given], input=text, text=True, capture_output=True)
     if result.returncode != 0:
         sys.exit(f"cnnc {' '.join(arguments)} failed:\n{result.stderr}\non this text:\n{text}")
     return result.stdout
@@ -27,9 +31,10 @@ for stage in stages:
     name, text = stage.split("\n", 1)
     text = text.split("\n; after ")[0].rstrip("\n") + "\n"
     names.append(name)
-    if run("-", "--passes=none", text=text) != text:
+    trained = "make_training_step" in names or ("--differentiate" in options and "differentiate" in names)
+    if run("-", "--passes=none", text=text, trained=True) != text:
         sys.exit(f"the text after {name} does not print as itself")
-    if parts(run("-", "--emit=loops", text=text)) != parts(final):
+    if parts(run("-", "--emit=loops", text=text, trained=trained)) != parts(final):
         sys.exit(f"the text after {name} compiles to other loops")
 for level in ("infer_shapes", "plan_memory", "lower_loops", "check_bounds"):
     if level not in names:
