@@ -18,8 +18,9 @@ std::vector<Term> sgd(const OptimizerRequest &request, const Term &weight, const
 std::vector<Term> adamw(const OptimizerRequest &request, const Term &weight, const Term &gradient,
                         const std::vector<Term> &moments, const Term &rate, const Term &step) {
   const double beta1 = request.beta1, beta2 = request.beta2;
-  const Term first = moments[0] * beta1 + gradient * (1 - beta1);
-  const Term second = moments[1] * beta2 + gradient * gradient * (1 - beta2);
+  const Term kept_first = moments[0] * beta1, first = kept_first + gradient * (1 - beta1);
+  const Term kept_second = moments[1] * beta2;
+  const Term second = kept_second + gradient * gradient * (1 - beta2);
   // Both begin at 0: what is missing of their means is made up for.
   const Term slope = first / (1 - pow(beta1, step));
   const Term size = sqrt(second / (1 - pow(beta2, step))) + request.epsilon;

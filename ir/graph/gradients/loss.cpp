@@ -24,8 +24,8 @@ Term targets_of(const CrossEntropy &op, const Term &logits, const Term &labels) 
 }
 
 Term spelt_out(const CrossEntropy &op, const Term &logits, const Term &labels) {
-  const Term products = apply(LogSoftmax{1}, {logits}) * targets_of(op, logits, labels);
-  return total(products) * (-1 / static_cast<double>(logits.dim(0)));
+  const Term logs = apply(LogSoftmax{1}, {logits}), targets = targets_of(op, logits, labels);
+  return total(logs * targets) * (-1 / static_cast<double>(logits.dim(0)));
 }
 
 Term spelt_out(const MeanSquaredError &, const Term &a, const Term &b) {
@@ -35,7 +35,8 @@ Term spelt_out(const MeanSquaredError &, const Term &a, const Term &b) {
 
 /// softplus(x) - t * x = -t * log(s) - (1 - t) * log(1 - s).
 Term spelt_out(const BinaryCrossEntropy &, const Term &logits, const Term &targets) {
-  return total(apply(unary::softplus, logits) - targets * logits) * (1 / count_of(logits));
+  const Term ones = apply(unary::softplus, logits), chosen = targets * logits;
+  return total(ones - chosen) * (1 / count_of(logits));
 }
 
 void CrossEntropy::differentiate(Backward &backward) const {

@@ -25,7 +25,8 @@ struct Normalized {
     value = value * inverse;
   }
   Term gradient(const Term &dy) const {
-    return inverse * (dy - mean(dy, axes) - value * mean(dy * value, axes));
+    const Term centred = dy - mean(dy, axes), along = value * mean(dy * value, axes);
+    return inverse * (centred - along);
   }
   /// The same where scale and bias are numbers of the channels over which the statistics are: their
   /// gradients are the sums that that of x needs.
@@ -35,9 +36,11 @@ struct Normalized {
         static_cast<double>(dy.dim(1)) / static_cast<double>(element_count(dy.shape()).value_or(1));
     backward.give(1, reshape(scales, {dy.dim(1)}));
     backward.give(2, reshape(biases, {dy.dim(1)}));
-    if (backward.wants(0))
-      backward.give(0, inverse * per_channel(backward.operand(1), dy.rank()) *
-                           (dy - biases * share - value * (scales * share)));
+    if (!backward.wants(0))
+      return;
+    const Term factor = inverse * per_channel(backward.operand(1), dy.rank());
+    const Term centred = dy - biases * share, along = value * (scales * share);
+    backward.give(0, factor * (centred - along));
   }
 };
 
@@ -97,8 +100,10 @@ void BatchNorm::differentiate(Backward &backward) const {
     give(2, dy);
   if (backward.wants(3))
     give(3, -dx);
-  if (backward.wants(4))
-    give(4, dx * (x - channels(3)) * (inverse * inverse * -0.5));
+  if (backward.wants(4)) {
+    const Term product = dx * (x - channels(3));
+    give(4, product * (inverse * inverse * -0.5));
+  }
 }
 
 std::vector<Term> spelt_out(const BatchNorm &op, const std::vector<Term> &operands) {
@@ -111,11 +116,13 @@ std::vector<Term> spelt_out(const BatchNorm &op, const std::vector<Term> &operan
   axes.front() = 0;
   const Term average = mean(x, axes), centred = x - average;
   const Term variance = mean(centred * centred, axes);
-  const Term factor = per_channel(operands[1], rank) / sqrt(variance + op.epsilon);
+  const Term scale = per_channel(operands[1], rank), factor = scale / sqrt(variance + op.epsilon);
+  const Term scaled = centred * factor, bias = per_channel(operands[2], rank);
   auto moved = [&](const Term &running, const Term &now, double share) {
-    return running * op.momentum + reshape(now, {channels}) * ((1 - op.momentum) * share);
+    const Term kept = running * op.momentum;
+    return kept + reshape(now, {channels}) * ((1 - op.momentum) * share);
   };
-  return {centred * factor + per_channel(operands[2], rank), moved(operands[3], average, 1),
+  return {scaled + bias, moved(operands[3], average, 1),
           moved(operands[4], variance, count / (count - 1))};
 }
 
@@ -181,7 +188,8 @@ void Lrn::differentiate(Backward &backward) const {
   const double share = alpha / static_cast<double>(size);
   const Term s = sum_of_channels(x * x, size, before) * share + bias;
   const Term others = sum_of_channels(dy * y / s, size, size - 1 - before);
-  backward.give(0, dy * pow(s, -beta) - x * others * (2 * share * beta));
+  const Term own = dy * pow(s, -beta);
+  backward.give(0, own - x * others * (2 * share * beta));
 }
 
 } // namespace cnnc

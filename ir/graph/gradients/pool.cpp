@@ -113,7 +113,8 @@ void MaxPool2dGradient::differentiate(Backward &backward) const {
       for (size_t i = 0; i < 2; ++i)
         tap.ends.push_back(tap.starts[i] + (given.dim(2 + i) - 1) * stride[i] + 1);
       const auto position = static_cast<double>(row * kernel[1] + column);
-      result = result + where(is_equal(at, position), apply(tap, {padded}), 0);
+      const Term here = is_equal(at, position);
+      result = result + where(here, apply(tap, {padded}), 0);
     }
   backward.give(0, result);
 }
@@ -122,8 +123,8 @@ void MaxPool2dGradient::differentiate(Backward &backward) const {
 /// ones, transposed.
 void AvgPool2d::differentiate(Backward &backward) const {
   const Term x = backward.operand(0), y = backward.result();
-  const Term shared =
-      backward.gradient() * inverse_counts(*this, x, y, 0) * inverse_counts(*this, x, y, 1);
+  const Term by_row = backward.gradient() * inverse_counts(*this, x, y, 0);
+  const Term shared = by_row * inverse_counts(*this, x, y, 1);
   const SlidingWindow window{kernel, stride, pad, {1, 1}, x.dim(1)};
   const Term ones = filled(x, 1, {x.dim(1), 1, kernel[0], kernel[1]});
   backward.give(0, scattered_to_windows(shared, ones, window, x.shape()));

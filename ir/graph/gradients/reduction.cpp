@@ -88,7 +88,8 @@ void TopK::differentiate(Backward &backward) const {
   std::vector<double> starts;
   for (int64_t i = 0; i < lines; ++i)
     starts.push_back(static_cast<double>(i * size));
-  const Term places = as_number(in_lines(at)) + constant(x, std::move(starts), {lines, 1});
+  const Term in_line = as_number(in_lines(at));
+  const Term places = in_line + constant(x, std::move(starts), {lines, 1});
   const Term scattered = apply(ScatterAdd{0, lines * size}, {in_lines(backward.gradient(0)),
                                                              apply(Cast{CastType::i64}, {places})});
   std::vector<int64_t> shape;

@@ -2,6 +2,10 @@
 //
 //   Term s = sigmoid(x);
 //   return s * (1 + x * (1 - s));
+//
+// C++ leaves open which operand of an operator, and which argument of a function, is evaluated
+// first. Of those that add ops one at most stands in an expression; others have a statement of their
+// own, so that every build of the compiler prints the same text.
 #pragma once
 
 #include "ir/graph/graph.h"

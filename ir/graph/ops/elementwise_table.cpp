@@ -66,7 +66,8 @@ Expression with_nan_of(const Expression &x, Expression value) {
 
 /// To the smaller of two operands; equal ones share it.
 Term smaller_gets(const Term &operand, const Term &other, const Term &dy) {
-  return where(is_less(operand, other), dy, where(is_less(other, operand), 0, dy * 0.5));
+  const Term smaller = is_less(operand, other), larger = is_less(other, operand);
+  return where(smaller, dy, where(larger, 0, dy * 0.5));
 }
 
 // ---- one operand
@@ -84,15 +85,21 @@ constexpr UnaryRow unary_rows[] = {
      .parameters = {{{"alpha", 0.01}}},
      .reference = [](double x, const P &p) { return x < 0 ? p[0] * x : x; },
      .lower = [](const Expression &x, const P &p) { return if_negative(x, number(p[0]) * x, x); },
-     .gradient = [](const Term &x, const Term &, const Term &dy,
-                    const P &p) { return where(is_less(0, x), dy, dy * p[0]); },
+     .gradient =
+         [](const Term &x, const Term &, const Term &dy, const P &p) {
+           const Term above = is_less(0, x);
+           return where(above, dy, dy * p[0]);
+         },
      .onnx = {"LeakyRelu"}},
     {.name = "sigmoid",
      .formula = "1 / (1 + exp(-x))",
      .reference = [](double x, const P &) { return sigmoid(x); },
      .lower = [](const Expression &x, const P &) { return number(1) / (number(1) + exp(neg(x))); },
-     .gradient = [](const Term &, const Term &y, const Term &dy,
-                    const P &) { return dy * y * (1 - y); },
+     .gradient =
+         [](const Term &, const Term &y, const Term &dy, const P &) {
+           const Term product = dy * y;
+           return product * (1 - y);
+         },
      .onnx = {"Sigmoid"}},
     {.name = "tanh",
      .formula = "tanh(x)",
@@ -115,7 +122,8 @@ constexpr UnaryRow unary_rows[] = {
      .lower = [](const Expression &x, const P &p) { return clip(x, p[0], p[1]); },
      .gradient =
          [](const Term &x, const Term &, const Term &dy, const P &p) {
-           return where(is_less(x, p[0]), 0, where(is_less(p[1], x), 0, dy));
+           const Term below = is_less(x, p[0]), above = is_less(p[1], x);
+           return where(below, 0, where(above, 0, dy));
          }},
     {.name = "hard_sigmoid",
      .formula = "min(max(alpha * x + beta, 0), 1)",
@@ -123,8 +131,11 @@ constexpr UnaryRow unary_rows[] = {
      .reference = [](double x,
                      const P &p) { return min_with_nan(max_with_nan(p[0] * x + p[1], 0), 1); },
      .lower = [](const Expression &x, const P &p) { return hard_step(x, p[0], p[1]); },
-     .gradient = [](const Term &, const Term &y, const Term &dy,
-                    const P &p) { return where(both(is_less(0, y), is_less(y, 1)), dy * p[0], 0); },
+     .gradient =
+         [](const Term &, const Term &y, const Term &dy, const P &p) {
+           const Term above = is_less(0, y), inside = both(above, is_less(y, 1));
+           return where(inside, dy * p[0], 0);
+         },
      .onnx = {"HardSigmoid"}},
     {.name = "hard_swish",
      .formula = "x * min(max(x / 6 + 0.5, 0), 1)",
@@ -133,7 +144,8 @@ constexpr UnaryRow unary_rows[] = {
      .lower = [](const Expression &x, const P &) { return x * hard_step(x, 1.0 / 6, 0.5); },
      .gradient =
          [](const Term &x, const Term &, const Term &dy, const P &) {
-           return where(is_less(x, -3), 0, where(is_less(3, x), dy, dy * (x * (1.0 / 3) + 0.5)));
+           const Term below = is_less(x, -3), above = is_less(3, x);
+           return where(below, 0, where(above, dy, dy * (x * (1.0 / 3) + 0.5)));
          },
      .onnx = {"HardSwish"}},
     {.name = "silu",
@@ -152,8 +164,11 @@ constexpr UnaryRow unary_rows[] = {
      .reference = [](double x, const P &p) { return x < 0 ? p[0] * std::expm1(x) : x; },
      .lower = [](const Expression &x,
                  const P &p) { return if_negative(x, number(p[0]) * expm1(x), x); },
-     .gradient = [](const Term &x, const Term &, const Term &dy,
-                    const P &p) { return where(is_less(0, x), dy, dy * exp(x) * p[0]); },
+     .gradient =
+         [](const Term &x, const Term &, const Term &dy, const P &p) {
+           const Term above = is_less(0, x);
+           return where(above, dy, dy * exp(x) * p[0]);
+         },
      .onnx = {"Elu"}},
     {.name = "exp",
      .formula = "exp(x)",
@@ -291,7 +306,8 @@ constexpr UnaryRow unary_rows[] = {
          },
      .gradient =
          [](const Term &x, const Term &, const Term &dy, const P &p) {
-           return where(is_less(0, x), dy * p[1], dy * exp(x) * (p[0] * p[1]));
+           const Term above = is_less(0, x), linear = dy * p[1];
+           return where(above, linear, dy * exp(x) * (p[0] * p[1]));
          },
      .onnx = {"Selu"}},
     {.name = "celu",
@@ -308,8 +324,11 @@ constexpr UnaryRow unary_rows[] = {
          [](const Expression &x, const P &p) {
            return if_negative(x, number(p[0]) * activation::celu_curve(x / number(p[0]), p[0]), x);
          },
-     .gradient = [](const Term &x, const Term &, const Term &dy,
-                    const P &p) { return where(is_less(x, 0), dy * exp(x / p[0]), dy); },
+     .gradient =
+         [](const Term &x, const Term &, const Term &dy, const P &p) {
+           const Term below = is_less(x, 0);
+           return where(below, dy * exp(x / p[0]), dy);
+         },
      .onnx = {"Celu"}},
     {.name = "gelu",
      .formula = "x / 2 * (1 + erf(x / sqrt(2)))",
@@ -340,7 +359,8 @@ constexpr UnaryRow unary_rows[] = {
            const double scale = std::sqrt(2 / std::numbers::pi);
            Term t = tanh(x * (x * x * cubic + 1) * scale);
            Term slope = (x * x * (3 * cubic) + 1) * scale;
-           return dy * ((t + 1) * 0.5 + x * 0.5 * (1 - t * t) * slope);
+           const Term half = (t + 1) * 0.5, half_x = x * 0.5;
+           return dy * (half + half_x * (1 - t * t) * slope);
          }},
     {.name = "mish",
      .formula = "x * tanh(log(1 + exp(x)))",
@@ -350,7 +370,8 @@ constexpr UnaryRow unary_rows[] = {
      .gradient =
          [](const Term &x, const Term &, const Term &dy, const P &) {
            Term t = tanh(apply(unary::softplus, x));
-           return dy * (t + x * sigmoid(x) * (1 - t * t));
+           const Term swish = x * sigmoid(x);
+           return dy * (t + swish * (1 - t * t));
          },
      .onnx = {"Mish", 18}},
     {.name = "thresholded_relu",
@@ -376,7 +397,8 @@ constexpr UnaryRow unary_rows[] = {
          },
      .gradient =
          [](const Term &x, const Term &, const Term &dy, const P &p) {
-           return where(is_less(x, -p[0]), dy, where(is_less(p[0], x), dy, 0));
+           const Term below = is_less(x, -p[0]), above = is_less(p[0], x);
+           return where(below, dy, where(above, dy, 0));
          },
      .onnx = {"Shrink"}},
     {.name = "not",
@@ -443,20 +465,32 @@ constexpr BinaryRow binary_rows[] = {
      .formula = "a < 0 ? b * a : a; the slope b broadcasts to the shape of a",
      .reference = [](double a, double b) { return a < 0 ? a * b : a; },
      .lower = [](const Expression &a, const Expression &b) { return if_negative(a, b * a, a); },
-     .gradient_a = [](const Term &a, const Term &b, const Term &,
-                      const Term &dy) { return where(is_less(0, a), dy, dy * b); },
-     .gradient_b = [](const Term &a, const Term &, const Term &,
-                      const Term &dy) { return where(is_less(0, a), 0, dy * a); },
+     .gradient_a =
+         [](const Term &a, const Term &b, const Term &, const Term &dy) {
+           const Term above = is_less(0, a);
+           return where(above, dy, dy * b);
+         },
+     .gradient_b =
+         [](const Term &a, const Term &, const Term &, const Term &dy) {
+           const Term above = is_less(0, a);
+           return where(above, 0, dy * a);
+         },
      .onnx = {"PRelu"},
      .keeps_shape_of_a = true},
     {.name = "pow",
      .formula = "a to the power b, with broadcasting",
      .reference = [](double a, double b) { return std::pow(a, b); },
      .lower = [](const Expression &a, const Expression &b) { return pow(a, b); },
-     .gradient_a = [](const Term &a, const Term &b, const Term &,
-                      const Term &dy) { return where(is_equal(b, 0), 0, dy * b * pow(a, b - 1)); },
-     .gradient_b = [](const Term &a, const Term &, const Term &y,
-                      const Term &dy) { return where(is_less(0, a), dy * y * log(a), 0); },
+     .gradient_a =
+         [](const Term &a, const Term &b, const Term &, const Term &dy) {
+           const Term constant = is_equal(b, 0), product = dy * b;
+           return where(constant, 0, product * pow(a, b - 1));
+         },
+     .gradient_b =
+         [](const Term &a, const Term &, const Term &y, const Term &dy) {
+           const Term above = is_less(0, a), product = dy * y;
+           return where(above, product * log(a), 0);
+         },
      .onnx = {"Pow"},
      .finite = false},
     {.name = "equal",
