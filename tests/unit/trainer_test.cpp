@@ -159,7 +159,7 @@ TEST_F(Training, RefusesWhatIsWrong) {
       "  return %y\n}");
   ASSERT_TRUE(other.write(folder_ / ("other.safetensors")));
   Result<void> read = trainer.read(folder_ / ("other.safetensors"));
-  EXPECT_NE(read.error().find("\"w\""), std::string_view::npos) << read.error();
+  EXPECT_NE(read.error().find("is missing"), std::string_view::npos) << read.error();
 }
 
 TEST_F(Training, LeavesFrozenWeightsAlone) {

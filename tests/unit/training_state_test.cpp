@@ -198,10 +198,12 @@ TEST_F(TrainingState, AcceptsOnlyWhatTheCompilerDoes) {
     Diagnostics diagnostics;
     const bool fine = parse_safetensors(bytes_of(bytes), "file", diagnostics).has_value();
     const cnnc_state_result result = read(path());
-    if (result.code == CNNC_STATE_OK)
+    if (result.code == CNNC_STATE_OK) {
       EXPECT_TRUE(fine) << bytes << diagnostics.to_string();
-    if (result.code == CNNC_STATE_NOT_SAFETENSORS)
+    }
+    if (result.code == CNNC_STATE_NOT_SAFETENSORS) {
       EXPECT_FALSE(fine) << bytes << result.text;
+    }
     accepted += result.code == CNNC_STATE_OK;
   }
   EXPECT_GT(accepted, 5u);
