@@ -143,7 +143,7 @@ async function main() {
           console.log(`WRONG ${model.name}: ${problem}`);
       } catch (error) {
         const text = String(error.stderr || error.message);
-        const refusal = /error: ONNX (has no|makes) |Pad should be smaller than kernel/.test(text);
+        const refusal = /error: ONNX (has no|makes|counts) |Pad should be smaller than kernel/.test(text);
         refusal ? ++refused : ++failed;
         console.log(`${refusal ? 'not exported' : 'FAILED'} ${model.name}: ${text.trim()}`);
       }

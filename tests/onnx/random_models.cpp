@@ -19,7 +19,8 @@ int main(int argc, char **argv) {
   const auto count = static_cast<uint32_t>(std::strtoul(argv[2], nullptr, 10));
   const auto first = argc == 4 ? static_cast<uint32_t>(std::strtoul(argv[3], nullptr, 10)) : 1;
   std::filesystem::create_directories(folder);
-  const std::vector<cnnc::ModelMaker> &ops = cnnc::op_model_makers();
+  std::vector<cnnc::ModelMaker> ops = cnnc::op_model_makers();
+  std::erase_if(ops, [](const cnnc::ModelMaker &maker) { return maker.of_training; });
   for (uint32_t seed = first; seed - first < count; ++seed) {
     cnnc::Choices choices(seed);
     std::ofstream file(folder / (std::to_string(seed) + ".ir"));

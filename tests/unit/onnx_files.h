@@ -37,10 +37,20 @@ inline std::vector<fs::path> model_files(const std::string &folder) {
   return files;
 }
 
+/// What ONNX has no op for.
+inline bool of_training(const Node &node) {
+  const auto *norm = std::get_if<BatchNorm>(&node.op);
+  const auto *pool = std::get_if<MaxPool2dIndices>(&node.op);
+  return category_of(node.op) == Category::training || category_of(node.op) == Category::loss ||
+         (norm && norm->statistics == Statistics::batch) ||
+         (pool && pool->positions == PoolPositions::window);
+}
+
 inline bool exportable(const Graph &graph) {
   auto cannot = [](const Node &node) {
     return std::holds_alternative<Call>(node.op) || std::holds_alternative<Relayout>(node.op) ||
-           std::holds_alternative<Weight>(node.op); // of files that the tests make
+           std::holds_alternative<Weight>(node.op) || // of files that the tests make
+           of_training(node);
   };
   return std::none_of(graph.nodes.begin(), graph.nodes.end(), cannot);
 }

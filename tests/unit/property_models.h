@@ -9,6 +9,7 @@ namespace cnnc {
 struct ModelMaker {
   const char *name;
   std::string (*make)(Choices &);
+  bool of_training = false; // of ops that files of ONNX do not have
 };
 
 /// One per op or group of ops, with static shapes.

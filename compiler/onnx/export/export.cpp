@@ -81,6 +81,14 @@ bool is_exportable(const Graph &graph, Diagnostics &diagnostics) {
       ok = false;
       continue;
     }
+    const auto *norm = std::get_if<BatchNorm>(&node.op);
+    if (norm && norm->statistics == Statistics::batch) {
+      diagnostics.error(node.range, "ONNX has no running variances without bias: batch_norm with "
+                                    "statistics=batch is for training, export the model that is "
+                                    "trained");
+      ok = false;
+      continue;
+    }
     const auto *indices = std::get_if<MaxPool2dIndices>(&node.op);
     if (indices && indices->positions == PoolPositions::window) {
       diagnostics.error(node.range,
