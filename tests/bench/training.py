@@ -8,7 +8,6 @@ step in milliseconds, their ratio, and the most memory that a process with the s
 77 there is no PyTorch."""
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -91,7 +90,9 @@ def child(kind, library, forward, threads):
     # What Python and the inputs take is on both sides; PyTorch is loaded in both.
     for _ in range(3):
         step.step()
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    # Not ru_maxrss, which begins with what the parent had.
+    with open('/proc/self/status') as status:
+        print(next(int(line.split()[1]) / 1024 for line in status if line.startswith('VmHWM')))
 
 
 def measure(compiler, path, batch, threads, seconds):
@@ -128,7 +129,7 @@ def main():
                                                       'examples/nets/mobilenet_v2.ir@8'])
     parser.add_argument('--threads', default='1,2')
     parser.add_argument('--seconds', type=float, default=20)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     print(f'PyTorch {torch.__version__}; load average {os.getloadavg()[0]:.1f}; milliseconds a step, MB at most')
     print('model          batch threads    PyTorch     least       cnnc     least    ratio of least  PyTorch      cnnc')
     for threads in [int(n) for n in options.threads.split(',')]:
