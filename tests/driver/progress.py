@@ -1,6 +1,7 @@
 """What cnnc says on a terminal, and in a pipe, while it works: progress.py CNNC MODEL.
 
-The model comes two seconds late, on standard input, so that its first pass ends when somebody has waited for two seconds.
+The model comes four seconds late, on standard input, so that its first pass ends when somebody has waited for two seconds,
+however long the compiler took to start.
 """
 import os
 import pty
@@ -35,6 +36,6 @@ def finish(process, read):
 
 
 terminal, pipe = start(pty.openpty()), start(os.pipe())
-time.sleep(2.1)
+time.sleep(4)
 print("terminal:", finish(*terminal))
 print("pipe:", finish(*pipe))
