@@ -5,15 +5,11 @@
 
 namespace cnnc {
 
-namespace {
-
 Error error_of(std::string message) {
   Diagnostics diagnostics;
   diagnostics.error(std::move(message));
   return {diagnostics.to_string()};
 }
-
-} // namespace
 
 std::shared_ptr<const Program::Content>
 load_program(Session &session, const CompiledProgram &program, const Constants &constants) {

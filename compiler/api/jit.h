@@ -16,6 +16,9 @@ struct Program::Content {
   uint32_t label_count = 0; // classes that the labels of a training step may be; 0: not known
 };
 
+/// The message as an error that has no place in a text.
+Error error_of(std::string message);
+
 /// Null after an error has been reported.
 std::shared_ptr<const Program::Content>
 load_program(Session &session, const CompiledProgram &program, const Constants &constants);

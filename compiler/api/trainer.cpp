@@ -9,12 +9,6 @@ namespace cnnc {
 
 namespace {
 
-Error error_of(std::string message) {
-  Diagnostics diagnostics;
-  diagnostics.error(std::move(message));
-  return {diagnostics.to_string()};
-}
-
 constexpr size_t alignment = 64;
 
 } // namespace
