@@ -187,7 +187,7 @@ TEST_P(Gradients, AreThoseOfCentralDifferences) {
     Choices choices(seed);
     compare(GetParam().make(choices), seed, tally);
   }
-  EXPECT_GE(tally.compared, tally.kinks) << "too few points away from kinks";
+  EXPECT_GT(tally.compared, tally.kinks) << "too few points away from kinks";
 }
 
 std::vector<ModelMaker> makers() {
@@ -196,8 +196,9 @@ std::vector<ModelMaker> makers() {
     const std::string_view name = maker.name;
     // The same ops with more elements, for sizes of tiles and Winograd; whole numbers, whose steps look like a
     // slope; elements that max_unpool2d puts to one place, each of which gets its gradient.
+    // Positions alone, which are no numbers to add up.
     return name.starts_with("large") || name == "winograd_conv2d" || name == "cast" ||
-           name == "max_pool2d_indices";
+           name == "max_pool2d_indices" || name == "arg";
   });
   return result;
 }
