@@ -67,11 +67,6 @@ Term through_channels(Backward &backward, const Term &normalized, const Term &dy
   return backward.operand_count() > 1 ? dy * per_channel(backward.operand(1), rank) : dy;
 }
 
-/// dy, less its sum along the axis times `weights`.
-Term less_sum(const Term &dy, const Term &weighed, const Term &weights, int64_t axis) {
-  return dy - weights * sum(weighed, {axis});
-}
-
 } // namespace
 
 /// With the statistics given: linear in x, scale and bias. Running statistics that are computed are
@@ -133,7 +128,8 @@ void Softmax::differentiate(Backward &backward) const {
 
 void LogSoftmax::differentiate(Backward &backward) const {
   const Term y = backward.result(), dy = backward.gradient();
-  backward.give(0, less_sum(dy, dy, exp(y), axis));
+  const Term probabilities = exp(y);
+  backward.give(0, dy - probabilities * sum(dy, {axis}));
 }
 
 void Hardmax::differentiate(Backward &) const {} // piecewise constant

@@ -5,7 +5,7 @@ namespace cnnc {
 
 namespace {
 
-/// Axes counted from 0; all of them where none are named is not how these ops read it.
+/// Whether each dimension is among the axes, which may count from the end.
 std::vector<bool> reduced(const std::vector<int64_t> &axes, size_t rank) {
   std::vector<bool> result(rank, false);
   for (int64_t axis : axes)
