@@ -10,7 +10,7 @@
 // those of its matrix products, those that the transforms are worth, and the part of the time for
 // reading the weights from memory that does not hide behind them. Winograd has (m + 2)^2 / (9 m^2)
 // of the products, more where the last tiles reach beyond the plane, and (m + 2)^2 / 9 of the
-// weights.
+// weights. Filters that are known only when the model runs are transformed then.
 //
 // Arithmetic: the error grows with m. Tiles whose estimate (schedule/winograd.h) is above what the
 // user accepts, 1e-5 of the largest result unless told otherwise, are left out. strict_arithmetic
@@ -79,6 +79,7 @@ public:
     const double images = static_cast<double>(std::max<int64_t>(1, result[0]));
     const double channels = static_cast<double>(filter[0]) * static_cast<double>(filter[1]);
     const double pixels = images * static_cast<double>(result[2]) * static_cast<double>(result[3]);
+    const bool known = graph_.is_constant(node.operands[1]);
     double best = time(2 * 9 * channels * pixels / direct_efficiency, 9 * channels);
     int64_t chosen = 0;
     for (int64_t m : {2, 3, 4, 5, 6}) {
@@ -93,7 +94,8 @@ public:
                                          static_cast<double>(filter[0]) * output_transform[row] *
                                              (edges ? edge_factor : 1));
       const double products = 2 * size * channels * tiles / product_efficiency;
-      const double needed = time(products, size * channels) + transforms;
+      const double filters = known ? 0 : channels * filter_transform(size);
+      const double needed = time(products, size * channels) + transforms + filters;
       if (needed < margin * best) {
         best = needed;
         chosen = m;
@@ -110,6 +112,12 @@ public:
   }
 
 private:
+  /// Of one filter that is known only when the model runs, in operations: what it reads and writes
+  /// goes through memory.
+  double filter_transform(double size) const {
+    return 4 * (9 + 2 * size) / context_.machine.bytes_per_operation;
+  }
+
   bool possible(const Node &node, const Conv2d &conv) const {
     const std::vector<int64_t> &filter = graph_.type(node.operands[1]).shape;
     constexpr std::array<int64_t, 2> one = {1, 1};
@@ -135,15 +143,14 @@ bool choose_algorithms(Graph &graph, PassContext &context) {
     auto *conv = std::get_if<Conv2d>(&node.op);
     if (!conv || node.kernel != no_id)
       continue;
-    const bool fixed_filter = graph.is_constant(node.operands[1]);
-    if (conv->winograd > 0 && !(fixed_filter && chooser.fills_vectors(node))) {
+    if (conv->winograd > 0 && !chooser.fills_vectors(node)) {
       context.diagnostics.error(
           node.range,
-          fmt::format("winograd={} needs a constant filter, at least {} input channels and a "
-                      "multiple of {} output channels for this target",
+          fmt::format("winograd={} needs at least {} input channels and a multiple of "
+                      "{} output channels for this target",
                       conv->winograd, context.machine.vector_lanes, context.machine.vector_lanes));
       ok = false;
-    } else if (fixed_filter && conv->winograd == 0) {
+    } else if (conv->winograd == 0) {
       conv->winograd = chooser.choose(node, *conv);
     }
     if (conv->padded_rows == PaddedRows::choose &&

@@ -127,9 +127,11 @@ public:
   bool run() {
     for (NodeId id = 0, count = static_cast<NodeId>(graph_.nodes.size()); id < count; ++id)
       for (size_t i = 0; i < graph_.nodes[id].operands.size(); ++i)
-        if (Layout layout = wanted_.wanted(graph_.nodes[id], i); !layout.plain())
-          if (!write_in_blocks(graph_.nodes[id].operands[i], layout.blocks))
+        if (Layout layout = wanted_.wanted(graph_.nodes[id], i); !layout.plain()) {
+          const bool written = write_in_blocks(graph_.nodes[id].operands[i], layout.blocks);
+          if (!written || layout.winograd > 0) // whose transform is a kernel of its own
             replace(id, i, layout);
+        }
     return graph_.sort();
   }
 

@@ -106,6 +106,14 @@ void read_runs(const std::byte *memory, const TensorType &type, Tensor &tensor) 
   });
 }
 
+/// The type of the elements that stand in memory in a layout of Winograd's.
+TensorType transformed_type(TensorType type) {
+  for (size_t axis : {type.rank() - 2, type.rank() - 1})
+    type.shape[axis] += type.layout.winograd - 1;
+  type.layout.winograd = 0;
+  return type;
+}
+
 } // namespace
 
 TensorType one_image(TensorType type) {
@@ -115,15 +123,13 @@ TensorType one_image(TensorType type) {
 }
 
 void write_physical(const Tensor &tensor, const TensorType &type, std::span<std::byte> memory) {
-  assert(same_logical_type(tensor.type(), type));
   assert(static_cast<int64_t>(memory.size()) == byte_size(type));
   if (type.layout.winograd > 0) {
-    Tensor transformed = winograd_filter(tensor, type.layout.winograd);
-    TensorType stored = transformed.type();
-    stored.layout.blocks = type.layout.blocks;
-    write_physical(transformed, stored, memory);
-    return;
+    const bool taps = same_logical_type(tensor.type(), type);
+    return write_physical(taps ? winograd_filter(tensor, type.layout.winograd) : tensor,
+                          transformed_type(type), memory);
   }
+  assert(same_logical_type(tensor.type(), type));
   if (type.layout.plain())
     std::copy(tensor.bytes().begin(), tensor.bytes().end(), memory.begin());
   else if (size_of(type.dtype) == 1)
@@ -135,7 +141,8 @@ void write_physical(const Tensor &tensor, const TensorType &type, std::span<std:
 }
 
 Tensor read_physical(std::span<const std::byte> memory, const TensorType &type) {
-  assert(type.layout.winograd == 0 && "a transform that has no inverse");
+  if (type.layout.winograd > 0)
+    return read_physical(memory, transformed_type(type));
   assert(static_cast<int64_t>(memory.size()) == byte_size(type));
   Tensor tensor(type);
   if (type.layout.plain())

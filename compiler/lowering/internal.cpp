@@ -7,6 +7,8 @@
 namespace cnnc {
 
 bool lower(const Relayout &, Lowering &lowering) {
+  if (lowering.result().layout.winograd > 0)
+    return lower_winograd_filter(lowering);
   std::vector<int64_t> extents = loop_extents(lowering.result());
   for (size_t i = 0; i < extents.size(); ++i)
     limit_extent(extents[i], lowering.operand(0), i);

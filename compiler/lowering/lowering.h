@@ -95,6 +95,8 @@ size_t innermost(const std::vector<bool> &chosen, const std::vector<std::string>
 
 /// A convolution with Winograd's method.
 bool lower_winograd(const Conv2d &, Lowering &);
+/// Its filter, transformed by a relayout.
+bool lower_winograd_filter(Lowering &);
 
 /// A max pool with the positions of the maxima in their windows.
 bool lower_window_positions(const MaxPool2dIndices &, Lowering &);

@@ -109,7 +109,8 @@ std::string winograd_conv2d(Choices &r) {
     pad = r.between(0, 2);
   Writer writer;
   std::string x = writer.input(conv.input);
-  std::string operands = fmt::format("{}, {}", x, writer.normal(conv.filter()));
+  const std::string filter = r.flip() ? writer.normal(conv.filter()) : writer.input(conv.filter());
+  std::string operands = fmt::format("{}, {}", x, filter);
   if (r.flip())
     operands += ", " + parameter(r, writer, {conv.oc});
   std::string c = writer.value(
