@@ -16,22 +16,23 @@ Term per_channel(const Term &vector, size_t rank) {
 /// (x - mean) / sqrt(variance + epsilon) over some axes, and its gradient (Ioffe and Szegedy 2015,
 /// section 3).
 struct Normalized {
-  Term value, inverse; // x', 1 / sqrt(variance + epsilon)
+  Term centred, inverse, value; // x - mean, 1 / sqrt(variance + epsilon), their product x'
   std::vector<int64_t> axes;
 
   Normalized(const Term &x, std::vector<int64_t> over, double epsilon)
-      : value(x - mean(x, over)), inverse(0), axes(std::move(over)) {
-    inverse = 1 / sqrt(mean(value * value, axes) + epsilon);
-    value = value * inverse;
+      : centred(x - mean(x, over)), inverse(0), value(0), axes(std::move(over)) {
+    inverse = 1 / sqrt(mean(centred * centred, axes) + epsilon);
+    value = centred * inverse;
   }
   Term gradient(const Term &dy) const {
-    const Term centred = dy - mean(dy, axes), along = value * mean(dy * value, axes);
-    return inverse * (centred - along);
+    const Term across = dy - mean(dy, axes), along = value * mean(dy * value, axes);
+    return inverse * (across - along);
   }
   /// The same where scale and bias are numbers of the channels over which the statistics are: their
-  /// gradients are the sums that that of x needs.
+  /// gradients are the sums that that of x needs. x' itself is not computed: its factor, a number
+  /// of the channel, is taken out of the sum.
   void give_of_channels(Backward &backward, const Term &dy) const {
-    const Term biases = sum(dy, axes), scales = sum(dy * value, axes);
+    const Term biases = sum(dy, axes), scales = sum(dy * centred, axes) * inverse;
     const double share =
         static_cast<double>(dy.dim(1)) / static_cast<double>(element_count(dy.shape()).value_or(1));
     backward.give(1, reshape(scales, {dy.dim(1)}));
@@ -39,8 +40,8 @@ struct Normalized {
     if (!backward.wants(0))
       return;
     const Term factor = inverse * per_channel(backward.operand(1), dy.rank());
-    const Term centred = dy - biases * share, along = value * (scales * share);
-    backward.give(0, factor * (centred - along));
+    const Term across = dy - biases * share, along = centred * (inverse * scales * share);
+    backward.give(0, factor * (across - along));
   }
 };
 
