@@ -52,7 +52,7 @@ public:
       return false;
     const ValueId step = add_input("step", {});
     const Term next_step = Term(graph_, step) + 1;
-    std::vector<std::pair<ValueId, ValueId>> next = use_batch_statistics(graph_);
+    std::vector<std::pair<ValueId, ValueId>> next = use_batch_statistics(graph_, context_);
     drop_elements(graph_, {graph_, step});
     if (!graph_.sort())
       return false;

@@ -1,10 +1,44 @@
 #include "compiler/training/training_mode.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 
 namespace cnnc {
 
-std::vector<std::pair<ValueId, ValueId>> use_batch_statistics(Graph &graph) {
+namespace {
+
+/// The statistics of a batch norm that stand in the text itself; frozen ones are in a file.
+std::optional<ValueId> constant_statistics(const Graph &graph, const Node &norm) {
+  for (ValueId id : {norm.operands[3], norm.operands[4]}) {
+    const NodeId producer = graph.value(id).producer;
+    if (producer != no_id && !is_one_of<Weight, Random>(graph.nodes[producer].op))
+      return id;
+  }
+  return std::nullopt;
+}
+
+void remark_constant_statistics(const Graph &graph, const PassContext &context) {
+  std::string first;
+  int others = -1;
+  for (const Node &node : graph.nodes) {
+    const auto *norm = std::get_if<BatchNorm>(&node.op);
+    if (!norm || norm->statistics == Statistics::batch)
+      continue;
+    const std::optional<ValueId> constant = constant_statistics(graph, node);
+    if (constant && ++others == 0)
+      first = fmt::format("batch_norm %{} keeps its statistics: %{} is no weight",
+                          format_name(graph.value(node.results[0]).name),
+                          format_name(graph.value(*constant).name));
+  }
+  if (others >= 0 && context.remark)
+    context.remark(others > 0 ? fmt::format("{}; so do {} more", first, others) : first);
+}
+
+} // namespace
+
+std::vector<std::pair<ValueId, ValueId>> use_batch_statistics(Graph &graph,
+                                                              const PassContext &context) {
+  remark_constant_statistics(graph, context);
   std::vector<std::pair<ValueId, ValueId>> next;
   // One that two batch norms share is moved by both, one after the other.
   auto newest = [&](ValueId input) {
