@@ -1,12 +1,14 @@
 """Training steps beside PyTorch's: forward, backward and update, in turn in one run.
 
-    /usr/bin/python3 tests/bench/training.py CNNC [--threads 1,2] [--seconds 20] [MODEL.ir@BATCH ...]
+    /usr/bin/python3 tests/bench/training.py CNNC [--threads 1,2] [--seconds 20] [--layers PROGRAM] [MODEL.ir@BATCH ...]
 
 Without models: LeNet in batches of 64, ResNet-18 and MobileNetV2 in batches of 8. SGD with momentum. PyTorch runs the
 same graph, op by op, with its automatic differentiation; its threads are set alike. Prints medians and least times of a
-step in milliseconds, their ratio, and the most memory that a process with the step alone had. Exit codes: 0 measured,
-77 there is no PyTorch."""
+step in milliseconds, their ratio, and the most memory that a process with the step alone had; then the bars, those
+missed first. --layers: also every kernel of the step that takes a hundredth of its time, with the percent of the FMA
+peak, by this program (build/tests/bench/layers_benchmark). Exit codes: 0 measured, 77 there is no PyTorch."""
 import argparse
+import json
 import os
 import re
 import statistics
@@ -108,7 +110,23 @@ def child(kind, library, forward, threads):
         print(next(int(line.split()[1]) / 1024 for line in status if line.startswith('VmHWM')))
 
 
+def print_kernels(layers, compiler, path, batch, folder):
+    """The kernels of a step on one thread, those of equal code in one row, the slowest first."""
+    step, report = os.path.join(folder, 'step.ir'), os.path.join(folder, 'layers.json')
+    cnnc([compiler, with_all_weights(path, folder), '--train=sgd', '--batch', str(batch), '--emit=graph', '-o', step])
+    subprocess.run([layers, step, '--json', report], check=True, stdout=subprocess.DEVNULL)
+    with open(report) as file:
+        kernels = json.load(file)['kernels']
+    print(f'kernels of {os.path.basename(path)}, batch {batch}:   % of time   % of FMA peak')
+    for kernel in sorted(kernels, key=lambda k: -k['percent_of_time']):
+        if kernel['percent_of_time'] >= 1:
+            peak = f"{kernel['percent_of_peak']:5.0f}" if kernel['multiplications'] else '    -'
+            print(f"  {len(kernel['kernels']):3} x {kernel['ops']:44} {kernel['algorithm']:12} "
+                  f"{kernel['percent_of_time']:5.1f} {peak}   {kernel['kernels'][0]}")
+
+
 def measure(compiler, path, batch, threads, seconds):
+    """Prints a row. Returns (name, threads, times as fast, bar), where it has a bar."""
     name = os.path.basename(path).removesuffix('.ir')
     with tempfile.TemporaryDirectory() as folder:
         library, forward = prepare(compiler, path, batch, folder)
@@ -127,10 +145,9 @@ def measure(compiler, path, batch, threads, seconds):
                 spent += times[0][-1]
         a, b = (statistics.median(t) for t in times)
         memory = [peak_memory(kind, library, forward, threads) for kind in ('cnnc', 'torch')]
-        bar = BARS.get(name)
-        verdict = '' if bar is None else f'  >= {bar} ' + ('reached' if b / a >= bar else 'MISSED')
         print(f'{name:14} {batch:5} {threads:7}  {b:9.2f} {min(times[1]):9.2f}  {a:9.2f} {min(times[0]):9.2f}  '
-              f'{b / a:7.2f} {min(times[1]) / min(times[0]):8.2f}  {memory[1]:8.0f} {memory[0]:8.0f}{verdict}', flush=True)
+              f'{b / a:7.2f} {min(times[1]) / min(times[0]):8.2f}  {memory[1]:8.0f} {memory[0]:8.0f}', flush=True)
+        return [(name, threads, b / a, BARS[name])] if name in BARS else []
 
 
 def main():
@@ -142,14 +159,24 @@ def main():
                                                       'examples/nets/mobilenet_v2.ir@8'])
     parser.add_argument('--threads', default='1,2')
     parser.add_argument('--seconds', type=float, default=20)
+    parser.add_argument('--layers')
     options = parser.parse_intermixed_args()
     print(f'PyTorch {torch.__version__}; load average {os.getloadavg()[0]:.1f}; milliseconds a step, MB at most')
     print('model          batch threads    PyTorch     least       cnnc     least    ratio of least  PyTorch      cnnc')
+    models = []
+    for item in options.models:
+        path, _, batch = item.partition('@')
+        models.append((path if os.path.exists(path) else os.path.join(root, path), int(batch or 1)))
+    bars = []
     for threads in [int(n) for n in options.threads.split(',')]:
-        for item in options.models:
-            path, _, batch = item.partition('@')
-            path = path if os.path.exists(path) else os.path.join(root, path)
-            measure(options.cnnc, path, int(batch or 1), threads, options.seconds)
+        for path, batch in models:
+            bars += measure(options.cnnc, path, batch, threads, options.seconds)
+    for name, threads, ratio, bar in sorted(bars, key=lambda row: row[2] >= row[3]):
+        verdict = 'reached' if ratio >= bar else 'MISSED '
+        print(f'{verdict} {name}, {threads} threads: {ratio:.2f} times as fast as PyTorch, at least {bar}')
+    for path, batch in models if options.layers else []:
+        with tempfile.TemporaryDirectory() as folder:
+            print_kernels(options.layers, options.cnnc, path, batch, folder)
 
 
 if __name__ == '__main__':
