@@ -178,10 +178,17 @@ struct Options {
   /// Of write_onnx.
   OnnxWeights onnx_weights = OnnxWeights::automatic;
 
-  /// Called with the whole text after each pass.
-  std::function<void(std::string_view pass, const std::string &text)> after_pass;
-  /// The passes after which `after_pass` is called, or llvm_step; "all" stands for all.
-  std::vector<std::string> print_after;
+  /// The last of the passes that is run; empty: all are.
+  std::string stop_after;
+
+  /// Called with the text before and after each pass.
+  std::function<void(std::string_view pass, const std::string &text)> before_pass, after_pass;
+  /// The passes before which `before_pass` and after which `after_pass` is called, the latter also
+  /// for llvm_step; "all" stands for all.
+  std::vector<std::string> print_before, print_after;
+  /// Of these texts, and of those that emit() gives, only the kernel of this name: its ops in the
+  /// graph, its loops, its code. Passes before there are kernels have nothing to show.
+  std::string print_kernel;
   /// Called with notes for the user.
   std::function<void(const std::string &)> remark;
   /// Called after each of the pieces of what may take long: so many of `total` are done, "passes

@@ -18,9 +18,14 @@ std::optional<std::string> emit_code(Session &session, Stage stage) {
   if (!program)
     return std::nullopt;
   auto emit = stage == Stage::llvm ? codegen::kernels_to_llvm : codegen::kernels_to_assembly;
-  return session.timed("print code", [&] {
-    return emit(program->layout.kernels, session.target(), session.diagnostics());
-  });
+  std::vector<loop::Kernel> &kernels = program->layout.kernels;
+  // One that shares the code of another is only there under the other's name.
+  if (const std::string &wanted = session.options().print_kernel; !wanted.empty()) {
+    kernels = session.module().kernels;
+    std::erase_if(kernels, [&](const loop::Kernel &kernel) { return kernel.name != wanted; });
+  }
+  return session.timed("print code",
+                       [&] { return emit(kernels, session.target(), session.diagnostics()); });
 }
 
 std::optional<std::string> emit_header(Session &session) {
@@ -34,7 +39,7 @@ std::optional<std::string> emit_header(Session &session) {
 std::optional<std::string> emit_loops(Session &session) {
   if (session.may_tile_again() && !session.compile())
     return std::nullopt;
-  return to_string(session.module());
+  return session.text();
 }
 
 /// A relocatable object is linked in a file, so it takes one.
@@ -82,7 +87,7 @@ std::optional<std::string> emit(Session &session, Stage stage) {
   case Stage::dot:
     return to_dot(session.module());
   default:
-    return to_string(session.module());
+    return session.text();
   }
 }
 
@@ -106,10 +111,8 @@ Result<std::string> emit(const Model &model, Stage stage, const Options &options
 }
 
 Result<std::string> summary(const Model &model, const Options &options) {
-  Options types = options;
-  types.passes.reset();
   Opening opening{model.content().module.models.empty(), type_pipeline()};
-  Result<Session> session = Session::open(model, types, opening);
+  Result<Session> session = Session::open(model, quiet(options), opening);
   if (!session)
     return Error{std::string(session.error())};
   std::string text;

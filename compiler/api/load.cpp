@@ -152,10 +152,9 @@ Result<void> check(const Model &model, const Options &options) {
   if (options.passes)
     return {};
   // What does not fit the memory is known of the constants that the passes leave.
-  all.print_after.clear();
   Opening compiled{false, graph_pipeline()};
   compiled.remarks = false;
-  Result<Session> fits = Session::open(model, all, compiled);
+  Result<Session> fits = Session::open(model, quiet(all), compiled);
   if (!fits)
     return Error{std::string(fits.error())};
   return {};

@@ -3,12 +3,22 @@
 #include "compiler/constants/memory.h"
 #include "compiler/support/machine_memory.h"
 #include "compiler/training/set_batch.h"
+#include "ir/graph/printer.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <set>
 
 namespace cnnc {
+
+Options quiet(Options options) {
+  options.passes.reset();
+  options.stop_after.clear();
+  options.print_before.clear();
+  options.print_after.clear();
+  options.print_kernel.clear();
+  return options;
+}
 
 Session::Session(const Model &model, const Options &options)
     : options_(options), model_(model), module_(model.content().module) {}
@@ -157,16 +167,81 @@ void Session::remember_labels() {
   }
 }
 
-bool Session::wants_print(std::string_view pass) const {
-  return options_.after_pass &&
-         std::any_of(options_.print_after.begin(), options_.print_after.end(),
-                     [&](const std::string &wanted) { return wanted == "all" || wanted == pass; });
+namespace {
+
+bool names_pass(const std::vector<std::string> &names, std::string_view pass) {
+  return std::ranges::any_of(
+      names, [&](const std::string &name) { return name == "all" || name == pass; });
 }
 
-bool Session::check_print_after() {
+} // namespace
+
+bool Session::wants_print(std::string_view pass) const {
+  return options_.after_pass && names_pass(options_.print_after, pass);
+}
+
+std::string Session::text() const {
+  if (options_.print_kernel.empty())
+    return to_string(module_);
+  std::string result;
+  for (const Graph &model : module_.models)
+    for (KernelId id = 0; id < model.kernels.size(); ++id)
+      if (model.kernels[id].name == options_.print_kernel)
+        result += to_string(model, id);
+  for (const loop::Kernel &kernel : module_.kernels)
+    if (kernel.name == options_.print_kernel)
+      result += loop::to_string(kernel);
+  return result;
+}
+
+bool Session::check_printed() {
   std::vector<std::string> names = options_.print_after;
+  names.insert(names.end(), options_.print_before.begin(), options_.print_before.end());
   std::erase_if(names, [](const std::string &name) { return name == "all" || name == llvm_step; });
   return find_passes(names, diagnostics_).has_value();
+}
+
+/// Leaves the passes up to the one that the options name.
+bool Session::stop_early(std::vector<const Pass *> &passes) {
+  if (options_.stop_after.empty())
+    return true;
+  const auto last = find_passes(std::span(&options_.stop_after, 1), diagnostics_);
+  if (!last)
+    return false;
+  const auto found = std::ranges::find(passes, last->front());
+  if (found == passes.end()) {
+    diagnostics_.error(fmt::format("cannot stop after {}, which does not run here; `--time` shows "
+                                   "the passes that do",
+                                   options_.stop_after));
+    return false;
+  }
+  passes.erase(found + 1, passes.end());
+  return true;
+}
+
+/// Whether there is the kernel that the options name, after all passes.
+bool Session::check_kernel() {
+  const std::string &wanted = options_.print_kernel;
+  if (wanted.empty() || !text().empty())
+    return true;
+  std::vector<std::string_view> names;
+  for (const Graph &model : module_.models)
+    for (const KernelGroup &kernel : model.kernels)
+      names.emplace_back(kernel.name);
+  for (const loop::Kernel &kernel : module_.kernels)
+    names.emplace_back(kernel.name);
+  const std::string_view guess = closest(wanted, names);
+  if (names.empty())
+    diagnostics_.error(fmt::format("there is no kernel @{}: fuse_kernels, which makes the kernels, "
+                                   "has not run",
+                                   format_name(wanted)));
+  else if (guess.empty())
+    diagnostics_.error(fmt::format("there is no kernel @{}; `--emit=graph` shows all {}",
+                                   format_name(wanted), names.size()));
+  else
+    diagnostics_.error(fmt::format("there is no kernel @{}; did you mean @{}?", format_name(wanted),
+                                   format_name(std::string(guess))));
+  return false;
 }
 
 namespace {
@@ -213,7 +288,7 @@ bool Session::run(const Opening &opening) {
     chosen = find_passes(*options_.passes, diagnostics_);
     passes = chosen.value_or(passes);
   }
-  if (!check_print_after() || (options_.passes && !chosen))
+  if (!check_printed() || (options_.passes && !chosen) || !stop_early(passes))
     return false;
   PassContext context = this->context();
   if (!opening.remarks)
@@ -222,6 +297,12 @@ bool Session::run(const Opening &opening) {
     opening.observe(nullptr, module_);
   const Progress report = progress("passes run");
   size_t done = 0;
+  auto print_before_next = [&] {
+    if (done < passes.size() && options_.before_pass &&
+        names_pass(options_.print_before, passes[done]->name))
+      options_.before_pass(passes[done]->name, text());
+  };
+  print_before_next();
   auto observe = [&](const Pass &pass, const Module &module, std::chrono::nanoseconds elapsed) {
     remember_untiled(pass);
     remember_labels();
@@ -230,11 +311,12 @@ bool Session::run(const Opening &opening) {
     if (options_.timing)
       options_.timing(pass.name, elapsed);
     if (wants_print(pass.name))
-      options_.after_pass(pass.name, to_string(module));
+      options_.after_pass(pass.name, text());
+    print_before_next();
     if (opening.observe)
       opening.observe(&pass, module);
   };
-  if (!run_passes(passes, module_, context, observe))
+  if (!run_passes(passes, module_, context, observe) || !check_kernel())
     return false;
   return opening.types_before.empty() ||
          (check_need(&needs_types, opening.types_before, module_, context) && check_memory());

@@ -38,6 +38,9 @@ struct Opening {
   bool remarks = true;
 };
 
+/// The options without what they ask of passes and their texts: for a session that nobody is to see.
+Options quiet(Options options);
+
 class Session {
 public:
   /// Resolves the target, chooses the model and runs the passes.
@@ -68,10 +71,14 @@ public:
   /// lay_out_program() of the text after all passes.
   std::optional<ProgramLayout> lay_out();
   /// Whether compile() may change the text.
-  bool may_tile_again() const { return !options_.passes && !untiled_.empty(); }
+  bool may_tile_again() const {
+    return !options_.passes && options_.stop_after.empty() && !untiled_.empty();
+  }
 
   /// Is the text after this pass, or after llvm_step, to be shown?
   bool wants_print(std::string_view pass) const;
+  /// The text, or of it the kernel that the options name.
+  std::string text() const;
 
   /// Passes warnings on to Options::remark at the end of a call that went well.
   void report_warnings() const;
@@ -90,7 +97,9 @@ private:
   bool select_model(bool needed);
   bool rename_model();
   bool fix_batch();
-  bool check_print_after();
+  bool check_printed();
+  bool stop_early(std::vector<const Pass *> &passes);
+  bool check_kernel();
   bool run(const Opening &opening);
   bool check_memory();
   void remember_untiled(const Pass &pass);

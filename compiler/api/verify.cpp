@@ -336,10 +336,8 @@ std::optional<Verification> Verifier::run(const Constants &written_constants,
 
 /// The model as it was written, with types.
 Result<Session> open_written(const Model &model, Options options) {
-  options.passes.reset();
-  options.print_after.clear();
   options.timing = {};
-  return Session::open(model, options, {true, type_pipeline()});
+  return Session::open(model, quiet(std::move(options)), {true, type_pipeline()});
 }
 
 } // namespace

@@ -5,9 +5,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
 #include <fmt/format.h>
 #include <iostream>
 #include <map>
+#include <unistd.h>
 
 namespace cnnc::driver {
 
@@ -41,6 +43,8 @@ Examples:
   cnnc lenet.ir --emit=loops             the loops of every kernel: edit and compile them again
   cnnc lenet.ir --passes=infer_shapes,fuse_kernels      exactly these passes, on any of the texts
   cnnc lenet.ir --print-after=tile_loops                the text after one pass; or after all
+  cnnc lenet.ir --print-after-change                    what every pass changes, as a diff
+  cnnc lenet.ir --emit=asm --print-kernel=@conv2        one kernel, here as machine code
   cnnc lenet.ir --emit=onnx -o lenet.onnx                the model as it is, for other programs
   cnnc lenet.ir --differentiate --passes=infer_shapes,differentiate     the backward pass as text
   cnnc lenet.ir --emit=dot | dot -Tsvg -o lenet.svg     a picture
@@ -70,6 +74,7 @@ struct Flags {
   bool write_dependencies = false;
   bool check = false, summary = false, verify = false, list_ops = false, list_passes = false;
   bool run = false, time_run = false, compare = false;
+  std::string changes, color = "auto";
   bool differentiate = false;
   GradientOptions gradients;
   std::string train; // the optimizer
@@ -167,7 +172,7 @@ void add_training_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->group(group);
 }
 
-void add_compile_options(CLI::App &app, CommandLine &line, Flags &flags) {
+void add_compile_options(CLI::App &app, CommandLine &line) {
   const char *group = "Compiling";
   app.add_option("--model", line.options.model, "Which model, when the text holds several")
       ->type_name("NAME")
@@ -224,15 +229,39 @@ void add_compile_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(false))
       ->group(group);
+}
+
+void add_pass_options(CLI::App &app, CommandLine &line, Flags &flags) {
+  const char *group = "Passes";
+  auto add_list = [&](const char *name, std::vector<std::string> &list, const char *help) {
+    app.add_option(name, list, help)
+        ->type_name("PASS")
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->group(group);
+  };
   flags.passes_given = app.add_option("--passes", flags.passes,
                                       "Run exactly these passes, comma-separated; none for none")
                            ->type_name("LIST")
                            ->group(group);
-  app.add_option("--print-after", line.options.print_after,
-                 "Print the text after this pass (or after all) to standard output")
+  app.add_option("--stop-after", line.options.stop_after, "Run the passes up to this one")
       ->type_name("PASS")
-      ->delimiter(',')
-      ->allow_extra_args(false)
+      ->group(group);
+  add_list("--print-after", line.options.print_after,
+           "Print the text after this pass (or after all) to standard output");
+  add_list("--print-before", line.options.print_before, "The same before this pass");
+  app.add_flag("--print-after-change{diff}", flags.changes,
+               "Print what every pass changes, as a unified diff, or with =text the whole text; "
+               "nothing of passes that change nothing")
+      ->check(CLI::IsMember({"diff", "text"}))
+      ->group(group);
+  app.add_option("--print-kernel", line.options.print_kernel,
+                 "With these, or --emit=graph, loops, llvm or asm: only the kernel of this name")
+      ->type_name("@NAME")
+      ->group(group);
+  app.add_option("--color", flags.color, "Colours in diffs; default: auto, on a terminal")
+      ->type_name("always|never|auto")
+      ->check(CLI::IsMember({"always", "never", "auto"}))
       ->group(group);
   app.add_flag("--time", line.time, "Print the time of every pass and step")->group(group);
 }
@@ -278,6 +307,11 @@ int mistake(const std::string &text) {
   return exit_wrong_command_line;
 }
 
+bool prints_passes(const CommandLine &line) {
+  return !line.options.print_after.empty() || !line.options.print_before.empty() ||
+         line.changes != Changes::no;
+}
+
 /// The one thing to do; an exit code when there are several or none.
 std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
   std::vector<std::pair<const char *, Action>> asked;
@@ -300,10 +334,10 @@ std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
     line.action = asked.front().second;
   else if (!line.output.empty())
     line.action = Action::compile;
-  else if (flags.passes_given->count() > 0)
+  else if (prints_passes(line))
+    line.action = Action::run_passes;
+  else if (flags.passes_given->count() > 0 || !line.options.stop_after.empty())
     line.action = Action::emit;
-  else if (!line.options.print_after.empty())
-    line.action = Action::print_passes;
   else
     return mistake("nothing to do: add -o model.so, --emit=STAGE, --run, --summary or --check "
                    "(`cnnc --help` shows examples)");
@@ -473,7 +507,39 @@ std::optional<int> interpret_gradients(CommandLine &line, const Flags &flags, co
   return std::nullopt;
 }
 
+/// What of the texts on the way is printed.
+std::optional<int> interpret_printing(CommandLine &line, const Flags &flags) {
+  const bool plain = std::getenv("NO_COLOR") != nullptr || isatty(STDOUT_FILENO) == 0;
+  line.color = flags.color == "always" || (flags.color == "auto" && !plain);
+  std::string &kernel = line.options.print_kernel;
+  if (kernel.empty())
+    return std::nullopt;
+  if (kernel.starts_with('@'))
+    kernel.erase(0, 1);
+  const bool emits =
+      line.action == Action::emit && (line.stage == Stage::graph || line.stage == Stage::loops ||
+                                      line.stage == Stage::llvm || line.stage == Stage::assembly);
+  if (!emits && !prints_passes(line))
+    return mistake("--print-kernel goes with --emit=graph, loops, llvm or asm, and with what "
+                   "--print-after, --print-before and --print-after-change print");
+  return std::nullopt;
+}
+
+std::optional<int> interpret_stage(CommandLine &line, const Flags &flags) {
+  if (flags.emit.empty())
+    return std::nullopt;
+  for (const auto &[name, stage] : stages())
+    if (name == flags.emit) {
+      line.stage = stage;
+      return check_stage(line, name);
+    }
+  return mistake(fmt::format(
+      "there is no stage '{}': graph, loops, llvm, asm, obj, header, dot or onnx", flags.emit));
+}
+
 std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::App &app) {
+  if (!flags.changes.empty())
+    line.changes = flags.changes == "text" ? Changes::text : Changes::diff;
   if (std::optional<int> code = choose_action(line, flags))
     return code;
   bool lists = line.action == Action::list_ops || line.action == Action::list_passes;
@@ -492,15 +558,9 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::A
     return code;
   if (std::optional<int> code = interpret_gradients(line, flags, app))
     return code;
-  if (flags.emit.empty())
-    return std::nullopt;
-  for (const auto &[name, stage] : stages())
-    if (name == flags.emit) {
-      line.stage = stage;
-      return check_stage(line, name);
-    }
-  return mistake(fmt::format(
-      "there is no stage '{}': graph, loops, llvm, asm, obj, header, dot or onnx", flags.emit));
+  if (std::optional<int> code = interpret_stage(line, flags))
+    return code;
+  return interpret_printing(line, flags);
 }
 
 } // namespace
@@ -544,7 +604,8 @@ std::variant<CommandLine, int> parse_command_line(int argc, char **argv) {
   app.set_version_flag("--version", version());
   app.get_formatter()->column_width(28);
   add_output_options(app, line, flags);
-  add_compile_options(app, line, flags);
+  add_compile_options(app, line);
+  add_pass_options(app, line, flags);
   add_training_options(app, line, flags);
   add_run_options(app, line, flags);
   if (argc == 1) {

@@ -12,7 +12,7 @@ namespace cnnc::driver {
 enum class Action {
   compile, // -o model.so | .o | .a
   emit,
-  print_passes, // --print-after alone
+  run_passes, // for what --print-after, --print-before, --print-after-change shows
   check,
   summary,
   run,
@@ -22,6 +22,9 @@ enum class Action {
   list_ops,
   list_passes
 };
+
+/// How --print-after-change shows what a pass has changed.
+enum class Changes { no, diff, text };
 
 struct CommandLine {
   Action action = Action::compile;
@@ -33,6 +36,8 @@ struct CommandLine {
   Options options;
   bool markdown = false;
   bool time = false;
+  Changes changes = Changes::no;
+  bool color = false; // in what is printed to standard output
 
   // Of the actions that run the model.
   std::vector<std::string> tensors; // .npy files; empty: random inputs (compare: inputs, outputs)

@@ -1,10 +1,12 @@
 // cnnc: options -> calls of cnnc.h.
 #include "compiler/driver/compare.h"
+#include "compiler/driver/print_passes.h"
 #include "compiler/driver/signals.h"
 #include "compiler/driver/tensors.h"
 #include "compiler/driver/time_run.h"
 #include "ir/text/files.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <iostream>
 #include <new>
@@ -189,10 +191,11 @@ int check_only(const CommandLine &line, const Model &model) {
 }
 
 /// All passes for what they print on the way; LLVM IR too when that is asked for.
-int print_passes(const CommandLine &line, const Model &model) {
-  bool llvm = false;
-  for (const std::string &pass : line.options.print_after)
-    llvm |= pass == "all" || pass == llvm_step;
+int run_passes(const CommandLine &line, const Model &model) {
+  const bool llvm = line.changes == Changes::no &&
+                    std::ranges::any_of(line.options.print_after, [](const std::string &pass) {
+                      return pass == "all" || pass == llvm_step;
+                    });
   Result<std::string> result = emit(model, llvm ? Stage::llvm : Stage::loops, line.options);
   return result ? exit_fine : fail(result.error());
 }
@@ -203,8 +206,8 @@ int perform(const CommandLine &line, const Model &model) {
     return compile(line, model);
   case Action::emit:
     return emit_stage(line, model);
-  case Action::print_passes:
-    return print_passes(line, model);
+  case Action::run_passes:
+    return run_passes(line, model);
   case Action::check:
     return check_only(line, model);
   case Action::summary:
@@ -246,10 +249,7 @@ int main(int argc, char **argv) {
   line.options.remark = [](const std::string &text) { std::cerr << text << "\n"; };
   if (isatty(STDERR_FILENO))
     line.options.progress = ProgressLines();
-  line.options.after_pass = [](std::string_view pass, const std::string &text) {
-    const char *comment = pass == llvm_step ? ";" : "//";
-    std::cout << comment << " after " << pass << "\n" << text << "\n" << std::flush;
-  };
+  print_passes(line);
   line.load.remark = line.options.remark;
   line.load.progress = line.options.progress;
   int code = exit_wrong_input;

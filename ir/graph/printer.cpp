@@ -88,6 +88,14 @@ std::string to_string(const Graph &graph, const Node &node) {
   return result;
 }
 
+std::string to_string(const Graph &graph, KernelId kernel) {
+  std::string result = print_kernel_header(graph, kernel, kernel_interfaces(graph)[kernel]);
+  for (const Node &node : graph.nodes)
+    if (node.kernel == kernel)
+      result += "    " + to_string(graph, node) + "\n";
+  return result + "  }\n";
+}
+
 std::string to_string(const Graph &graph) {
   std::vector<std::string> parameters;
   for (ValueId input : graph.inputs)
