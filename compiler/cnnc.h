@@ -134,6 +134,17 @@ struct TrainingOptions {
   std::vector<std::string> freeze;
 };
 
+/// What a pass has done, in numbers of the text before and after it.
+struct PassStatistics {
+  struct Change {
+    std::string what; // "ops", "conv2d", "fused ops", "bytes of workspace", "vector loops" ...
+    int64_t before = 0, after = 0;
+  };
+  std::string pass;
+  std::chrono::nanoseconds time{};
+  std::vector<Change> changes; // in the order of the alphabet; none: it has changed nothing of that
+};
+
 struct Options {
   /// Which model, when the text holds several. Empty: the only one.
   std::string model;
@@ -189,6 +200,8 @@ struct Options {
   /// Of these texts, and of those that emit() gives, only the kernel of this name: its ops in the
   /// graph, its loops, its code. Passes before there are kernels have nothing to show.
   std::string print_kernel;
+  /// Called after each pass with what it has changed. Counting takes a few milliseconds.
+  std::function<void(const PassStatistics &)> statistics;
   /// Called with notes for the user.
   std::function<void(const std::string &)> remark;
   /// Called after each of the pieces of what may take long: so many of `total` are done, "passes

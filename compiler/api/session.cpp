@@ -1,5 +1,6 @@
 #include "compiler/api/session.h"
 
+#include "compiler/analysis/statistics.h"
 #include "compiler/constants/memory.h"
 #include "compiler/support/machine_memory.h"
 #include "compiler/training/set_batch.h"
@@ -17,6 +18,7 @@ Options quiet(Options options) {
   options.print_before.clear();
   options.print_after.clear();
   options.print_kernel.clear();
+  options.statistics = {};
   return options;
 }
 
@@ -279,6 +281,27 @@ PassContext Session::context() {
           options_.max_error, request_of(options_)};
 }
 
+namespace {
+
+/// The numbers that two texts do not share.
+std::vector<PassStatistics::Change> changes_between(const std::map<std::string, int64_t> &before,
+                                                    const std::map<std::string, int64_t> &after) {
+  std::map<std::string, PassStatistics::Change> changes;
+  for (const auto &[what, count] : before)
+    changes[what] = {what, count, 0};
+  for (const auto &[what, count] : after) {
+    changes[what].what = what;
+    changes[what].after = count;
+  }
+  std::vector<PassStatistics::Change> result;
+  for (auto &[what, change] : changes)
+    if (change.before != change.after)
+      result.push_back(std::move(change));
+  return result;
+}
+
+} // namespace
+
 bool Session::run(const Opening &opening) {
   std::vector<const Pass *> passes = opening.passes;
   std::optional<std::vector<const Pass *>> chosen;
@@ -303,6 +326,15 @@ bool Session::run(const Opening &opening) {
       options_.before_pass(passes[done]->name, text());
   };
   print_before_next();
+  std::map<std::string, int64_t> counts;
+  if (options_.statistics)
+    counts = count_text(module_);
+  auto report_statistics = [&](const Pass &pass, const Module &module,
+                               std::chrono::nanoseconds elapsed) {
+    std::map<std::string, int64_t> now = count_text(module);
+    options_.statistics({std::string(pass.name), elapsed, changes_between(counts, now)});
+    counts = std::move(now);
+  };
   auto observe = [&](const Pass &pass, const Module &module, std::chrono::nanoseconds elapsed) {
     remember_untiled(pass);
     remember_labels();
@@ -310,6 +342,8 @@ bool Session::run(const Opening &opening) {
       report(done, passes.size());
     if (options_.timing)
       options_.timing(pass.name, elapsed);
+    if (options_.statistics)
+      report_statistics(pass, module, elapsed);
     if (wants_print(pass.name))
       options_.after_pass(pass.name, text());
     print_before_next();

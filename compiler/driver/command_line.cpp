@@ -44,6 +44,7 @@ Examples:
   cnnc lenet.ir --passes=infer_shapes,fuse_kernels      exactly these passes, on any of the texts
   cnnc lenet.ir --print-after=tile_loops                the text after one pass; or after all
   cnnc lenet.ir --print-after-change                    what every pass changes, as a diff
+  cnnc lenet.ir --stats                  the same in numbers: fused, folded, removed, bytes
   cnnc lenet.ir --emit=asm --print-kernel=@conv2        one kernel, here as machine code
   cnnc lenet.ir --emit=onnx -o lenet.onnx                the model as it is, for other programs
   cnnc lenet.ir --differentiate --passes=infer_shapes,differentiate     the backward pass as text
@@ -74,7 +75,7 @@ struct Flags {
   bool write_dependencies = false;
   bool check = false, summary = false, verify = false, list_ops = false, list_passes = false;
   bool run = false, time_run = false, compare = false;
-  std::string changes, color = "auto";
+  std::string changes, statistics, color = "auto";
   bool differentiate = false;
   GradientOptions gradients;
   std::string train; // the optimizer
@@ -263,6 +264,11 @@ void add_pass_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->type_name("always|never|auto")
       ->check(CLI::IsMember({"always", "never", "auto"}))
       ->group(group);
+  app.add_flag("--stats{table}", flags.statistics,
+               "Print what every pass has done in numbers: ops, kernels, fused ops, bytes, loops; "
+               "with =json for programs")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->group(group);
   app.add_flag("--time", line.time, "Print the time of every pass and step")->group(group);
 }
 
@@ -312,6 +318,11 @@ bool prints_passes(const CommandLine &line) {
          line.changes != Changes::no;
 }
 
+/// Whether passes alone have something to show.
+bool shows_passes(const CommandLine &line) {
+  return prints_passes(line) || line.statistics != Statistics::no;
+}
+
 /// The one thing to do; an exit code when there are several or none.
 std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
   std::vector<std::pair<const char *, Action>> asked;
@@ -334,7 +345,7 @@ std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
     line.action = asked.front().second;
   else if (!line.output.empty())
     line.action = Action::compile;
-  else if (prints_passes(line))
+  else if (shows_passes(line))
     line.action = Action::run_passes;
   else if (flags.passes_given->count() > 0 || !line.options.stop_after.empty())
     line.action = Action::emit;
@@ -540,6 +551,8 @@ std::optional<int> interpret_stage(CommandLine &line, const Flags &flags) {
 std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::App &app) {
   if (!flags.changes.empty())
     line.changes = flags.changes == "text" ? Changes::text : Changes::diff;
+  if (!flags.statistics.empty())
+    line.statistics = flags.statistics == "json" ? Statistics::json : Statistics::table;
   if (std::optional<int> code = choose_action(line, flags))
     return code;
   bool lists = line.action == Action::list_ops || line.action == Action::list_passes;

@@ -12,7 +12,7 @@ namespace cnnc::driver {
 enum class Action {
   compile, // -o model.so | .o | .a
   emit,
-  run_passes, // for what --print-after, --print-before, --print-after-change shows
+  run_passes, // for what --print-after, --print-before, --print-after-change or --stats shows
   check,
   summary,
   run,
@@ -26,6 +26,8 @@ enum class Action {
 /// How --print-after-change shows what a pass has changed.
 enum class Changes { no, diff, text };
 
+enum class Statistics { no, table, json };
+
 struct CommandLine {
   Action action = Action::compile;
   std::string input; // "-" is standard input
@@ -37,6 +39,7 @@ struct CommandLine {
   bool markdown = false;
   bool time = false;
   Changes changes = Changes::no;
+  Statistics statistics = Statistics::no;
   bool color = false; // in what is printed to standard output
 
   // Of the actions that run the model.

@@ -2,6 +2,7 @@
 #include "compiler/driver/compare.h"
 #include "compiler/driver/print_passes.h"
 #include "compiler/driver/signals.h"
+#include "compiler/driver/statistics.h"
 #include "compiler/driver/tensors.h"
 #include "compiler/driver/time_run.h"
 #include "ir/text/files.h"
@@ -250,6 +251,9 @@ int main(int argc, char **argv) {
   if (isatty(STDERR_FILENO))
     line.options.progress = ProgressLines();
   print_passes(line);
+  std::vector<PassStatistics> statistics;
+  if (line.statistics != Statistics::no)
+    line.options.statistics = [&](const PassStatistics &pass) { statistics.push_back(pass); };
   line.load.remark = line.options.remark;
   line.load.progress = line.options.progress;
   int code = exit_wrong_input;
@@ -259,6 +263,9 @@ int main(int argc, char **argv) {
   } catch (const std::bad_alloc &) {
     fail("cnnc: error: out of memory");
   }
+  if (line.statistics != Statistics::no)
+    std::cout << (line.statistics == Statistics::json ? statistics_json(statistics)
+                                                      : statistics_table(statistics));
   if (line.time)
     times.print();
   return code;

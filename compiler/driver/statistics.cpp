@@ -1,0 +1,40 @@
+#include "compiler/driver/statistics.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace cnnc::driver {
+
+namespace {
+
+double milliseconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double, std::milli>(time).count();
+}
+
+} // namespace
+
+std::string statistics_table(const std::vector<PassStatistics> &passes) {
+  constexpr const char *row = "{:<24} {:<24} {:>12} {:>12} {:>+12}\n";
+  std::string table = fmt::format("{:<24} {:<24} {:>12} {:>12} {:>12}\n", "pass", "what", "before",
+                                  "after", "change");
+  for (const PassStatistics &pass : passes)
+    for (const PassStatistics::Change &change : pass.changes)
+      table += fmt::format(fmt::runtime(row), pass.pass, change.what, change.before, change.after,
+                           change.after - change.before);
+  return table;
+}
+
+std::string statistics_json(const std::vector<PassStatistics> &passes) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const PassStatistics &pass : passes) {
+    nlohmann::ordered_json changes = nlohmann::ordered_json::object();
+    for (const PassStatistics::Change &change : pass.changes)
+      changes[change.what] = {{"before", change.before}, {"after", change.after}};
+    list.push_back({{"pass", pass.pass},
+                    {"milliseconds", milliseconds(pass.time)},
+                    {"changes", std::move(changes)}});
+  }
+  return list.dump(2) + "\n";
+}
+
+} // namespace cnnc::driver
