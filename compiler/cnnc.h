@@ -390,6 +390,8 @@ Result<Verification> verify(const Model &model, const InputMaker &make_inputs,
 /// One kernel of a compiled model: what it computes, and how the compiler chose to compute it.
 struct KernelInfo {
   std::string name;
+  std::string
+      source; // where its main op stands: "lenet.ir:14", or of an ONNX file "node 'conv1' (Conv)"
   std::string code;      // kernels with the same code have the same text here
   std::string ops;       // "conv2d 64->64 3x3/1 56x56 + relu"; empty when the text has loops only
   std::string algorithm; // "direct", "winograd(4)", "depthwise", "dense", "pool" ...
@@ -403,6 +405,36 @@ struct KernelInfo {
 /// The kernels of a model in the order in which they run, that of cnnc_model_v1.kernel_names. Takes
 /// as long as the passes; generates no code.
 Result<std::vector<KernelInfo>> describe_kernels(const Model &model, const Options &options = {});
+
+struct ProfileOptions {
+  uint32_t threads = 1;
+  int64_t batch = 1; // images, when the batch is symbolic
+  int runs = 0;      // 0: three seconds of them, at least 11
+  bool trace = false;
+};
+
+/// Times of every kernel as it runs in the model, with the caches as the kernels before it leave
+/// them, and what the machine can do at most, measured in turn with the runs.
+struct Profile {
+  std::vector<std::vector<double>> kernels; // seconds, [kernel][run]
+  std::vector<double> runs;                 // seconds of each, all included
+  std::vector<double> peaks;                // fused multiply-adds before each run, in operations a
+                                            // second, two for each
+  double bandwidth = 0;                     // bytes a second read from memory
+
+  /// What a thread did of a kernel, or, where no thread is given, the kernel. Seconds.
+  struct Span {
+    uint32_t kernel = 0;
+    std::optional<uint32_t> thread;
+    double begin = 0, end = 0;
+  };
+  std::vector<Span> trace; // of one run more, with ProfileOptions::trace
+};
+
+/// Runs the program again and again on one pointer per input. The options say for which CPU it was
+/// compiled, and take the progress, "runs measured".
+Result<Profile> profile(const Program &program, std::span<const void *const> inputs,
+                        const ProfileOptions &how = {}, const Options &options = {});
 
 /// A table of the layers with shapes, parameters, multiplications and receptive fields.
 Result<std::string> summary(const Model &model, const Options &options = {});

@@ -107,6 +107,15 @@ std::string format_tile(const Schedule &schedule) {
   return text;
 }
 
+/// Where an op stands: line of a text, or what an ONNX file calls it.
+std::string format_source(const SourceRange &range) {
+  if (!range.known())
+    return {};
+  const Source &source = *range.source;
+  return source.is_text ? fmt::format("{}:{}", source.name, line_column(source, range.begin).line)
+                        : source.part;
+}
+
 /// What the ops of a kernel say; the one with the most multiplications, else the first, is its main
 /// one.
 KernelInfo describe_group(const Graph &graph, const KernelGroup &group,
@@ -127,6 +136,7 @@ KernelInfo describe_group(const Graph &graph, const KernelGroup &group,
                 (member == main ? format_main(graph, node) : format_fused(node));
   }
   info.algorithm = algorithm_of(graph, graph.nodes[main]);
+  info.source = format_source(graph.nodes[main].range);
   return info;
 }
 

@@ -37,6 +37,7 @@ Examples:
   cnnc lenet.ir --run digit.npy          compile here, run, print the outputs
   cnnc lenet.ir --run -o out.npy         on random inputs, outputs to a file
   cnnc lenet.ir --time-run               how long one image takes on this machine
+  cnnc model.onnx --profile              where that time goes, kernel by kernel
   cnnc lenet.ir --verify                 every kernel against the reference interpreter
   cnnc lenet.ir --compare digit.npy expected.npy         its output against another program's
   cnnc lenet.ir --emit=graph             the graph as it is after its passes
@@ -75,7 +76,7 @@ struct Flags {
   bool write_dependencies = false;
   bool check = false, summary = false, verify = false, list_ops = false, list_passes = false;
   bool run = false, time_run = false, compare = false;
-  std::string changes, statistics, color = "auto";
+  std::string changes, statistics, color = "auto", profile;
   bool differentiate = false;
   GradientOptions gradients;
   std::string train; // the optimizer
@@ -281,6 +282,25 @@ void add_run_options(CLI::App &app, CommandLine &line, Flags &flags) {
                "Run the model here for a second, and print the median and the least time")
       ->group(group);
   app.add_flag(
+         "--profile{equal}", flags.profile,
+         "Run the model here for some seconds, and print the time of every kernel and what it "
+         "reaches of the machine's peak; kernels of equal code in one row, =each in their own")
+      ->check(CLI::IsMember({"equal", "each"}))
+      ->group(group);
+  app.add_option("--json", line.json_file, "With --profile: the numbers for programs, too")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--trace", line.trace_file,
+                 "With --profile: one run as a Chrome trace, which ui.perfetto.dev shows, with a "
+                 "lane for each thread")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--runs", line.profile.runs,
+                 "With --profile: so many runs; default: about three seconds, at least 11")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1 << 20))
+      ->group(group);
+  app.add_flag(
          "--verify", flags.verify,
          "Compare the output of every kernel with the reference interpreter; takes the inputs "
          "of --run, or random ones")
@@ -338,6 +358,7 @@ std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
   ask(flags.verify, "--verify", Action::verify);
   ask(flags.run && !flags.verify, "--run", Action::run);
   ask(flags.time_run, "--time-run", Action::time_run);
+  ask(!flags.profile.empty(), "--profile", Action::profile);
   ask(flags.compare, "--compare", Action::compare);
   if (asked.size() > 1)
     return mistake(fmt::format("{} and {} exclude each other", asked[0].first, asked[1].first));
@@ -400,12 +421,18 @@ std::optional<int> check_output(const CommandLine &line) {
   return std::nullopt;
 }
 
+/// What runs the model, and takes tensors.
+const std::vector<Action> &runs() {
+  static const std::vector<Action> actions = {Action::run, Action::time_run, Action::profile,
+                                              Action::verify, Action::compare};
+  return actions;
+}
+
 /// Which of the files is the model. Only some actions take tensors.
 std::optional<int> take_files(CommandLine &line, const Flags &flags, bool lists) {
   if (flags.files.empty() && !lists)
     return mistake("no model given; a text file, an ONNX file, or - for standard input");
-  bool takes_tensors = line.action == Action::run || line.action == Action::time_run ||
-                       line.action == Action::verify || line.action == Action::compare;
+  bool takes_tensors = std::ranges::find(runs(), line.action) != runs().end();
   size_t models = lists ? 0 : 1;
   if (!takes_tensors && flags.files.size() > models)
     return mistake(fmt::format("'{}' is too much: {}", flags.files[models],
@@ -427,14 +454,15 @@ struct Effect {
 };
 
 const std::vector<Effect> &effects() {
-  static const std::vector<Action> runs = {Action::run, Action::time_run, Action::verify,
-                                           Action::compare};
   static const std::vector<Effect> table = {
       {"--outputs", {Action::run}, "--run"},
       {"--threads",
-       {Action::run, Action::time_run, Action::compare},
-       "--run, --time-run and --compare"},
-      {"--seed", runs, "--run, --time-run, --verify and --compare"},
+       {Action::run, Action::time_run, Action::profile, Action::compare},
+       "--run, --time-run, --profile and --compare"},
+      {"--seed", runs(), "--run, --time-run, --profile, --verify and --compare"},
+      {"--json", {Action::profile}, "--profile"},
+      {"--trace", {Action::profile}, "--profile"},
+      {"--runs", {Action::profile}, "--profile"},
       {"--tolerance", {Action::verify, Action::compare}, "--verify and --compare"},
       {"--markdown", {Action::list_ops, Action::list_passes}, "--list-ops and --list-passes"},
   };
@@ -510,9 +538,10 @@ std::optional<int> interpret_gradients(CommandLine &line, const Flags &flags, co
       return mistake(fmt::format("{} goes with --train", option));
   if (given("--momentum") && flags.train != "sgd")
     return mistake("--momentum goes with --train=sgd");
-  const bool runs = line.action == Action::run || line.action == Action::time_run;
-  if (given("--batch") && !line.options.gradients && !runs)
-    return mistake("--batch goes with --differentiate, --train, --run and --time-run");
+  const bool takes_batch = line.action == Action::run || line.action == Action::time_run ||
+                           line.action == Action::profile;
+  if (given("--batch") && !line.options.gradients && !takes_batch)
+    return mistake("--batch goes with --differentiate, --train, --run, --time-run and --profile");
   if (given("--batch") && line.options.gradients)
     line.options.batch = std::exchange(line.batch, 1);
   return std::nullopt;
@@ -553,6 +582,7 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::A
     line.changes = flags.changes == "text" ? Changes::text : Changes::diff;
   if (!flags.statistics.empty())
     line.statistics = flags.statistics == "json" ? Statistics::json : Statistics::table;
+  line.each_kernel = flags.profile == "each";
   if (std::optional<int> code = choose_action(line, flags))
     return code;
   bool lists = line.action == Action::list_ops || line.action == Action::list_passes;

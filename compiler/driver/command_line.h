@@ -17,6 +17,7 @@ enum class Action {
   summary,
   run,
   time_run,
+  profile,
   verify,
   compare,
   list_ops,
@@ -49,6 +50,11 @@ struct CommandLine {
   int64_t batch = 1;
   uint64_t seed = 1;
   std::optional<double> tolerance; // else one of those below
+
+  // Of Action::profile.
+  ProfileOptions profile;
+  bool each_kernel = false; // a row for every kernel, not one for all that are equal
+  std::string json_file, trace_file;
 };
 
 inline constexpr double verify_tolerance = 1e-4, compare_tolerance = 2e-4;

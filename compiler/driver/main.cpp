@@ -1,6 +1,7 @@
 // cnnc: options -> calls of cnnc.h.
 #include "compiler/driver/compare.h"
 #include "compiler/driver/print_passes.h"
+#include "compiler/driver/profile.h"
 #include "compiler/driver/signals.h"
 #include "compiler/driver/statistics.h"
 #include "compiler/driver/tensors.h"
@@ -218,6 +219,10 @@ int perform(const CommandLine &line, const Model &model) {
   case Action::time_run: {
     Result<std::string> text = time_run(line, model);
     return text ? write_text(*text, "") : fail(text.error());
+  }
+  case Action::profile: {
+    Result<std::string> table = profile(line, model);
+    return table ? write_text(*table, "") : fail(table.error());
   }
   case Action::verify:
     return verify(line, model);

@@ -3,7 +3,8 @@
 // that the compiler makes from a kernel of the loops text.
 //
 //   build/tests/bench/convolution_benchmark [--benchmark_filter=3x3]
-#include "tests/bench/machine.h"
+#include "compiler/profile/machine_speed.h"
+#include "tests/bench/runner.h"
 
 #include <benchmark/benchmark.h>
 
@@ -38,7 +39,7 @@ std::string convolution_text(const Shape &s) {
 }
 
 void convolution(benchmark::State &state, const Shape &shape) {
-  FmaPeak peak;
+  cnnc::FmaPeak peak;
   Runner conv(jit_text(convolution_text(shape)), 1, true);
   int64_t outputs = (shape.size + 2 * (shape.kernel / 2) - shape.kernel) / shape.stride + 1;
   double operations =

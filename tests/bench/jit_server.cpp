@@ -2,7 +2,8 @@
 //
 //   jit_server NETWORK.ir INPUT [CPU [strict]]     the input's bytes as they are; first prints one
 //                                                  line of JSON about the model
-#include "tests/bench/machine.h"
+#include "compiler/profile/machine_speed.h"
+#include "tests/bench/runner.h"
 #include "tests/bench/server.h"
 
 #include <map>
@@ -37,7 +38,7 @@ int main(int argc, char **argv) {
                               {"weights_bytes", table.weights_size},
                               {"workspace_bytes", table.workspace_size}}
             << std::endl;
-  std::map<uint32_t, FmaPeak> peaks; // by threads
+  std::map<uint32_t, cnnc::FmaPeak> peaks; // by threads
   return serve(runner, [&](uint32_t threads) {
     return peaks.try_emplace(threads, options, threads).first->second.measure();
   });

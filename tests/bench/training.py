@@ -1,12 +1,12 @@
 """Training steps beside PyTorch's: forward, backward and update, in turn in one run.
 
-    /usr/bin/python3 tests/bench/training.py CNNC [--threads 1,2] [--seconds 20] [--layers PROGRAM] [MODEL.ir@BATCH ...]
+    /usr/bin/python3 tests/bench/training.py CNNC [--threads 1,2] [--seconds 20] [--layers] [MODEL.ir@BATCH ...]
 
 Without models: LeNet in batches of 64, ResNet-18 and MobileNetV2 in batches of 8. SGD with momentum. PyTorch runs the
 same graph, op by op, with its automatic differentiation; its threads are set alike. Prints medians and least times of a
 step in milliseconds, their ratio, and the most memory that a process with the step alone had; then the bars, those
 missed first. --layers: also every kernel of the step that takes a hundredth of its time, with the percent of the FMA
-peak, by this program (build/tests/bench/layers_benchmark). Exit codes: 0 measured, 77 there is no PyTorch."""
+peak. Exit codes: 0 measured, 77 there is no PyTorch."""
 import argparse
 import json
 import os
@@ -110,11 +110,11 @@ def child(kind, library, forward, threads):
         print(next(int(line.split()[1]) / 1024 for line in status if line.startswith('VmHWM')))
 
 
-def print_kernels(layers, compiler, path, batch, folder):
+def print_kernels(compiler, path, batch, folder):
     """The kernels of a step on one thread, those of equal code in one row, the slowest first."""
     step, report = os.path.join(folder, 'step.ir'), os.path.join(folder, 'layers.json')
     cnnc([compiler, with_all_weights(path, folder), '--train=sgd', '--batch', str(batch), '--emit=graph', '-o', step])
-    subprocess.run([layers, step, '--json', report], check=True, stdout=subprocess.DEVNULL)
+    cnnc([compiler, step, '--profile', '--json', report])
     with open(report) as file:
         kernels = json.load(file)['kernels']
     print(f'kernels of {os.path.basename(path)}, batch {batch}:   % of time   % of FMA peak')
@@ -159,7 +159,7 @@ def main():
                                                       'examples/nets/mobilenet_v2.ir@8'])
     parser.add_argument('--threads', default='1,2')
     parser.add_argument('--seconds', type=float, default=20)
-    parser.add_argument('--layers')
+    parser.add_argument('--layers', action='store_true')
     options = parser.parse_intermixed_args()
     print(f'PyTorch {torch.__version__}; load average {os.getloadavg()[0]:.1f}; milliseconds a step, MB at most')
     print('model          batch threads    PyTorch     least       cnnc     least    ratio of least  PyTorch      cnnc')
@@ -176,7 +176,7 @@ def main():
         print(f'{verdict} {name}, {threads} threads: {ratio:.2f} times as fast as PyTorch, at least {bar}')
     for path, batch in models if options.layers else []:
         with tempfile.TemporaryDirectory() as folder:
-            print_kernels(options.layers, options.cnnc, path, batch, folder)
+            print_kernels(options.cnnc, path, batch, folder)
 
 
 if __name__ == '__main__':
