@@ -26,6 +26,7 @@
 #include "compiler/support/wildcard.h"
 #include "compiler/training/gradients.h"
 #include "compiler/training/loss.h"
+#include "ir/graph/gradients/backward.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -67,6 +68,16 @@ std::vector<ValueId> find_targets(const Graph &graph, PassContext &context) {
   return targets;
 }
 
+/// The gradient under its name. One that several values share is named after another of them: a
+/// view of it is returned.
+ValueId named_output(Graph &graph, ValueId target, ValueId gradient) {
+  const std::string name = gradient_name(graph, target);
+  if (graph.value(gradient).name == name)
+    return gradient;
+  const TensorType &type = graph.type(gradient);
+  return graph.add_node(Reshape{type.shape}, {gradient}, name, type);
+}
+
 } // namespace
 
 bool differentiate(Graph &graph, PassContext &context) {
@@ -78,7 +89,8 @@ bool differentiate(Graph &graph, PassContext &context) {
   const std::optional<std::vector<ValueId>> gradients = add_gradients(graph, targets, context);
   if (!gradients)
     return false;
-  graph.outputs.insert(graph.outputs.end(), gradients->begin(), gradients->end());
+  for (size_t i = 0; i < targets.size(); ++i)
+    graph.outputs.push_back(named_output(graph, targets[i], (*gradients)[i]));
   graph.output_ranges.clear();
   const bool sorted = graph.sort();
   graph.erase_dead_nodes();

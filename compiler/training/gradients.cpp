@@ -82,11 +82,13 @@ std::optional<std::vector<ValueId>> add_gradients(Graph &graph, const std::vecto
     return std::nullopt;
   std::vector<ValueId> result;
   for (ValueId id : of) {
-    std::optional<ValueId> gradient = gradients.find(id);
-    if (!gradient && context.remark)
-      context.remark(fmt::format("the loss does not change with %{}: its gradient is 0",
-                                 format_name(graph.value(id).name)));
-    result.push_back(gradient ? *gradient : filled({graph, id}, 0, graph.type(id).shape).id());
+    if (!gradients.find(id)) {
+      if (context.remark)
+        context.remark(fmt::format("the loss does not change with %{}: its gradient is 0",
+                                   format_name(graph.value(id).name)));
+      gradients.add(id, filled({graph, id}, 0, graph.type(id).shape).id());
+    }
+    result.push_back(*gradients.find(id));
   }
   return result;
 }

@@ -5,6 +5,10 @@
 
 namespace cnnc {
 
+std::string gradient_name(const Graph &graph, ValueId value) {
+  return graph.value(value).name + ".gradient";
+}
+
 std::optional<ValueId> Gradients::find(ValueId value) const {
   if (value >= gradients_.size() || gradients_[value] == no_id)
     return std::nullopt;
@@ -14,13 +18,17 @@ std::optional<ValueId> Gradients::find(ValueId value) const {
 void Gradients::add(ValueId value, ValueId gradient) {
   if (value >= gradients_.size())
     gradients_.resize(graph_.values.size(), no_id);
+  const std::string name = gradient_name(graph_, value);
   ValueId &known = gradients_[value];
+  // The name is that of the whole sum, not of what it has been so far.
+  if (known != no_id && named_.contains(known) && graph_.value(known).name == name)
+    graph_.rename(known, graph_.unique_value_name(name));
   known = known == no_id ? gradient : (Term(graph_, known) + Term(graph_, gradient)).id();
   // What is made of the gradient is named after the value.
   const bool made_here = value < first_made_ && known >= first_made_ && !named_.contains(known);
   if (!made_here)
     return;
-  graph_.rename(known, graph_.unique_value_name(graph_.value(value).name + ".gradient"));
+  graph_.rename(known, graph_.unique_value_name(name));
   named_.insert(known);
 }
 

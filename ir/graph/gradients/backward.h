@@ -9,6 +9,9 @@
 
 namespace cnnc {
 
+/// What the gradient of a value is called.
+std::string gradient_name(const Graph &graph, ValueId value);
+
 /// The gradients of all values that have been found so far.
 class Gradients {
 public:
@@ -17,7 +20,8 @@ public:
       : graph_(graph), first_made_(static_cast<ValueId>(graph.values.size())) {}
 
   std::optional<ValueId> find(ValueId value) const;
-  /// Adds to what is known of a value.
+  /// Adds to what is known of a value. The sum gets the value's gradient_name(), unless it is
+  /// another value's gradient, too, and named after that.
   void add(ValueId value, ValueId gradient);
   /// From now on `to` stands for `from`.
   void replace(ValueId from, ValueId to);
