@@ -12,6 +12,7 @@
 #include "tests/unit/test_models.h"
 
 #include <cmath>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -53,6 +54,13 @@ public:
           random(forward_.type(input), positive.contains(forward_.value(input).name)));
     for (ValueId output : forward_.outputs)
       factors_.push_back(random(forward_.type(output), false));
+  }
+
+  std::set<std::string> ops() const {
+    std::set<std::string> result;
+    for (const Node &node : forward_.nodes)
+      result.insert(info_of(node.op).name);
+    return result;
   }
 
   size_t input_count() const { return inputs_.size(); }
@@ -140,8 +148,22 @@ std::optional<double> difference(Weighted &model, size_t input, int64_t at, doub
   return (8 * (right - left) - (far_right - far_left)) / (12 * h);
 }
 
+/// Of some models: points compared, points at kinks, and of each op the largest error of a model that
+/// has it, relative to the largest element of the gradient.
 struct Tally {
   int compared = 0, kinks = 0;
+  std::map<std::string, double> errors;
+
+  void add(const std::set<std::string> &ops, double error) {
+    ++compared;
+    for (const std::string &op : ops)
+      errors[op] = std::max(errors[op], error);
+  }
+  /// For tests/training/torch_ops.py.
+  void report() const {
+    for (const auto &[op, error] : errors)
+      testing::Test::RecordProperty("error_of_" + op, fmt::format("{:.1e}", error));
+  }
 };
 
 void compare(const std::string &random_model, uint32_t seed, Tally &tally) {
@@ -170,7 +192,7 @@ void compare(const std::string &random_model, uint32_t seed, Tally &tally) {
         ++tally.kinks;
         continue;
       }
-      ++tally.compared;
+      tally.add(model.ops(), std::abs(gradient.floats()[at] - *expected) / largest);
       ASSERT_NEAR(gradient.floats()[at], *expected, 2e-3 * largest)
           << "input " << i << ", element " << at << "\n"
           << text << differentiated;
@@ -187,6 +209,7 @@ TEST_P(Gradients, AreThoseOfCentralDifferences) {
     Choices choices(seed);
     compare(GetParam().make(choices), seed, tally);
   }
+  tally.report();
   EXPECT_GT(tally.compared, tally.kinks) << "too few points away from kinks";
 }
 
@@ -231,6 +254,7 @@ TEST(GradientsOf, OpsOfTraining) {
        })
     for (uint32_t seed = 1; seed <= 3; ++seed)
       compare(text, seed, tally);
+  tally.report();
   EXPECT_GT(tally.compared, 3 * tally.kinks);
 }
 
@@ -248,6 +272,7 @@ TEST(GradientsOf, RowsOfOneOperand) {
                           unary_text(row, parameters_of(row, other), x)),
               7, tally);
     }
+  tally.report();
   EXPECT_GT(tally.compared, 5 * tally.kinks);
 }
 
@@ -262,6 +287,7 @@ TEST(GradientsOf, RowsOfTwoOperands) {
                           shapes, row.name, row.name == "pow" ? "%p" : "%x"),
               5, tally);
   }
+  tally.report();
   EXPECT_GT(tally.compared, 5 * tally.kinks);
 }
 
