@@ -19,8 +19,19 @@ def names(cnnc, option):
 
 
 def check_ops(root, cnnc):
-    """Every op has tests/ops/NAME.ir, in which it stands."""
-    for name, _ in names(cnnc, "--list-ops"):
+    """Every op has tests/ops/NAME.ir, in which it stands, and is compared with PyTorch when it has a gradient."""
+    sys.path.insert(0, str(root / "tests/training"))
+    import op_models
+    compared = {case.op for case in op_models.CASES}
+    table = (root / "tests/training/README.md").read_text()
+    ops = [name for name, _ in names(cnnc, "--list-ops")]
+    for name in sorted((compared | set(op_models.WITHOUT)) - set(ops)):
+        yield f"tests/training/op_models.py: there is no op {name}"
+    for name in ops:
+        if (name in compared) == (name in op_models.WITHOUT):
+            yield f"tests/training/op_models.py: {name} needs models there, or a reason in WITHOUT"
+        if f"\n| `{name}` | " not in table:
+            yield f"tests/training/README.md: the table has no row of {name}: tests/training/torch_ops.py prints it"
         test = root / "tests/ops" / f"{name}.ir"
         if not test.exists():
             yield f"the op {name} has no test {test.relative_to(root)}"
