@@ -21,9 +21,10 @@ template <class Pool> MaxPool2dGradient gradient_of(const Pool &pool, const Term
 
 Term flat(const Term &x) { return reshape(x, {element_count(x.shape()).value_or(0)}); }
 
+/// Of whole numbers below 2^24, exactly: the quotient is rounded by less than it lacks of the next
+/// whole number.
 Term whole_part(const Term &x, int64_t divisor) {
-  // Halves keep the quotient of whole numbers clear of the next one.
-  return as_number(apply(Cast{CastType::i64}, {(x + 0.5) * (1 / static_cast<double>(divisor))}));
+  return as_number(apply(Cast{CastType::i64}, {x / static_cast<double>(divisor)}));
 }
 
 /// Indices that count planes of h x w column by column as such that count them row by row.

@@ -76,6 +76,9 @@ void TopK::differentiate(Backward &backward) const {
   if (!backward.has_gradient(0))
     return;
   const Term x = backward.operand(0), at = backward.result(1);
+  if (element_count(x.shape()).value_or(0) > (1 << 24))
+    return backward.no_rule(
+        "its input has more than 2^24 elements, whose positions f32 does not tell apart");
   const size_t along = normalized_axis(axis, x.rank()).value_or(0);
   const int64_t size = x.dim(along), lines = element_count(x.shape()).value_or(0) / size;
   // The axis last.
