@@ -318,6 +318,7 @@ TEST(GradientsOf, KinksAreAsTheDocumentationSays) {
   EXPECT_EQ(slope("max %x, %z", 3, 3), 0.5F);
   EXPECT_EQ(slope("min %x, %z", 3, 3), 0.5F);
   EXPECT_EQ(slope("floor %x", 2.5F), 0);
+  EXPECT_EQ(slope("pow %z, %x", 2, -3), 0);
 }
 
 TEST(GradientsOf, MaximaGoToTheFirstOfEqualOnesAndAddUp) {
