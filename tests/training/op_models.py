@@ -364,6 +364,10 @@ for sizes in ((9, 7), (14, 10), (3, 4)):
              lambda g, sizes=sizes, options=options: linear_map(lambda x: F.interpolate(x, sizes, **options),
                                                                 (1, 2, 7, 5), g))
 
+for mode, theirs in (('linear', 'bilinear'), ('cubic', 'bicubic')):
+    case('resize2d', 'x: 1, 2, 7, 5', f'resize2d %x sizes=[9, 8] scales=[1.3, 1.7] mode={mode}',
+         lambda x, theirs=theirs: F.interpolate(x, scale_factor=(1.3, 1.7), mode=theirs))
+
 
 def picked(x, sizes, place, rounded):
     """The nearest elements to place(position, scale) in each dimension."""

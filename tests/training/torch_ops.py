@@ -22,15 +22,9 @@ except ImportError:
     sys.exit(77)
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from op_models import CASES, WITHOUT
+from torch_gradients import cnnc
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def cnnc(arguments):
-    result = subprocess.run(arguments, capture_output=True, text=True)
-    if result.returncode != 0:
-        sys.exit(f"{' '.join(arguments)}\n{result.stderr}")
-    return result.stdout
 
 
 def parsed_inputs(text):
