@@ -152,9 +152,9 @@ struct Options {
   /// macros of its header. Empty: its own, other characters than those of C as '_'. Two models of one
   /// name, or one model for two CPUs, need different ones in one program.
   std::string name;
-  /// The .safetensors file with the weights. Empty: what the model says, or the file beside it with
-  /// the same name.
-  std::filesystem::path weights;
+  /// .safetensors files with weights, of which each is taken from the last file that has it, and from
+  /// an ONNX file where none has. Empty: what a text says, or the file beside it with the same name.
+  std::vector<std::filesystem::path> weights;
   /// The CPU to compile for: empty or "native", or a name of LLVM ("x86-64-v3", "skylake-avx512").
   /// What is written may be for several, "x86-64-v3,x86-64-v4": weights and code are in it once for
   /// each, and NAME_model() returns the best that runs on the machine.
@@ -234,9 +234,11 @@ Result<Model> load_onnx(std::string_view bytes, std::string_view file = "<memory
                         const LoadOptions &options = {});
 
 /// Writes what has been read from an ONNX file as text, and its weights beside it with the
-/// extension .safetensors. Compiling that text gives the same bits as compiling the model. Existing
-/// files are replaced only when all went well. An error for a model that is a text already.
-Result<void> write_ir(const Model &model, const std::filesystem::path &file);
+/// extension .safetensors, those of Options::weights in place of its own. Compiling that text gives
+/// the same bits as compiling the model. Existing files are replaced only when all went well. An
+/// error for a model that is a text already.
+Result<void> write_ir(const Model &model, const std::filesystem::path &file,
+                      const Options &options = {});
 
 /// Everything that can be wrong with a model before code is generated: types, weights.
 Result<void> check(const Model &model, const Options &options = {});

@@ -18,10 +18,14 @@ struct Model::Content {
   std::shared_ptr<const NamedTensors> tensors; // of an imported model; null for a text
 };
 
-/// The constants of one of the model's graphs: from the file that the options name, from the
-/// imported model, or from the file that resolve_weights_path() gives.
+/// The constants of one of the model's graphs, from the files that the options name over an imported
+/// model, or else from the file that default_weights_path() gives. A file that is laid over other
+/// weights must have one of the model's, and a warning names what it has besides.
 std::optional<Constants> open_constants(const Model::Content &content, const Graph &graph,
                                         const Options &options, Diagnostics &diagnostics);
+
+/// Passes warnings on to Options::remark at the end of a call that went well.
+void report_warnings(const Diagnostics &diagnostics, const Options &options);
 
 /// How far a session goes with its text when it is opened.
 struct Opening {
@@ -80,8 +84,7 @@ public:
   /// The text, or of it the kernel that the options name.
   std::string text() const;
 
-  /// Passes warnings on to Options::remark at the end of a call that went well.
-  void report_warnings() const;
+  void report_warnings() const { cnnc::report_warnings(diagnostics_, options_); }
   /// Runs a step behind the passes and reports how long it took.
   template <class Function> auto timed(std::string_view step, Function function) {
     auto start = std::chrono::steady_clock::now();

@@ -1,14 +1,14 @@
-# cnnc_add_model(<target> <model> [NAME <name>] [MODEL <name>] [WEIGHTS <file>] [SHAPES <shape>...]
+# cnnc_add_model(<target> <model> [NAME <name>] [MODEL <name>] [WEIGHTS <file>...] [SHAPES <shape>...]
 #                [CPU <name>] [FEATURES <list>] [FP strict|default] [OPTIONS <option>...])
 #
 # A static library with the compiled model; targets that link it can include <target>.h, which declares <name>_model and
 # <name>_run. The name is that of the target unless NAME says another one, so that one program can hold one model for
 # several CPUs, or several models of one name. The model is a text (.ir) or an ONNX file (.onnx), whose inputs of unknown
-# size get theirs by SHAPES, as in `SHAPES image=1x3x640x640`; MODEL chooses one of a text with several. OPTIONS are
-# further ones of the command. It is compiled again when a file that it was made of (the model, its weights, the external
-# data of an ONNX file) or the compiler changes.
+# size get theirs by SHAPES, as in `SHAPES image=1x3x640x640`; MODEL chooses one of a text with several. Each weight is
+# taken from the last file of WEIGHTS that has it. OPTIONS are further ones of the command. It is compiled again when a
+# file that it was made of (the model, its weights, the external data of an ONNX file) or the compiler changes.
 function(cnnc_add_model target model)
-  cmake_parse_arguments(PARSE_ARGV 2 arg "" "NAME;MODEL;WEIGHTS;CPU;FEATURES;FP" "SHAPES;OPTIONS")
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "NAME;MODEL;CPU;FEATURES;FP" "WEIGHTS;SHAPES;OPTIONS")
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "cnnc_add_model(${target}): unknown arguments ${arg_UNPARSED_ARGUMENTS}")
   endif()
@@ -17,15 +17,16 @@ function(cnnc_add_model target model)
   if(NOT arg_NAME)
     string(MAKE_C_IDENTIFIER "${target}" arg_NAME)
   endif()
-  if(arg_WEIGHTS)
-    get_filename_component(arg_WEIGHTS "${arg_WEIGHTS}" ABSOLUTE)
-  endif()
   set(options)
-  foreach(option NAME MODEL WEIGHTS CPU FEATURES FP)
+  foreach(option NAME MODEL CPU FEATURES FP)
     if(arg_${option})
       string(TOLOWER ${option} name)
       list(APPEND options "--${name}=${arg_${option}}")
     endif()
+  endforeach()
+  foreach(file IN LISTS arg_WEIGHTS)
+    get_filename_component(file "${file}" ABSOLUTE)
+    list(APPEND options "--weights=${file}")
   endforeach()
   foreach(shape IN LISTS arg_SHAPES)
     list(APPEND options "--shape=${shape}")

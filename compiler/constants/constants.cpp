@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <map>
+#include <ranges>
 
 namespace cnnc {
 
@@ -37,21 +39,28 @@ std::vector<std::string_view> accepted_dtypes(DType dtype) {
   return {};
 }
 
-std::string suggestion(std::string_view key, const NamedTensors &file) {
+using Layers = std::vector<std::shared_ptr<const NamedTensors>>;
+
+std::string suggestion(std::string_view key, const Layers &layers) {
   std::vector<std::string_view> names;
-  for (const SafetensorsTensor &tensor : file.tensors)
-    names.push_back(tensor.name);
+  for (const auto &layer : layers)
+    for (const SafetensorsTensor &tensor : layer->tensors)
+      names.push_back(tensor.name);
   std::string_view near = closest(key, names);
   return near.empty() ? std::string() : fmt::format("; did you mean {}?", quote(near));
 }
 
+std::string files_of(const Layers &layers) {
+  std::string names;
+  for (const auto &layer : layers)
+    names += (names.empty() ? "" : " or ") + layer->file;
+  return names;
+}
+
 } // namespace
 
-std::filesystem::path resolve_weights_path(const Graph &graph,
-                                           const std::filesystem::path &model_file,
-                                           const std::filesystem::path &option) {
-  if (!option.empty())
-    return option;
+std::filesystem::path default_weights_path(const Graph &graph,
+                                           const std::filesystem::path &model_file) {
   if (!graph.weights_file.empty())
     return model_file.parent_path() / graph.weights_file;
   if (model_file.empty() || model_file == "-")
@@ -68,40 +77,65 @@ const Node *first_weight(const Graph &graph) {
   return nullptr;
 }
 
+std::shared_ptr<const NamedTensors> open_file(const std::filesystem::path &path,
+                                              Diagnostics &diagnostics) {
+  std::optional<SafetensorsFile> opened = SafetensorsFile::open(path, diagnostics);
+  if (!opened)
+    return nullptr;
+  auto file = std::make_shared<const SafetensorsFile>(std::move(*opened));
+  return std::make_shared<const NamedTensors>(
+      NamedTensors{path.string(), file->tensors(), file, {path}});
+}
+
 } // namespace
 
-std::optional<Constants> Constants::open(const Graph &graph,
-                                         const std::filesystem::path &weights_file,
+std::optional<Constants> Constants::open(const Graph &graph, const WeightSources &sources,
                                          Diagnostics &diagnostics) {
+  Constants constants;
   const Node *weight = first_weight(graph);
   if (!weight)
-    return Constants();
-  if (weights_file.empty()) {
+    return constants;
+  if (sources.model)
+    constants.layers_.push_back(sources.model);
+  for (const std::filesystem::path &path : sources.files) {
+    std::shared_ptr<const NamedTensors> file = open_file(path, diagnostics);
+    if (!file) {
+      diagnostics.note(name_range(*weight), "the file is needed for this weight");
+      return std::nullopt;
+    }
+    constants.layers_.push_back(std::move(file));
+  }
+  if (constants.layers_.empty()) {
     diagnostics.error(name_range(*weight), "no weights file is given for this weight");
     return std::nullopt;
   }
-  std::optional<SafetensorsFile> opened = SafetensorsFile::open(weights_file, diagnostics);
-  if (!opened) {
-    diagnostics.note(name_range(*weight), "the file is needed for this weight");
-    return std::nullopt;
-  }
-  auto file = std::make_shared<const SafetensorsFile>(std::move(*opened));
-  auto tensors = std::make_shared<NamedTensors>();
-  *tensors = {weights_file.string(), file->tensors(), file, {weights_file}};
-  return from_tensors(graph, std::move(tensors), diagnostics);
-}
-
-std::optional<Constants> Constants::from_tensors(const Graph &graph,
-                                                 std::shared_ptr<const NamedTensors> tensors,
-                                                 Diagnostics &diagnostics) {
-  Constants constants;
-  constants.tensors_ = std::move(tensors);
   return constants.check_all(graph, diagnostics) ? std::optional(std::move(constants))
                                                  : std::nullopt;
 }
 
+std::vector<SafetensorsTensor> Constants::stored_weights(const Graph &graph) const {
+  std::map<std::string_view, const SafetensorsTensor *> stored;
+  for (const Node &node : graph.nodes)
+    if (const Weight *weight = std::get_if<Weight>(&node.op))
+      stored.emplace(weight->key, find(weight->key).tensor);
+  std::vector<SafetensorsTensor> tensors;
+  for (const auto &[name, tensor] : stored)
+    tensors.push_back(*tensor);
+  return tensors;
+}
+
 std::vector<std::filesystem::path> Constants::files() const {
-  return tensors_ ? tensors_->files : std::vector<std::filesystem::path>();
+  std::vector<std::filesystem::path> files;
+  for (const auto &layer : layers_)
+    files.insert(files.end(), layer->files.begin(), layer->files.end());
+  return files;
+}
+
+Constants::Found Constants::find(std::string_view key) const {
+  for (const auto &layer : layers_ | std::views::reverse)
+    if (const SafetensorsTensor *tensor = find_tensor(layer->tensors, key))
+      return {tensor, layer.get()};
+  return {};
 }
 
 bool Constants::check_all(const Graph &graph, Diagnostics &diagnostics) const {
@@ -120,20 +154,18 @@ bool Constants::check(const Weight &weight, const TensorType &type, const Node &
     diagnostics.error(name_range(node), std::move(message));
     return false;
   };
-  assert(tensors_ && "opened for a graph without weights");
-  const SafetensorsTensor *tensor = find_tensor(tensors_->tensors, weight.key);
+  const auto [tensor, layer] = find(weight.key);
   if (!tensor)
-    return error(fmt::format("there is no weight {} in {}{}", quote(weight.key), tensors_->file,
-                             suggestion(weight.key, *tensors_)));
+    return error(fmt::format("there is no weight {} in {}{}", quote(weight.key), files_of(layers_),
+                             suggestion(weight.key, layers_)));
   if (tensor->shape != type.shape)
     return error(fmt::format("weight {} has the shape {} in {}, not {}", quote(weight.key),
-                             to_string(tensor->shape), tensors_->file,
+                             to_string(tensor->shape), layer->file,
                              to_string(type.shape, type.batch_name)));
   std::vector<std::string_view> accepted = accepted_dtypes(type.dtype);
   if (std::find(accepted.begin(), accepted.end(), tensor->dtype) == accepted.end())
     return error(fmt::format("weight {} has elements of type {} in {}, which do not convert to {}",
-                             quote(weight.key), tensor->dtype, tensors_->file,
-                             name_of(type.dtype)));
+                             quote(weight.key), tensor->dtype, layer->file, name_of(type.dtype)));
   return true;
 }
 
@@ -141,7 +173,7 @@ std::optional<Tensor> Constants::load(const Weight &weight, const TensorType &ty
                                       const Node &node, Diagnostics &diagnostics) const {
   if (!check(weight, type, node, diagnostics))
     return std::nullopt;
-  const SafetensorsTensor &stored = *find_tensor(tensors_->tensors, weight.key);
+  const SafetensorsTensor &stored = *find(weight.key).tensor;
   bool same_type = stored.dtype == accepted_dtypes(type.dtype).front();
   auto address = reinterpret_cast<uintptr_t>(stored.data.data());
   if (same_type && address % static_cast<uintptr_t>(size_of(type.dtype)) == 0)
@@ -165,8 +197,7 @@ std::optional<Tensor> Constants::bytes_of(const Graph &graph, ValueId id,
     source = producer(source).operands[0];
   const Weight *weight = std::get_if<Weight>(&producer(source).op);
   const TensorType type = logical_type(graph.type(id), 1);
-  const SafetensorsTensor *stored =
-      weight && tensors_ ? find_tensor(tensors_->tensors, weight->key) : nullptr;
+  const SafetensorsTensor *stored = weight ? find(weight->key).tensor : nullptr;
   if (!stored || stored->dtype != accepted_dtypes(type.dtype).front())
     return value(graph, id, diagnostics);
   return Tensor::view(type, stored->data);

@@ -10,15 +10,13 @@
 
 namespace cnnc {
 
-/// Where the weights of a model are: the file that the user names (`option`), else the one that the
-/// model's text names, which is relative to the model's folder, else the model's own file name with
-/// .safetensors. Empty when none of this says it: a text without a file (`model_file` empty or
-/// "-").
-std::filesystem::path resolve_weights_path(const Graph &graph,
-                                           const std::filesystem::path &model_file,
-                                           const std::filesystem::path &option);
+/// Where the weights of a text are unless the user names files: in the one that the text names, which
+/// is relative to the model's folder, else in the model's own file name with .safetensors. Empty when
+/// none of this says it: a text without a file (`model_file` empty or "-").
+std::filesystem::path default_weights_path(const Graph &graph,
+                                           const std::filesystem::path &model_file);
 
-/// What the weights of a model are taken from: a .safetensors file, or an imported model.
+/// The tensors of a .safetensors file, or of an imported model.
 struct NamedTensors {
   std::string file;                         // its name in messages
   std::vector<SafetensorsTensor> tensors;   // sorted by name
@@ -26,19 +24,22 @@ struct NamedTensors {
   std::vector<std::filesystem::path> files; // that they lie in, beside the one of the model
 };
 
+/// What the weights of a model are taken from: each from the last of the files that has it, else from
+/// the model.
+struct WeightSources {
+  std::shared_ptr<const NamedTensors> model; // an imported one; null for a text
+  std::vector<std::filesystem::path> files;  // .safetensors
+};
+
 /// Evaluates constants one at a time; nothing is kept between calls, so that a large model never
 /// has all its weights in memory as copies. May be used from several threads.
 class Constants {
 public:
-  /// Opens the file when the graph has a `weight` at all, and reports every weight that is not in
-  /// it, has another shape or a type that does not convert. f32 takes F32, F16, BF16 and F64; other
-  /// types take only their own.
-  static std::optional<Constants>
-  open(const Graph &graph, const std::filesystem::path &weights_file, Diagnostics &diagnostics);
-  /// The same with tensors that are in memory already.
-  static std::optional<Constants> from_tensors(const Graph &graph,
-                                               std::shared_ptr<const NamedTensors> tensors,
-                                               Diagnostics &diagnostics);
+  /// Opens the files when the graph has a `weight` at all, and reports every weight that is in none
+  /// of the sources, has another shape or a type that does not convert. f32 takes F32, F16, BF16 and
+  /// F64; other types take only their own.
+  static std::optional<Constants> open(const Graph &graph, const WeightSources &sources,
+                                       Diagnostics &diagnostics);
 
   /// The value of a constant (Graph::is_constant()) of the graph that was opened, or of one
   /// that passes have made of it: sorted and with types. A plain weight comes as a view of the
@@ -49,6 +50,12 @@ public:
   /// whatever shape, comes as a view although it may not be aligned for its type.
   std::optional<Tensor> bytes_of(const Graph &graph, ValueId id, Diagnostics &diagnostics) const;
 
+  /// What weights are taken from, the last that has one; empty when the graph has none.
+  const std::vector<std::shared_ptr<const NamedTensors>> &layers() const { return layers_; }
+
+  /// The stored tensors of the graph's weights, each once, sorted by name.
+  std::vector<SafetensorsTensor> stored_weights(const Graph &graph) const;
+
   /// The files that they are read from, beside the one of the model.
   std::vector<std::filesystem::path> files() const;
 
@@ -56,13 +63,18 @@ public:
   ValueProvider provider(const Graph &graph) const;
 
 private:
+  struct Found {
+    const SafetensorsTensor *tensor = nullptr; // null: there is none
+    const NamedTensors *layer = nullptr;
+  };
+  Found find(std::string_view key) const;
   bool check_all(const Graph &graph, Diagnostics &diagnostics) const;
   bool check(const Weight &weight, const TensorType &type, const Node &node,
              Diagnostics &diagnostics) const;
   std::optional<Tensor> load(const Weight &weight, const TensorType &type, const Node &node,
                              Diagnostics &diagnostics) const;
 
-  std::shared_ptr<const NamedTensors> tensors_; // null when the graph has no weights
+  std::vector<std::shared_ptr<const NamedTensors>> layers_;
 };
 
 } // namespace cnnc

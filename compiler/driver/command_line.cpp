@@ -192,8 +192,11 @@ void add_compile_options(CLI::App &app, CommandLine &line) {
       ->allow_extra_args(false)
       ->group(group);
   app.add_option("--weights", line.options.weights,
-                 "The weights; default: what the model says, or model.safetensors beside it")
+                 "The weights; default: what the model says, or model.safetensors beside it. "
+                 "Repeatable: a weight is taken from the last file that has it, and from an ONNX "
+                 "model where none has")
       ->type_name("FILE")
+      ->allow_extra_args(false)
       ->group(group);
   app.add_option(
          "--cpu", line.options.cpu,
@@ -380,7 +383,8 @@ std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
 std::optional<std::string> overwritten_input(const CommandLine &line) {
   namespace fs = std::filesystem;
   const fs::path input = line.input, output = line.output;
-  std::vector<fs::path> inputs = {input, line.options.weights};
+  std::vector<fs::path> inputs = {input};
+  inputs.insert(inputs.end(), line.options.weights.begin(), line.options.weights.end());
   inputs.insert(inputs.end(), line.tensors.begin(), line.tensors.end());
   if (input.extension() != ".onnx")
     inputs.push_back(fs::path(input).replace_extension(".safetensors"));

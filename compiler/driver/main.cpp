@@ -110,7 +110,7 @@ std::string format_rule(const Artifact &artifact) {
 int compile(const CommandLine &line, const Model &model) {
   std::filesystem::path file = line.output;
   if (file.extension() == ".ir") {
-    Result<void> written = write_ir(model, file);
+    Result<void> written = write_ir(model, file, line.options);
     return written ? exit_fine : fail(written.error());
   }
   auto write = file.extension() == ".so"  ? write_shared_library

@@ -22,7 +22,7 @@ protected:
   fs::path file() const { return folder_ / "m.safetensors"; }
 
   std::optional<Constants> open(const std::optional<Graph> &graph) {
-    return Constants::open(*graph, file(), diagnostics_);
+    return Constants::open(*graph, {nullptr, {file()}}, diagnostics_);
   }
   Tensor value(const Constants &constants, const Graph &graph, std::string_view name) {
     auto tensor = constants.value(graph, *graph.find_value(name), diagnostics_);
@@ -159,17 +159,16 @@ TEST(WrittenWeights, OutOfMemory) {
       << diagnostics.to_string();
 }
 
-TEST(WeightsPath, OptionThenModelThenName) {
+TEST(WeightsPath, ModelThenName) {
   Graph graph;
-  EXPECT_EQ(resolve_weights_path(graph, "nets/lenet.ir", ""), "nets/lenet.safetensors");
-  EXPECT_EQ(resolve_weights_path(graph, "-", ""), "");
-  EXPECT_EQ(resolve_weights_path(graph, "", ""), "");
+  EXPECT_EQ(default_weights_path(graph, "nets/lenet.ir"), "nets/lenet.safetensors");
+  EXPECT_EQ(default_weights_path(graph, "-"), "");
+  EXPECT_EQ(default_weights_path(graph, ""), "");
   graph.weights_file = "trained.safetensors";
-  EXPECT_EQ(resolve_weights_path(graph, "nets/lenet.ir", ""), "nets/trained.safetensors");
-  EXPECT_EQ(resolve_weights_path(graph, "-", ""), "trained.safetensors");
+  EXPECT_EQ(default_weights_path(graph, "nets/lenet.ir"), "nets/trained.safetensors");
+  EXPECT_EQ(default_weights_path(graph, "-"), "trained.safetensors");
   graph.weights_file = "/data/w.safetensors";
-  EXPECT_EQ(resolve_weights_path(graph, "nets/lenet.ir", ""), "/data/w.safetensors");
-  EXPECT_EQ(resolve_weights_path(graph, "nets/lenet.ir", "other"), "other");
+  EXPECT_EQ(default_weights_path(graph, "nets/lenet.ir"), "/data/w.safetensors");
 }
 
 } // namespace

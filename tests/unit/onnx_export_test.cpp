@@ -147,7 +147,8 @@ TEST_F(OnnxFiles, EveryNetworkIsValid) {
     std::optional<Graph> graph = model_of(models_of(file).front());
     ASSERT_TRUE(graph);
     fs::path weights = fs::path(file).replace_extension(".safetensors");
-    std::optional<Constants> constants = Constants::open(*graph, weights, diagnostics_);
+    std::optional<Constants> constants =
+        Constants::open(*graph, {nullptr, {weights}}, diagnostics_);
     ASSERT_TRUE(constants) << diagnostics_.to_string();
     std::optional<OnnxExport> onnx = OnnxExport::create(*graph, *constants, diagnostics_);
     std::string bytes;

@@ -123,7 +123,7 @@ TEST_F(Training, WritesWeightsThatTheModelReads) {
   losses(trainer, 0, 60);
   ASSERT_TRUE(trainer.write(folder_ / ("trained.safetensors")));
   Options options;
-  options.weights = folder_ / ("trained.safetensors");
+  options.weights = {folder_ / ("trained.safetensors")};
   Result<Program> program = jit(*parse(text), options);
   ASSERT_TRUE(program) << program.error();
   const Images seen = images(1000);
