@@ -130,7 +130,8 @@ struct TrainingOptions {
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8; // of adamw
   double weight_decay = 0;
   /// Weights that stay as they are, by their names, in which * stands for any characters and ? for
-  /// one. A batch norm whose statistics are frozen uses these, as at inference.
+  /// one. A ! in front takes names back from those before it: {"*", "!fc.*"} are all but the weights
+  /// of fc. A batch norm whose statistics are frozen uses these, as at inference.
   std::vector<std::string> freeze;
 };
 

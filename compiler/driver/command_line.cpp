@@ -152,7 +152,7 @@ void add_training_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->group(group);
   app.add_option("--freeze", flags.training.freeze,
                  "With --train: weights that stay as they are, comma-separated, * and ? as in the "
-                 "shell")
+                 "shell; ! takes back: '*,!fc.*' are all but those of fc")
       ->type_name("LIST")
       ->delimiter(',')
       ->allow_extra_args(false)

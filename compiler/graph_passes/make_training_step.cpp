@@ -39,6 +39,13 @@ namespace cnnc {
 
 namespace {
 
+/// "!fc.*" in a list of what is frozen: but not these.
+bool is_exception(std::string_view pattern) { return pattern.starts_with('!'); }
+
+std::string_view names_of(std::string_view pattern) {
+  return pattern.substr(is_exception(pattern) ? 1 : 0);
+}
+
 class StepMaker {
 public:
   StepMaker(Graph &graph, PassContext &context)
@@ -76,10 +83,13 @@ private:
     return id;
   }
 
+  /// The last pattern that matches decides.
   bool is_frozen(const std::string &name) const {
-    return std::ranges::any_of(optimizer_.freeze, [&](const std::string &pattern) {
-      return matches_wildcard(pattern, name);
-    });
+    bool frozen = false;
+    for (const std::string &pattern : optimizer_.freeze)
+      if (matches_wildcard(names_of(pattern), name))
+        frozen = !is_exception(pattern);
+    return frozen;
   }
 
   /// Every weight of the file that is not frozen, under its name in the file.
@@ -114,14 +124,21 @@ private:
 
   bool check_patterns() const {
     bool ok = true;
+    if (!optimizer_.freeze.empty() && is_exception(optimizer_.freeze.front())) {
+      context_.diagnostics.error(
+          graph_.range, fmt::format("'{0}' takes weights back from the patterns before it, but it "
+                                    "is the first one: say '*,{0}' to freeze all others",
+                                    optimizer_.freeze.front()));
+      return false;
+    }
     for (const std::string &pattern : optimizer_.freeze) {
       const bool used = std::ranges::any_of(graph_.nodes, [&](const Node &node) {
         return is_one_of<Weight, Random>(node.op) &&
-               matches_wildcard(pattern, weight_name(graph_, node.results[0]));
+               matches_wildcard(names_of(pattern), weight_name(graph_, node.results[0]));
       });
       if (!used)
-        context_.diagnostics.error(graph_.range,
-                                   fmt::format("no weight has a name like '{}'", pattern));
+        context_.diagnostics.error(
+            graph_.range, fmt::format("no weight has a name like '{}'", names_of(pattern)));
       ok = ok && used;
     }
     return ok;

@@ -17,7 +17,7 @@ struct OptimizerRequest {
   double momentum = 0.9;                             // of sgd
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8; // of adamw
   double weight_decay = 0;
-  std::vector<std::string> freeze; // weights that stay as they are, with * and ?
+  std::vector<std::string> freeze; // weights that stay as they are, with * and ?, ! takes back
 };
 
 struct GradientRequest {
