@@ -6,16 +6,7 @@
 #   CNNC=path OUT=path examples/train/run.sh       with another compiler, in another folder
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-
-say() { printf '\n== %s\n' "$*"; }
-
-cnnc=${CNNC:-build/compiler/driver/cnnc}
-if [ ! -x "$cnnc" ]; then
-  say "the compiler (the first build takes some minutes)"
-  tests/install_packages.sh build
-  cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DCNNC_BUILD_TESTS=OFF
-  cmake --build build --target cnnc
-fi
+source examples/train/setup.sh
 out=${OUT:-build/train}
 mkdir -p "$out"
 
@@ -23,12 +14,7 @@ say "1/4 LeNet to a training step: forwards, backwards and the update, in batche
 "$cnnc" examples/lenet/lenet.ir --train=sgd --batch 64 --name lenet_train -o "$out/lenet_train.so"
 
 say "2/4 the same network to a model that takes its weights as inputs: it reads the held-out digits after each epoch"
-awk '/ = weight / { name = $1; sub(/.* : /, ""); inputs = inputs ", " name ": " $0; next }
-     { lines[++count] = $0 }
-     END { for (i = 1; i <= count; ++i) {
-             if (sub(/^model @lenet\(%image: f32\[1,/, "model @lenet_forward(%image: f32[100,", lines[i]))
-               sub(/\) {$/, inputs ") {", lines[i])
-             print lines[i] } }' examples/lenet/lenet.ir > "$out/lenet_forward.ir"
+awk -v name=lenet_forward -v batch=100 -f examples/train/weights_as_inputs.awk examples/lenet/lenet.ir > "$out/lenet_forward.ir"
 "$cnnc" "$out/lenet_forward.ir" -o "$out/lenet_forward.so"
 
 say "3/4 a C program that trains it; no other library than libc is needed"

@@ -5,27 +5,15 @@
    run.sh builds and runs it. Needs libc alone. Exit codes: 0 fine, 1 something went wrong, 2 the command
    line is wrong. */
 #define _POSIX_C_SOURCE 200809L
+#define PROGRAM "train"
+#include "digits.h"
 #include "lenet_forward.h"
 #include "lenet_train.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { SIDE = 28, PIXELS = SIDE * SIDE, CLASSES = 10, HEADER = 16 };
-
-typedef struct {
-  uint32_t count;
-  int64_t *labels;
-  uint8_t *pixels; /* [count][PIXELS], 0 for the paper to 255 for full ink */
-} Digits;
+enum { CLASSES = 10 };
 
 typedef struct {
   const char *training, *held_out, *state;
@@ -46,66 +34,9 @@ static const char usage[] =
     "  --seed N       another seed gives other random weights, digits in another order (1998)\n"
     "  --threads N    threads of a step (1)\n";
 
-static void fail(const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  fputs("train: error: ", stderr);
-  vfprintf(stderr, format, arguments);
-  fputc('\n', stderr);
-  va_end(arguments);
-  exit(1);
-}
-
-static void *allocate(size_t size) {
-  void *memory = NULL;
-  if (posix_memalign(&memory, 64, size ? size : 1) != 0)
-    fail("out of memory");
-  memset(memory, 0, size);
-  return memory;
-}
-
-/* The format of a digits file is described in examples/lenet/digits.py. */
-static Digits read_digits(const char *path) {
-  FILE *file = fopen(path, "rb");
-  uint8_t header[HEADER];
-  if (!file)
-    fail("%s: %s", path, strerror(errno));
-  if (fread(header, 1, HEADER, file) != HEADER || memcmp(header, "CNNCDIG1", 8) != 0 ||
-      header[12] != SIDE || header[13] != 0 || header[14] != SIDE || header[15] != 0)
-    fail("%s holds no digits of %d x %d pixels", path, SIDE, SIDE);
-  Digits digits = {.count = header[8] | (uint32_t)header[9] << 8 | (uint32_t)header[10] << 16 |
-                            (uint32_t)header[11] << 24};
-  if (digits.count == 0 || digits.count > 1000000)
-    fail("%s says that it holds %u digits; expected 1 to 1000000", path, digits.count);
-  digits.labels = allocate(digits.count * sizeof *digits.labels);
-  digits.pixels = allocate((size_t)digits.count * PIXELS);
-  for (uint32_t i = 0; i < digits.count; ++i) {
-    uint8_t label;
-    if (fread(&label, 1, 1, file) != 1 ||
-        fread(digits.pixels + (size_t)i * PIXELS, 1, PIXELS, file) != PIXELS)
-      fail("%s is cut short: it ends in digit %u of %u", path, i + 1, digits.count);
-    digits.labels[i] = label;
-  }
-  fclose(file);
-  return digits;
-}
-
-/* Random numbers: splitmix64 (Steele, Lea and Flood 2014). */
-static uint64_t random_bits(uint64_t *random) {
-  uint64_t bits = *random += 0x9e3779b97f4a7c15u;
-  bits = (bits ^ bits >> 30) * 0xbf58476d1ce4e5b9u;
-  bits = (bits ^ bits >> 27) * 0x94d049bb133111ebu;
-  return bits ^ bits >> 31;
-}
-
 /* From -limit to limit. */
 static float uniform(uint64_t *random, float limit) {
   return ((float)(random_bits(random) >> 40) * 0x1p-23f - 1.0f) * limit;
-}
-
-static float pixel(const uint8_t *digit, int row, int column) {
-  bool inside = row >= 0 && row < SIDE && column >= 0 && column < SIDE;
-  return inside ? (float)digit[row * SIDE + column] / 255.0f : 0.0f;
 }
 
 /* The digit turned by up to 15 degrees, scaled by up to 15 % and shifted by up to 2 pixels: so 8,000
@@ -122,11 +53,7 @@ static void distort(const uint8_t *digit, float *image, uint64_t *random) {
       const float y = (float)row - middle, x = (float)column - middle;
       const float from_y = sine * x + cosine * y + middle + down;
       const float from_x = cosine * x - sine * y + middle + right;
-      const int top = (int)(from_y + SIDE) - SIDE, left = (int)(from_x + SIDE) - SIDE; /* floor */
-      const float low = from_y - (float)top, far = from_x - (float)left;
-      image[row * SIDE + column] =
-          (1 - low) * ((1 - far) * pixel(digit, top, left) + far * pixel(digit, top, left + 1)) +
-          low * ((1 - far) * pixel(digit, top + 1, left) + far * pixel(digit, top + 1, left + 1));
+      image[row * SIDE + column] = ink_at(digit, from_y, from_x);
     }
 }
 
@@ -153,12 +80,6 @@ static void initialize(const cnnc_state_layout *layout, unsigned char *state, ui
     for (size_t k = 0; k < tensor->size / sizeof(float); ++k)
       elements[k] = uniform(&random, square_root(6.0f / (float)inputs));
   }
-}
-
-static double seconds(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 /* Rises for a fifth of the steps and falls to zero (Smith 2018, "super-convergence"). */
@@ -225,13 +146,8 @@ static double train_epoch(Trainer *trainer, const Digits *digits, const Options 
                           int epoch) {
   const uint32_t steps = digits->count / (uint32_t)trainer->batch;
   uint64_t random = options->seed ^ (uint64_t)epoch << 32;
-  uint32_t *order = allocate(digits->count * sizeof *order);
+  uint32_t *order = shuffled(digits->count, &random);
   double sum = 0;
-  for (uint32_t i = 0; i < digits->count; ++i) { /* Fisher and Yates */
-    const uint32_t other = (uint32_t)(random_bits(&random) % (i + 1));
-    order[i] = order[other];
-    order[other] = i;
-  }
   for (uint32_t step = 0; step < steps; ++step) {
     for (size_t i = 0; i < trainer->batch; ++i) {
       const uint32_t digit = order[step * trainer->batch + i];
@@ -321,7 +237,7 @@ static void show_filters(const Trainer *trainer) {
 
 static int wrong_usage(const char *argument) {
   if (argument)
-    fprintf(stderr, "train: error: unexpected '%s'\n", argument);
+    fprintf(stderr, PROGRAM ": error: unexpected '%s'\n", argument);
   return fputs(usage, stderr), 2;
 }
 
