@@ -332,7 +332,8 @@ Result<Model> differentiate(const Model &model, const GradientOptions &gradients
 ///   trainer->write("trained.safetensors");
 class Trainer {
 public:
-  /// Compiles the step. The state is zeros: read() weights, or fill tensor() with random ones.
+  /// Compiles the step. The state is zeros: read() weights (of an ONNX model, the file that write_ir()
+  /// writes), or fill tensor() with random ones.
   static Result<Trainer> create(const Model &model, const Options &options);
 
   /// One step on one pointer per input of the model and its loss, the labels or targets last, each a

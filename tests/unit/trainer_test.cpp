@@ -80,6 +80,20 @@ std::vector<float> losses(Trainer &trainer, uint32_t first, uint32_t count, uint
   return result;
 }
 
+/// What the model gives for both classes.
+std::vector<float> run(const Model &model, const Options &options, const Images &seen) {
+  std::vector<float> result(2 * batch);
+  cnnc_context context = {};
+  context.batch = batch;
+  Result<Program> program = jit(model, options);
+  EXPECT_TRUE(program) << program.error();
+  if (!program)
+    return result;
+  Result<void> ran = program->run({seen.pixels.data()}, {result.data()}, &context);
+  EXPECT_TRUE(ran) << ran.error();
+  return result;
+}
+
 class Training : public InFolder {};
 
 TEST_F(Training, LearnsWithEveryOptimizer) {
@@ -105,9 +119,9 @@ TEST_F(Training, GivesTheSameBitsWithEveryNumberOfThreads) {
 TEST_F(Training, GoesOnFromAFileAsIfItHadNeverStopped) {
   Trainer whole = make_trainer(network, Optimizer::adamw);
   losses(whole, 0, 5);
-  ASSERT_TRUE(whole.write(folder_ / ("state.safetensors")));
+  ASSERT_TRUE(whole.write(folder_ / "state.safetensors"));
   Trainer resumed = make_trainer(network, Optimizer::adamw);
-  Result<void> read = resumed.read(folder_ / ("state.safetensors"));
+  Result<void> read = resumed.read(folder_ / "state.safetensors");
   ASSERT_TRUE(read) << read.error();
   EXPECT_EQ(losses(resumed, 5, 5), losses(whole, 5, 5));
 }
@@ -121,18 +135,46 @@ TEST_F(Training, WritesWeightsThatTheModelReads) {
   }
   Trainer trainer = make_trainer(text.c_str());
   losses(trainer, 0, 60);
-  ASSERT_TRUE(trainer.write(folder_ / ("trained.safetensors")));
+  ASSERT_TRUE(trainer.write(folder_ / "trained.safetensors"));
   Options options;
-  options.weights = {folder_ / ("trained.safetensors")};
-  Result<Program> program = jit(*parse(text), options);
-  ASSERT_TRUE(program) << program.error();
+  options.weights = {folder_ / "trained.safetensors"};
   const Images seen = images(1000);
-  std::vector<float> logits(2 * batch);
-  cnnc_context context = {};
-  context.batch = batch;
-  ASSERT_TRUE(program->run({seen.pixels.data()}, {logits.data()}, &context));
+  const std::vector<float> logits = run(*parse(text), options, seen);
   for (size_t i = 0; i < batch; ++i)
     EXPECT_EQ(logits[2 * i + 1] > logits[2 * i], seen.labels[i] == 1) << i;
+}
+
+/// The softmax at its end becomes part of the loss, and what is written are weights of the file.
+TEST_F(Training, FineTunesAnOnnxModel) {
+  std::string text = network;
+  const std::string end = "return %y";
+  text.replace(text.find(end), end.size(), "%s = softmax %y\n    return %s");
+  ASSERT_TRUE(write_onnx(*parse(text), folder_ / "net.onnx"));
+  const Model model = *load(folder_ / "net.onnx");
+  ASSERT_TRUE(write_ir(model, folder_ / "net.ir"));
+
+  Options options;
+  options.training.emplace().freeze = {"*", "!w2"};
+  options.batch = batch;
+  Result<Trainer> trainer = Trainer::create(model, options);
+  ASSERT_TRUE(trainer) << trainer.error();
+  EXPECT_EQ(trainer->tensor_names(), (std::vector<std::string>{"w2", "w2.momentum", "step"}));
+  ASSERT_TRUE(trainer->read(folder_ / "net.safetensors"));
+  const std::vector<float> seen = losses(*trainer, 0, 60);
+  EXPECT_LT(*std::max_element(seen.end() - 5, seen.end()), seen.front() / 4);
+  ASSERT_TRUE(trainer->write(folder_ / "trained.safetensors"));
+
+  Options trained;
+  trained.weights = {folder_ / "trained.safetensors"};
+  const Images others = images(1000);
+  const std::vector<float> learned = run(model, trained, others);
+  for (size_t i = 0; i < batch; ++i)
+    EXPECT_EQ(learned[2 * i + 1] > learned[2 * i], others.labels[i] == 1) << i;
+  EXPECT_NE(run(model, {}, others), learned);
+  ASSERT_TRUE(write_ir(model, folder_ / "trained.ir", trained));
+  EXPECT_EQ(run(*load(folder_ / "trained.ir"), {}, others), learned);
+  trained.weights.insert(trained.weights.begin(), folder_ / "net.safetensors");
+  EXPECT_EQ(run(*load(folder_ / "net.ir"), trained, others), learned);
 }
 
 TEST_F(Training, RefusesWhatIsWrong) {
@@ -153,12 +195,12 @@ TEST_F(Training, RefusesWhatIsWrong) {
                 .error()
                 .find("the rate may be too high, or an input no number"),
             std::string_view::npos);
-  EXPECT_FALSE(trainer.read(folder_ / ("nothing.safetensors")));
+  EXPECT_FALSE(trainer.read(folder_ / "nothing.safetensors"));
   Trainer other = make_trainer(
       "model @m(%x: f32[n, 36]) {\n  %w = random(1, he) : f32[2, 36]\n  %y = dense %x, %w\n"
       "  return %y\n}");
-  ASSERT_TRUE(other.write(folder_ / ("other.safetensors")));
-  Result<void> read = trainer.read(folder_ / ("other.safetensors"));
+  ASSERT_TRUE(other.write(folder_ / "other.safetensors"));
+  Result<void> read = trainer.read(folder_ / "other.safetensors");
   EXPECT_NE(read.error().find("is missing"), std::string_view::npos) << read.error();
 }
 
