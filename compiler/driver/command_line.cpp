@@ -32,6 +32,7 @@ Examples:
   cnnc model.onnx -o model.ir            as text, with model.safetensors beside it
   cnnc model.onnx --shape 1x3x640x640 -o model.so       dimensions that the file leaves open
   cnnc lenet.ir -o lenet.o               to link statically; lenet.a likewise
+  cnnc model.onnx --weights trained.safetensors -o model.so       with other weights over its own
   cnnc lenet.ir --summary                layers, shapes, parameters, multiplications
   cnnc lenet.ir --check                  only say what is wrong with it
   cnnc lenet.ir --run digit.npy          compile here, run, print the outputs
