@@ -185,6 +185,10 @@ struct Options {
   /// the rate (f32[]), and one for each tensor of the state: weights, momenta, running statistics,
   /// "step". Its outputs are the loss and the next state, each in the memory of its input.
   std::optional<TrainingOptions> training;
+  /// With `gradients` or `training`: compute values of the forward pass again that are cheap to
+  /// compute, where keeping them for the backward pass would make the workspace larger. The results
+  /// are the same to the bit.
+  bool rematerialize = false;
   /// The first dimension of all inputs, in place of what the text says; 0: as it is.
   int64_t batch = 0;
   /// Of write_onnx.
@@ -269,6 +273,8 @@ struct Artifact {
   uint64_t code_size = 0;
   uint64_t weights_size = 0;
   uint64_t workspace_size = 0;
+  /// What it would be without Options::rematerialize; 0 where that is not asked for.
+  uint64_t workspace_size_if_kept = 0;
   /// The files that were read: the model, its weights, the external data of an ONNX file.
   std::vector<std::filesystem::path> sources;
 };

@@ -309,6 +309,8 @@ bool Session::run(const Opening &opening) {
   std::optional<std::vector<const Pass *>> chosen;
   if (options_.gradients || options_.training)
     add_to_pipeline(passes, options_.training ? "make_training_step" : "differentiate");
+  if (options_.rematerialize)
+    add_to_pipeline(passes, "rematerialize");
   if (options_.passes) {
     chosen = find_passes(*options_.passes, diagnostics_);
     passes = chosen.value_or(passes);

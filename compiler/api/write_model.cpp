@@ -3,13 +3,16 @@
 #include "compiler/codegen/link.h"
 #include "compiler/codegen/model_dispatch.h"
 #include "compiler/codegen/weights_object.h"
+#include "compiler/layout/memory_plan.h"
 #include "compiler/program/write_weights.h"
 #include "compiler/support/split_list.h"
 #include "ir/text/files.h"
 #include "ir/text/temporary.h"
 #include "runtime/embedded.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 namespace cnnc {
 
@@ -56,12 +59,37 @@ bool write_headers(const codegen::ModelDescription &model, const std::filesystem
 struct Variant {
   codegen::ModelDescription description;
   uint64_t code_size = 0;
+  uint64_t workspace_size_if_kept = 0; // as in Artifact
   std::vector<std::filesystem::path> sources;
 };
 
+/// What the workspace would be without Options::rematerialize, by planning it once more; 0 where
+/// that is not asked for. Empty after an error.
+std::optional<uint64_t> workspace_size_if_kept(Session &session, const Model &model,
+                                               uint64_t workspace) {
+  Options options = session.options();
+  if (!std::exchange(options.rematerialize, false))
+    return 0;
+  options.print_after.clear();
+  options.timing = {};
+  options.progress = {};
+  Opening opening;
+  opening.passes = graph_pipeline();
+  opening.remarks = false;
+  Result<Session> kept = Session::open(model, options, opening);
+  if (!kept) {
+    session.diagnostics().error(std::string(kept.error()));
+    return std::nullopt;
+  }
+  // What kernels need for themselves is in both.
+  return workspace - static_cast<uint64_t>(workspace_size(session.model())) +
+         static_cast<uint64_t>(workspace_size(kept->model()));
+}
+
 /// Compiles the model of a session and links it to `file`, its table under `symbol`.
-std::optional<Variant> write_variant(Session &session, const std::filesystem::path &file,
-                                     Linker link, const std::string &symbol = "") {
+std::optional<Variant> write_variant(Session &session, const Model &original,
+                                     const std::filesystem::path &file, Linker link,
+                                     const std::string &symbol = "") {
   Diagnostics &diagnostics = session.diagnostics();
   std::optional<Constants> constants = session.open_constants();
   std::optional<CompiledProgram> program = constants ? session.compile() : std::nullopt;
@@ -79,7 +107,11 @@ std::optional<Variant> write_variant(Session &session, const std::filesystem::pa
       session.target(), program->objects, {weights}, codegen::model_symbol(model), symbol};
   if (!session.timed("link", [&] { return link(inputs, scratch, diagnostics); }))
     return std::nullopt;
-  Variant variant{model, program->code_size, constants->files()};
+  const std::optional<uint64_t> if_kept =
+      workspace_size_if_kept(session, original, model.workspace_size);
+  if (!if_kept)
+    return std::nullopt;
+  Variant variant{model, program->code_size, *if_kept, constants->files()};
   if (!session.file().empty() && session.file() != "-")
     variant.sources.insert(variant.sources.begin(), session.file());
   return variant;
@@ -95,6 +127,7 @@ std::optional<Artifact> describe(const Variant &variant, const std::filesystem::
   artifact.code_size = variant.code_size;
   artifact.weights_size = variant.description.weights_size;
   artifact.workspace_size = variant.description.workspace_size;
+  artifact.workspace_size_if_kept = variant.workspace_size_if_kept;
   artifact.sources = variant.sources;
   return artifact;
 }
@@ -126,18 +159,19 @@ private:
     objects_.push_back(scratch_.file(fmt::format("variant{}.o", variants_.size())));
     std::string symbol = codegen::variant_symbol(session->model().name, variants_.size());
     std::optional<Variant> variant =
-        write_variant(*session, objects_.back(), codegen::link_relocatable, symbol);
+        write_variant(*session, model_, objects_.back(), codegen::link_relocatable, symbol);
     if (!variant)
       return session->error();
     session->report_warnings();
     code_size_ += variant->code_size;
+    size_if_kept_ = std::max(size_if_kept_, variant->workspace_size_if_kept);
     sources_ = std::move(variant->sources);
     variants_.push_back(std::move(variant->description));
     return {};
   }
 
   std::optional<Artifact> write_all(Linker link) {
-    Variant whole{codegen::merge_variants(variants_), code_size_, sources_};
+    Variant whole{codegen::merge_variants(variants_), code_size_, size_if_kept_, sources_};
     if (whole.description.weights_size > codegen::largest_weights) {
       diagnostics_.error(fmt::format("the weights for {} CPUs are {} bytes together, more than {}",
                                      variants_.size(), whole.description.weights_size,
@@ -163,6 +197,7 @@ private:
   std::vector<std::filesystem::path> objects_;
   std::vector<codegen::ModelDescription> variants_;
   uint64_t code_size_ = 0;
+  uint64_t size_if_kept_ = 0;
   std::vector<std::filesystem::path> sources_;
 };
 
@@ -173,7 +208,7 @@ Result<Artifact> write(const Model &model, const std::filesystem::path &file,
   Result<Session> session = Session::open(model, options);
   if (!session)
     return Error{std::string(session.error())};
-  std::optional<Variant> variant = write_variant(*session, file, link);
+  std::optional<Variant> variant = write_variant(*session, model, file, link);
   std::optional<Artifact> artifact =
       variant ? describe(*variant, file, session->diagnostics()) : std::nullopt;
   if (!artifact)

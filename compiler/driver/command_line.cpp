@@ -166,6 +166,10 @@ void add_training_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->type_name("X")
       ->check(CLI::NonNegativeNumber)
       ->group(group);
+  app.add_flag("--remat", line.options.rematerialize,
+               "With --differentiate and --train: less workspace, by computing what is cheap once "
+               "more for the backward pass; the same numbers to the bit")
+      ->group(group);
   app.add_option("--batch", line.batch,
                  "With --differentiate and --train: the number of images, in place of the first "
                  "dimension of all inputs. With --run and --time-run: images of random inputs when "
@@ -535,7 +539,7 @@ std::optional<int> interpret_gradients(CommandLine &line, const Flags &flags, co
   auto given = [&](const char *option) { return app.get_option(option)->count() > 0; };
   if (given("--gradients-of") && !flags.differentiate)
     return mistake("--gradients-of goes with --differentiate");
-  for (const char *option : {"--loss", "--label-smoothing"})
+  for (const char *option : {"--loss", "--label-smoothing", "--remat"})
     if (given(option) && !line.options.gradients)
       return mistake(fmt::format("{} goes with --differentiate and --train", option));
   for (const char *option : {"--freeze", "--momentum", "--weight-decay"})

@@ -86,6 +86,14 @@ std::string format_size(uint64_t bytes) {
   return size < 10 ? fmt::format("{:.1f} {}", size, unit) : fmt::format("{:.0f} {}", size, unit);
 }
 
+/// 130 MB, or 130 MB instead of 180 MB.
+std::string format_workspace(const Artifact &artifact) {
+  const std::string size = format_size(artifact.workspace_size);
+  return artifact.workspace_size_if_kept == 0
+             ? size
+             : fmt::format("{} instead of {}", size, format_size(artifact.workspace_size_if_kept));
+}
+
 /// A path in a rule of make or ninja.
 std::string format_path(const std::filesystem::path &path) {
   std::string result;
@@ -121,8 +129,8 @@ int compile(const CommandLine &line, const Model &model) {
     return fail(artifact.error());
   std::cerr << fmt::format("{}: {}, code {}, weights {}, workspace {}, header {}\n", file.string(),
                            format_size(artifact->file_size), format_size(artifact->code_size),
-                           format_size(artifact->weights_size),
-                           format_size(artifact->workspace_size), artifact->header.string());
+                           format_size(artifact->weights_size), format_workspace(*artifact),
+                           artifact->header.string());
   return line.depfile.empty() ? exit_fine : write_text(format_rule(*artifact), line.depfile);
 }
 

@@ -24,6 +24,7 @@ bool eliminate_common_values(Graph &graph, PassContext &context);
 bool choose_algorithms(Graph &graph, PassContext &context);
 bool fuse_kernels(Graph &graph, PassContext &context);
 bool assign_layouts(Graph &graph, PassContext &context);
+bool rematerialize(Graph &graph, PassContext &context);
 bool choose_schedule(Graph &graph, PassContext &context);
 bool pack_weights(Graph &graph, PassContext &context);
 bool plan_memory(Graph &graph, PassContext &context);

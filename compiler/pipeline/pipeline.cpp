@@ -94,6 +94,10 @@ const std::vector<Pass> &table() {
             "op fusion: groups ops into kernels, one loop nest each"),
       // Layouts are a matter between kernels, hence after grouping.
       graph("assign_layouts", assign_layouts, types, "chooses how every value lies in memory"),
+      // On kernels in their layouts, whose sizes and order are those that the plan of memory sees,
+      // and which nothing behind it joins again.
+      on_request(graph("rematerialize", rematerialize, types,
+                       "with --remat: computes again what would be kept for late readers")),
       // Register tiles count vectors of blocked channels: after layouts.
       graph("choose_schedule", choose_schedule, types,
             "decides how the loops of every kernel are tiled, vectorised and shared"),
