@@ -25,6 +25,7 @@
 // Batch norms use the statistics of the batch, whose running means are part of the state, and
 // dropout drops. Weights that are frozen stay constants: nothing is computed for them.
 #include "compiler/graph_passes/graph_passes.h"
+#include "compiler/pass/rewrite.h"
 #include "compiler/support/wildcard.h"
 #include "compiler/training/gradients.h"
 #include "compiler/training/loss.h"
@@ -34,6 +35,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <map>
+#include <numeric>
 
 namespace cnnc {
 
@@ -64,12 +66,14 @@ public:
     if (!graph_.sort())
       return false;
     const std::optional<std::vector<ValueId>> gradients = add_gradients(graph_, trained_, context_);
-    if (!gradients)
+    if (!gradients || !graph_.sort())
       return false;
+    const auto first_update = static_cast<NodeId>(graph_.nodes.size());
     for (size_t i = 0; i < trained_.size(); ++i)
       update(trained_[i], (*gradients)[i], next_step, next);
     next.emplace_back(step, next_step.id());
     return_state(next);
+    move_updates_up(first_update, *gradients);
     const bool sorted = graph_.sort();
     graph_.erase_dead_nodes();
     return sorted;
@@ -164,6 +168,48 @@ private:
       graph_.outputs.push_back(value);
       graph_.updated.push_back(input);
     }
+  }
+
+  /// Puts the nodes from `first` on, the updates, right behind the gradients of their weights and the
+  /// last reader of what they overwrite, so that gradients are not kept to the end of the step.
+  void move_updates_up(NodeId first, const std::vector<ValueId> &gradients) {
+    const std::vector<NodeId> behind = places_of_updates(first, gradients);
+    std::vector<NodeId> order(graph_.nodes.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::stable_sort(order, {}, [&](NodeId id) { return behind[id]; });
+    reorder(graph_, order);
+  }
+
+  /// For each node from `first` on the one before `first` behind which it shall stand.
+  std::vector<NodeId> places_of_updates(NodeId first, const std::vector<ValueId> &gradients) const {
+    std::vector<ValueId> overwritten(graph_.nodes.size(), no_id); // by each node
+    for (size_t i = 1; i < graph_.outputs.size(); ++i)            // behind the loss
+      overwritten[graph_.value(graph_.outputs[i]).producer] = graph_.updated_by(i);
+    std::vector<NodeId> behind(graph_.nodes.size(), 0);
+    std::iota(behind.begin(), behind.begin() + first, 0);
+    std::vector<bool> waits(graph_.nodes.size(), false); // for a gradient
+    for (ValueId gradient : gradients)
+      if (!graph_.is_input(gradient))
+        waits[graph_.value(gradient).producer] = true;
+    for (NodeId id = first; id < graph_.nodes.size(); ++id) {
+      for (ValueId operand : graph_.nodes[id].operands)
+        if (const NodeId producer = graph_.value(operand).producer; producer != no_id) {
+          behind[id] = std::max(behind[id], behind[producer]);
+          waits[id] = waits[id] || waits[producer];
+        }
+      if (overwritten[id] != no_id)
+        for (NodeId reader : graph_.value(overwritten[id]).users)
+          behind[id] = std::max(behind[id], behind[reader]);
+    }
+    // What waits for none, as a momentum that decays, stands with what reads it first: a kernel runs
+    // where its first member stands.
+    for (auto id = static_cast<NodeId>(graph_.nodes.size()); id-- > first;)
+      if (!waits[id])
+        if (const std::vector<NodeId> &users = graph_.value(graph_.nodes[id].results[0]).users;
+            !users.empty())
+          behind[id] =
+              behind[*std::ranges::min_element(users, {}, [&](NodeId u) { return behind[u]; })];
+    return behind;
   }
 
   Graph &graph_;

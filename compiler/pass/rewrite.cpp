@@ -68,6 +68,17 @@ void rewrite_until_unchanged(Graph &graph, const std::function<bool(NodeId)> &re
   }
 }
 
+void reorder(Graph &graph, const std::vector<NodeId> &order) {
+  std::deque<Node> nodes;
+  for (NodeId id : order) {
+    for (ValueId result : graph.nodes[id].results)
+      graph.values[result].producer = static_cast<NodeId>(nodes.size());
+    nodes.push_back(std::move(graph.nodes[id]));
+  }
+  graph.nodes = std::move(nodes);
+  graph.erase_nodes(std::vector<bool>(graph.nodes.size(), false)); // numbers them
+}
+
 ValueId add_inferred(Graph &graph, Op op, std::vector<ValueId> operands, const std::string &name) {
   InferredTypes types = try_infer(graph, op, operands);
   assert(types && types->size() == 1);

@@ -33,6 +33,10 @@ bool become(Graph &graph, NodeId id, Op op, std::vector<ValueId> operands);
 /// over again until nothing is rewritten any more.
 void rewrite_until_unchanged(Graph &graph, const std::function<bool(NodeId)> &rewrite);
 
+/// Puts the nodes of a graph without kernels in another order, which names each of them once and
+/// every operand before its users. Ids change.
+void reorder(Graph &graph, const std::vector<NodeId> &order);
+
 /// Appends an op with one result. That infer() accepts it is the caller's promise.
 ValueId add_inferred(Graph &graph, Op op, std::vector<ValueId> operands, const std::string &name);
 
