@@ -446,7 +446,8 @@ struct Profile {
 Result<Profile> profile(const Program &program, std::span<const void *const> inputs,
                         const ProfileOptions &how = {}, const Options &options = {});
 
-/// A table of the layers with shapes, parameters, multiplications and receptive fields.
+/// A table of the layers with shapes, parameters, multiplications and receptive fields; of both ways
+/// with Options::gradients or Options::training.
 Result<std::string> summary(const Model &model, const Options &options = {});
 
 /// The ops and passes there are, as text or as Markdown tables.

@@ -14,6 +14,10 @@ concept Multiplies = requires {
   &T::macs;
 };
 
+bool is_state(const Graph &graph, ValueId value) {
+  return graph.is_input(value) && std::ranges::find(graph.updated, value) != graph.updated.end();
+}
+
 int64_t elements(const TensorType &type) { return element_count(type.shape).value_or(most); }
 
 } // namespace
@@ -41,7 +45,7 @@ std::vector<ValueId> parameter_operands(const Graph &graph, const Node &node) {
   std::vector<ValueId> result;
   for (int i = first; i < std::min<int>(end, static_cast<int>(node.operands.size())); ++i) {
     ValueId operand = node.operands[static_cast<size_t>(i)];
-    if (graph.is_constant(operand) && graph.values[operand].type)
+    if ((graph.is_constant(operand) || is_state(graph, operand)) && graph.values[operand].type)
       result.push_back(operand);
   }
   return result;

@@ -116,8 +116,10 @@ Result<std::string> summary(const Model &model, const Options &options) {
   if (!session)
     return Error{std::string(session.error())};
   std::string text;
-  for (const Graph &graph : session->module().models)
-    text += (text.empty() ? "" : "\n") + summary(graph);
+  for (const Graph &graph : session->module().models) {
+    const bool with_gradients = options.gradients || options.training || !graph.updated.empty();
+    text += (text.empty() ? "" : "\n") + summary(graph, with_gradients);
+  }
   return text;
 }
 

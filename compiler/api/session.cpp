@@ -275,6 +275,11 @@ GradientRequest request_of(const Options &options) {
            training.weight_decay, training.freeze}};
 }
 
+/// Whether passes go as far as to what rematerialize is for.
+bool plans_memory(const std::vector<const Pass *> &passes) {
+  return std::ranges::any_of(passes, [](const Pass *pass) { return pass->name == "plan_memory"; });
+}
+
 } // namespace
 
 PassContext Session::context() {
@@ -309,7 +314,7 @@ bool Session::run(const Opening &opening) {
   std::optional<std::vector<const Pass *>> chosen;
   if (options_.gradients || options_.training)
     add_to_pipeline(passes, options_.training ? "make_training_step" : "differentiate");
-  if (options_.rematerialize)
+  if (options_.rematerialize && plans_memory(passes))
     add_to_pipeline(passes, "rematerialize");
   if (options_.passes) {
     chosen = find_passes(*options_.passes, diagnostics_);

@@ -1,4 +1,5 @@
 // The table of --summary against numbers from textbooks, and receptive fields against hand counts.
+#include "compiler/analysis/both_ways.h"
 #include "compiler/analysis/cost.h"
 #include "compiler/analysis/receptive_field.h"
 #include "compiler/analysis/summary.h"
@@ -131,6 +132,29 @@ TEST(cost, of_grouped_and_local_convolutions) {
   EXPECT_EQ(cost("g"), (std::pair<int64_t, int64_t>{72, 2 * 8 * 6 * 6 * 9}));
   EXPECT_EQ(cost("p"), (std::pair<int64_t, int64_t>{36 * 2 * 4 * 9 + 72, 2 * 2 * 36 * 4 * 9}));
   EXPECT_EQ(cost("n"), (std::pair<int64_t, int64_t>{8, 0})) << "scale and bias";
+}
+
+TEST(both_ways, what_leads_to_the_first_output_is_forward) {
+  Graph graph = inferred(R"(model @m(%x: f32[4, 8], %w: f32[8, 8]) {
+  %a = matmul %x, %w
+  %b = reshape %a shape=[8, 4]
+  %c = relu %b
+  %s = exp %x
+  %loss = reduce_sum %c axes=[0, 1] keep_dims=false
+  %g = exp %b
+  %h = mul %a, %x
+  %next = sub %w, %w
+  return %loss, %g, %h, %next in %w
+})");
+  const std::vector<bool> forward = way_forward(graph);
+  std::string names;
+  for (NodeId id = 0; id < graph.nodes.size(); ++id)
+    if (forward[id])
+      names += graph.value(graph.nodes[id].results[0]).name + " ";
+  EXPECT_EQ(names, "a b c loss ");
+  EXPECT_EQ(bytes_kept(graph, forward), 4 * 8 * 4) << "%a, of which %b is a view; not %x";
+  EXPECT_EQ(bytes_of_state(graph), 8 * 8 * 4);
+  EXPECT_EQ(parameters(graph, parameter_operands(graph, graph.nodes[0])), 64) << "%w is updated";
 }
 
 class Fields : public testing::Test {
