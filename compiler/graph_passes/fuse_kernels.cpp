@@ -74,7 +74,8 @@ std::vector<NodeId> immediate_post_dominators(const Graph &graph) {
 class Fusion {
 public:
   Fusion(Graph &graph, int64_t lanes)
-      : graph_(graph), lanes_(lanes), post_dominator_(immediate_post_dominators(graph)) {}
+      : graph_(graph), lanes_(lanes), post_dominator_(immediate_post_dominators(graph)),
+        leads_to_(graph.nodes.size(), no_id) {}
 
   void run() {
     // The last convolution first: of two that an add joins, it takes the add, and the other is
@@ -237,17 +238,23 @@ private:
   void gather_elementwise(NodeId last) { take_operands({last}, start(last), 0); }
 
   /// The element-wise ops before these members of a kernel, and behind `first` in the text, that
-  /// nobody outside reads.
+  /// nobody outside reads. What leads to two of these members, of this call or one before, would
+  /// stand between the anchor and the first of them, and stays outside.
   void take_operands(std::vector<NodeId> open, KernelId kernel, NodeId first) {
     const NodeId last = open.back();
+    for (NodeId id : open)
+      leads_to_[id] = id;
     while (!open.empty()) {
       NodeId id = open.back();
       open.pop_back();
       for (ValueId operand : graph_.nodes[id].operands) {
         NodeId producer = graph_.values[operand].producer;
         if (producer == no_id || producer < first || room(kernel) == 0 ||
-            !can_join(producer, last) || is_read_outside(producer, kernel))
+            !can_join(producer, last) || is_read_outside(producer, kernel) ||
+            !std::ranges::all_of(users(producer),
+                                 [&](NodeId user) { return leads_to_[user] == leads_to_[id]; }))
           continue;
+        leads_to_[producer] = leads_to_[id];
         join(producer, kernel);
         open.push_back(producer);
       }
@@ -285,8 +292,9 @@ private:
   Graph &graph_;
   int64_t lanes_;
   std::vector<NodeId> post_dominator_;
-  std::vector<NodeId> starts_; // of the groups: a kernel is named after what this op computes
-  std::vector<size_t> sizes_;  // of the groups
+  std::vector<NodeId> leads_to_; // of a member that take_operands() knows: one that it began with
+  std::vector<NodeId> starts_;   // of the groups: a kernel is named after what this op computes
+  std::vector<size_t> sizes_;    // of the groups
 };
 
 } // namespace
