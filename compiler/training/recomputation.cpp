@@ -28,8 +28,8 @@ constexpr size_t most_steps_at_once = 12;
 /// again: means and variances beside the map that they are of.
 constexpr int64_t small_part = 16;
 
-/// A copy has to save at least this part of the memory in use.
-constexpr int64_t least_part = 256;
+/// A copy has to save at least this part of the largest value.
+constexpr int64_t least_part = 64;
 
 /// What is known of each step of the execution, whenever it runs.
 class StepFacts {
@@ -351,7 +351,10 @@ class Recomputation {
 public:
   Recomputation(const Graph &graph, const Execution &execution)
       : facts_(graph, execution), table_(timetable_of(graph, execution, facts_)),
-        profile_(profile_of(table_, facts_)), tried_(execution.steps.size(), false) {}
+        profile_(profile_of(table_, facts_)), tried_(execution.steps.size(), false) {
+    for (const TimetableMemory &memory : table_.memories)
+      largest_ = std::max(largest_, memory.size);
+  }
 
   Timetable run() {
     Timetable best = table_;
@@ -395,7 +398,7 @@ private:
       const TimetableStep &step = table_.steps[at];
       if (step.again || tried_[step.step] || !facts_.repeatable(step.step))
         continue;
-      if (const int64_t size = kept_size(step); size > profile_.most() / least_part)
+      if (const int64_t size = kept_size(step); size > largest_ / least_part)
         found.emplace_back(-size, at);
     }
     std::ranges::sort(found);
@@ -421,6 +424,7 @@ private:
   StepFacts facts_;
   Timetable table_;
   Profile profile_;
+  int64_t largest_ = 0;     // of all memories
   std::vector<bool> tried_; // by step
 };
 
