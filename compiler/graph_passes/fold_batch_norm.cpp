@@ -9,8 +9,9 @@
 //                                       %y = relu %c
 //
 // A batch norm is such a mul by scale / sqrt(variance + epsilon) and an add of the rest; where no
-// layer is before it, it becomes just these two, which fuse with their neighbours. What is written
-// here are expressions of constants: they are computed once, when the weights are stored.
+// layer is before it, or its parameters are known only when the model runs, as in training, it
+// becomes just these two, which fuse with their neighbours. Expressions of constants are computed
+// once, when the weights are stored.
 
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/pass/rewrite.h"
@@ -26,29 +27,38 @@ public:
   explicit Folding(Graph &graph) : graph_(graph) {}
 
   void run() {
+    expand_norms(false); // of which a part may be constant, and fold
     for (NodeId id = 0; id < graph_.nodes.size(); ++id)
       if (is_layer(graph_.nodes[id]))
         while (fold_user(id))
           ;
-    for (NodeId id = 0; id < graph_.nodes.size(); ++id)
-      if (const auto *norm = std::get_if<BatchNorm>(&graph_.nodes[id].op))
-        if (constant_parameters(graph_.nodes[id]))
-          expand_into_ops(id, norm->epsilon);
+    expand_norms(true);
     dead_.resize(graph_.nodes.size(), false);
     graph_.erase_nodes(dead_);
     graph_.sort();
   }
 
 private:
+  void expand_norms(bool with_constant_parameters) {
+    for (NodeId id = 0; id < graph_.nodes.size(); ++id)
+      if (const auto *norm = std::get_if<BatchNorm>(&graph_.nodes[id].op))
+        if (expandable(graph_.nodes[id]) &&
+            constant_parameters(graph_.nodes[id]) == with_constant_parameters)
+          expand_into_ops(id, norm->epsilon);
+  }
+
   static bool is_layer(const Node &node) {
     return node.kernel == no_id && !node.operands.empty() &&
            traits_of(node.op).filter_channels >= 0;
   }
 
-  bool constant_parameters(const Node &norm) const {
+  bool expandable(const Node &norm) const {
     return norm.kernel == no_id && norm.operands.size() == 5 && norm.results.size() == 1 &&
-           graph_.type(norm.results[0]).layout.plain() &&
-           std::all_of(norm.operands.begin() + 1, norm.operands.end(),
+           graph_.type(norm.results[0]).layout.plain();
+  }
+
+  bool constant_parameters(const Node &norm) const {
+    return std::all_of(norm.operands.begin() + 1, norm.operands.end(),
                        [&](ValueId operand) { return graph_.is_constant(operand); });
   }
 
@@ -90,7 +100,7 @@ private:
 
   bool fold_norm(NodeId id, double epsilon) {
     const Node &norm = graph_.nodes[id];
-    if (norm.operands[0] != layer().results[0] || !constant_parameters(norm))
+    if (norm.operands[0] != layer().results[0] || !expandable(norm) || !constant_parameters(norm))
       return false;
     ValueId factor = factor_of(norm, epsilon, name(""));
     shift(binary::sub, norm.operands[3], ".bias.centered");
