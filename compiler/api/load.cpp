@@ -1,29 +1,15 @@
 #include "compiler/cnnc.h"
 
+#include "compiler/api/check_incomplete.h"
 #include "compiler/api/file_kind.h"
 #include "compiler/api/session.h"
 #include "compiler/constants/constants.h"
-#include "compiler/graph_passes/graph_passes.h"
 #include "compiler/onnx/import/import.h"
 #include "ir/text/files.h"
 
 namespace cnnc {
 
 namespace {
-
-/// After a mistake in the text: types of the statements that could be read, so that one run shows
-/// mistakes of both kinds.
-void check_incomplete(Module &incomplete, Diagnostics &diagnostics) {
-  PassContext context{diagnostics};
-  for (Graph &graph : incomplete.models) {
-    if (graph.inputs.empty() || graph.nodes.empty())
-      continue;
-    if (graph.outputs.empty())
-      graph.outputs.push_back(graph.nodes.back().results.front());
-    infer_shapes(graph, context);
-  }
-  diagnostics.sort_by_position();
-}
 
 Result<Model> parse_source(std::string text, std::string name, std::filesystem::path file) {
   Diagnostics diagnostics;
@@ -33,7 +19,9 @@ Result<Model> parse_source(std::string text, std::string name, std::filesystem::
   Module incomplete;
   std::optional<Module> module = parse_module(source, diagnostics, &incomplete);
   if (!module) {
-    check_incomplete(incomplete, diagnostics);
+    for (Graph &graph : incomplete.models)
+      check_incomplete(graph, diagnostics);
+    diagnostics.sort_by_position();
     return Error{diagnostics.to_string()};
   }
   auto content = std::make_shared<Model::Content>();

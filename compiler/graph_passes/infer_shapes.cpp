@@ -7,6 +7,8 @@
 //     %c = conv2d %x, %w                           %c = conv2d %x, %w : f32[1, 4, 6, 6]
 //     return %c                                    return %c
 //   }                                            }
+#include "compiler/graph_passes/infer_shapes.h"
+
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/schedule/check_schedule.h"
 
@@ -143,24 +145,27 @@ bool check_schedules(const Graph &graph, Diagnostics &diagnostics) {
 
 } // namespace
 
-bool infer_shapes(Graph &graph, PassContext &context) {
-  bool ok = check_interface(graph, context.diagnostics);
-  // Nodes that depend on a wrong value are left out, so that one mistake gives one error.
-  std::vector<bool> wrong(graph.values.size(), false);
+bool infer_shapes(Graph &graph, Diagnostics &diagnostics, std::vector<bool> &wrong) {
+  bool ok = check_interface(graph, diagnostics);
+  wrong.assign(graph.values.size(), false);
   for (ValueId input : graph.inputs)
-    wrong[input] = !check_size(graph.value(input), context.diagnostics);
+    wrong[input] = !check_size(graph.value(input), diagnostics);
   ok = ok && std::ranges::find(wrong, true) == wrong.end();
   for (const Node &node : graph.nodes) {
     bool skip = std::any_of(node.operands.begin(), node.operands.end(),
                             [&](ValueId operand) { return wrong[operand]; });
-    if (!skip && infer_node(graph, node, context.diagnostics))
+    if (!skip && infer_node(graph, node, diagnostics))
       continue;
     ok = false;
     for (ValueId result : node.results)
       wrong[result] = true;
   }
-  return ok && check_updates(graph, context.diagnostics) &&
-         check_schedules(graph, context.diagnostics);
+  return ok && check_updates(graph, diagnostics) && check_schedules(graph, diagnostics);
+}
+
+bool infer_shapes(Graph &graph, PassContext &context) {
+  std::vector<bool> wrong;
+  return infer_shapes(graph, context.diagnostics, wrong);
 }
 
 } // namespace cnnc

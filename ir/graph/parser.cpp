@@ -167,7 +167,7 @@ private:
 
   bool operands(const OpInfo &info, Node &node) {
     bool ok = true;
-    if (cursor_.peek().kind == TokenKind::value && !next_is_statement())
+    if (cursor_.peek().kind == TokenKind::value && !begins_definition(cursor_))
       do {
         std::optional<Token> name = cursor_.expect(TokenKind::value, "an operand, as in %x");
         if (!name)
@@ -178,15 +178,6 @@ private:
         node.operand_ranges.push_back(name->range);
       } while (cursor_.accept(","));
     return operand_count(info, node) && ok;
-  }
-
-  /// Whether the value at the cursor begins the next statement: `%y = ...` or `%a, %b = ...`.
-  bool next_is_statement() const {
-    size_t ahead = 1;
-    while (cursor_.peek(ahead).text == "," && cursor_.peek(ahead + 1).kind == TokenKind::value)
-      ahead += 2;
-    const Token &token = cursor_.peek(ahead);
-    return token.kind == TokenKind::punctuation && token.text == "=";
   }
 
   bool operand_count(const OpInfo &info, const Node &node) {
@@ -463,11 +454,12 @@ private:
       const SourceRange &range = cursor_.peek().range;
       if (!range.known() || !statement_begin_.known() || range.begin <= statement_begin_.begin)
         return false;
-      return line_column(*range.source, range.begin).line >
-             line_column(*range.source, cursor_.previous().range.begin).line;
+      const uint32_t before = cursor_.previous().range.begin;
+      return std::string_view(range.source->text).substr(before, range.begin - before).find('\n') !=
+             std::string_view::npos;
     };
     while (!cursor_.at_end()) {
-      bool statement_start = cursor_.peek().kind == TokenKind::value && next_is_statement();
+      bool statement_start = begins_definition(cursor_);
       bool keyword = cursor_.is_word("return") || cursor_.is_word("kernel") || cursor_.is("}");
       if ((statement_start || keyword) && begins_line())
         return;
@@ -485,6 +477,15 @@ private:
 };
 
 } // namespace
+
+bool begins_definition(const TokenCursor &cursor, size_t ahead) {
+  if (cursor.peek(ahead).kind != TokenKind::value)
+    return false;
+  for (++ahead; cursor.peek(ahead).text == "," && cursor.peek(ahead + 1).kind == TokenKind::value;)
+    ahead += 2;
+  const Token &token = cursor.peek(ahead);
+  return token.kind == TokenKind::punctuation && token.text == "=";
+}
 
 std::optional<Graph> parse_graph(TokenCursor &cursor, Graph *incomplete) {
   return Parser(cursor).model(incomplete);

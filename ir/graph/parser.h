@@ -11,4 +11,7 @@ namespace cnnc {
 /// the graph without the wrong statements, so that the others can be checked further.
 std::optional<Graph> parse_graph(TokenCursor &cursor, Graph *incomplete = nullptr);
 
+/// Whether the token so many behind the cursor begins a statement: `%y = ...` or `%a, %b = ...`.
+bool begins_definition(const TokenCursor &cursor, size_t ahead = 0);
+
 } // namespace cnnc

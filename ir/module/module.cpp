@@ -3,7 +3,9 @@
 #include "ir/graph/printer.h"
 #include "ir/loop/parser.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <iterator>
 #include <set>
 
 namespace cnnc {
@@ -62,9 +64,13 @@ std::optional<Module> parse_module(std::shared_ptr<const Source> source, Diagnos
     cursor.error("this text is empty: expected 'model @name(%input: f32[1, 3, 8, 8]) { ... }'");
   check_unique(module.models, "model", diagnostics);
   check_unique(module.kernels, "kernel", diagnostics);
-  if (diagnostics.error_count() != errors_before)
-    return std::nullopt;
-  return module;
+  if (diagnostics.error_count() == errors_before)
+    return module;
+  if (incomplete) {
+    std::ranges::move(module.models, std::back_inserter(incomplete->models));
+    incomplete->kernels = std::move(module.kernels);
+  }
+  return std::nullopt;
 }
 
 std::string to_string(const Module &module) {

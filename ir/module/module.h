@@ -12,8 +12,8 @@ struct Module {
 };
 
 /// Reads models and kernels in any order; reports all errors. Empty when anything was wrong, also
-/// when names repeat or a text holds neither; `incomplete` then gets what could be read of the
-/// models, for further checks.
+/// when names repeat or a text holds neither; `incomplete` then gets the kernels that could be read,
+/// and what could be read of the models, for further checks.
 std::optional<Module> parse_module(std::shared_ptr<const Source> source, Diagnostics &diagnostics,
                                    Module *incomplete = nullptr);
 
