@@ -3,6 +3,7 @@
 #include "compiler/analysis/both_ways.h"
 #include "compiler/analysis/cost.h"
 #include "compiler/analysis/receptive_field.h"
+#include "compiler/support/with_separators.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -10,15 +11,6 @@
 namespace cnnc {
 
 namespace {
-
-/// 1234567 as 1,234,567.
-std::string with_separators(int64_t number) {
-  std::string result = std::to_string(number);
-  size_t first = number < 0 ? 1 : 0;
-  for (size_t i = result.size(); i > first + 3;)
-    result.insert(i -= 3, ",");
-  return result;
-}
 
 /// 15470264320 as 15.47 G; nothing below a thousand, where the exact number is as short.
 std::string rounded(int64_t number) {

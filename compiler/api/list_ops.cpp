@@ -1,13 +1,12 @@
 // The list of ops for people and for the documentation, from the op table.
+#include "compiler/api/list_ops.h"
+
 #include "compiler/cnnc.h"
-#include "ir/graph/op.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 namespace cnnc {
-
-namespace {
 
 std::string operands_of(const OpInfo &op) {
   std::vector<std::string> operands;
@@ -16,15 +15,20 @@ std::string operands_of(const OpInfo &op) {
   return fmt::format("{}", fmt::join(operands, ", "));
 }
 
-/// `name=default` or `name: type` when it has to be given.
+std::string spell(const AttributeInfo &attribute) {
+  return attribute.required
+             ? fmt::format("{}: {}", attribute.name, attribute.type)
+             : fmt::format("{}={}", attribute.name, to_string(attribute.default_value));
+}
+
 std::string attributes_of(const OpInfo &op) {
   std::vector<std::string> attributes;
   for (const AttributeInfo &attribute : op.attributes)
-    attributes.push_back(attribute.required ? fmt::format("{}: {}", attribute.name, attribute.type)
-                                            : fmt::format("{}={}", attribute.name,
-                                                          to_string(attribute.default_value)));
+    attributes.push_back(spell(attribute));
   return fmt::format("{}", fmt::join(attributes, ", "));
 }
+
+namespace {
 
 std::string escape_bars(const std::string &text) {
   std::string result;
