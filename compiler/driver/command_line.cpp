@@ -76,6 +76,7 @@ struct Flags {
   std::string emit, passes, onnx_weights;
   bool write_dependencies = false;
   bool check = false, summary = false, verify = false, list_ops = false, list_passes = false;
+  bool lsp = false;
   bool run = false, time_run = false, compare = false;
   std::string changes, statistics, color = "auto", profile;
   bool differentiate = false;
@@ -115,6 +116,8 @@ void add_output_options(CLI::App &app, CommandLine &line, Flags &flags) {
   app.add_flag("--summary", flags.summary, "Print a table of the layers");
   app.add_flag("--list-ops", flags.list_ops, "List the ops of the language");
   app.add_flag("--list-passes", flags.list_passes, "List the passes in their order");
+  app.add_flag("--lsp", flags.lsp,
+               "Serve an editor by the Language Server Protocol, over standard input and output");
   app.add_flag("--markdown", line.markdown, "Lists as Markdown tables");
 }
 
@@ -360,6 +363,7 @@ std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
   };
   ask(flags.list_ops, "--list-ops", Action::list_ops);
   ask(flags.list_passes, "--list-passes", Action::list_passes);
+  ask(flags.lsp, "--lsp", Action::serve_editor);
   ask(flags.check, "--check", Action::check);
   ask(flags.summary, "--summary", Action::summary);
   ask(!flags.emit.empty(), "--emit", Action::emit);
@@ -438,14 +442,18 @@ const std::vector<Action> &runs() {
 }
 
 /// Which of the files is the model. Only some actions take tensors.
-std::optional<int> take_files(CommandLine &line, const Flags &flags, bool lists) {
-  if (flags.files.empty() && !lists)
+std::optional<int> take_files(CommandLine &line, const Flags &flags) {
+  const bool lists = line.action == Action::list_ops || line.action == Action::list_passes;
+  const bool serves = line.action == Action::serve_editor;
+  if (flags.files.empty() && !lists && !serves)
     return mistake("no model given; a text file, an ONNX file, or - for standard input");
   bool takes_tensors = std::ranges::find(runs(), line.action) != runs().end();
-  size_t models = lists ? 0 : 1;
+  size_t models = lists || serves ? 0 : 1;
   if (!takes_tensors && flags.files.size() > models)
     return mistake(fmt::format("'{}' is too much: {}", flags.files[models],
-                               lists ? "a list needs no model" : "one model at a time"));
+                               lists    ? "a list needs no model"
+                               : serves ? "--lsp gets its texts from the editor"
+                                        : "one model at a time"));
   if (models > 0)
     line.input = flags.files.front();
   if (takes_tensors)
@@ -594,8 +602,7 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::A
   line.each_kernel = flags.profile == "each";
   if (std::optional<int> code = choose_action(line, flags))
     return code;
-  bool lists = line.action == Action::list_ops || line.action == Action::list_passes;
-  if (std::optional<int> code = take_files(line, flags, lists))
+  if (std::optional<int> code = take_files(line, flags))
     return code;
   if (std::optional<int> code = check_effects(line, app))
     return code;

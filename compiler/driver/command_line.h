@@ -21,7 +21,8 @@ enum class Action {
   verify,
   compare,
   list_ops,
-  list_passes
+  list_passes,
+  serve_editor // --lsp
 };
 
 /// How --print-after-change shows what a pass has changed.

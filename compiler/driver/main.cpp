@@ -6,6 +6,7 @@
 #include "compiler/driver/statistics.h"
 #include "compiler/driver/tensors.h"
 #include "compiler/driver/time_run.h"
+#include "compiler/lsp/server.h"
 #include "ir/text/files.h"
 
 #include <algorithm>
@@ -240,6 +241,7 @@ int perform(const CommandLine &line, const Model &model) {
   }
   case Action::list_ops:
   case Action::list_passes:
+  case Action::serve_editor:
     break; // need no model
   }
   return exit_fine;
@@ -254,6 +256,8 @@ int main(int argc, char **argv) {
     return write_text(list_ops(line.markdown), line.output);
   if (line.action == Action::list_passes)
     return write_text(list_passes(line.markdown), line.output);
+  if (line.action == Action::serve_editor)
+    return lsp::serve() ? exit_fine : exit_wrong_input;
 
   Times times;
   if (line.time)

@@ -149,7 +149,8 @@ def check_walls(root, _):
     """Which folders may include what."""
     yield from check_rooms(root)
     rules = [  # what, where it may stand, only in these kinds of files
-        (r"<(llvm|lld)/", lambda path: path.parts[:2] == ("compiler", "codegen"), (".h", ".cpp")),
+        (r"<(llvm|lld)/(?!Support/LSP/)", lambda path: path.parts[:2] == ("compiler", "codegen"), (".h", ".cpp")),
+        (r"<llvm/Support/LSP/", lambda path: path.parts[:2] == ("compiler", "lsp"), (".h", ".cpp")),
         (r"<boost/graph", lambda path: False, (".h",)),
         (r"<(onnx|google)/", lambda path: path.parts[:2] == ("compiler", "onnx") and path.suffix == ".cpp",
          (".h", ".cpp")),
