@@ -2,7 +2,7 @@
 
     python3 tests/update_checks.py BUILD/compiler/driver/cnnc [tests/loop_passes/tile_loops.ir ...]
 
-  * the tables of ir/README.md and compiler/README.md, when no test is named;
+  * the tables of ir/README.md and compiler/README.md, and the names of ops in examples/editors/, when no test is named;
   * the CHECK-NEXT lines in the tests of passes: all of them, or those named.
 
 A block that ends with the brace of its model or kernel is rewritten as a whole, others keep their number of lines. So
@@ -24,6 +24,12 @@ TABLES = [
     ("compiler/README.md", "passes", "--list-passes"),
 ]
 
+# file, what stands between the names of ops in its one pattern of them, which begins with the first two
+GRAMMARS = [
+    ("examples/editors/vscode/ir.tmLanguage.json", "|"),
+    ("examples/editors/vim/syntax/cnnc.vim", r"\|"),
+]
+
 
 def with_table(text, name, table, file):
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
@@ -39,6 +45,17 @@ def with_tables(cnnc):
         command = [cnnc, option, "--markdown"]
         table = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         yield ROOT / file, with_table((ROOT / file).read_text(), name, table, file)
+
+
+def with_ops(cnnc):
+    """(path, new text) of the grammars for editors."""
+    printed = subprocess.run([cnnc, "--list-ops"], check=True, capture_output=True, text=True).stdout
+    ops = [line.split()[0] for line in printed.splitlines() if line[:1].strip()]
+    for file, bar in GRAMMARS:
+        begin, text = bar.join(ops[:2]), (ROOT / file).read_text()
+        if text.count(begin) != 1:
+            sys.exit(f"{file}: expected one pattern of ops, which begins with {begin}")
+        yield ROOT / file, re.sub(re.escape(begin) + rf"(?:{re.escape(bar)}\w+)*", lambda _: bar.join(ops), text)
 
 
 def begins(check, line):
@@ -140,7 +157,7 @@ def main():
         sys.exit(__doc__)
     cnnc = Path(arguments[0]).resolve()
     tests = [Path(name).resolve() for name in arguments[1:]]
-    updated = [] if tests else list(with_tables(cnnc))
+    updated = [] if tests else [*with_tables(cnnc), *with_ops(cnnc)]
     updated += [with_checks(test, cnnc) for test in tests or sorted(ROOT.glob("tests/*_passes/*.ir"))]
     differing = [(path, text) for path, text in updated if path.read_text() != text]
     for path, text in differing:
