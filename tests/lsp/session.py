@@ -187,6 +187,21 @@ def check_overviews(client):
     expect("no formatting of a broken text", client.request("textDocument/formatting", {**DOCUMENT, "options": {}}), [])
 
 
+def check_odd_messages(client):
+    """None of them ends the server."""
+    for method in ("$/setTrace", "$/cancelRequest", "workspace/didChangeConfiguration"):
+        client.notify(method, {"id": 1, "value": "off", "settings": {}})
+    for body in (b"Content-Length: 5\r\n\r\n{oops", b"Content-Length: 99999999999999999999\r\n\r\n", b"\r\n\r\n"):
+        client.process.stdin.write(body)
+    expect("no parameters", client.request("textDocument/hover", {})["code"], -32602)
+    expect("no file", client.ask("hover", {"line": 0, "character": 0}, uri="untitled:Untitled-1")["code"], -32602)
+    client.change([({"line": -5, "character": -5}, {"line": 10 ** 6, "character": 2 ** 30}, "model")])
+    expect("all of the text is replaced", diagnostics(client),
+           [("1:6-1:6", 1, "expected the model's name, as in @lenet, found the end of the text", [])])
+    client.change([({"line": 0, "character": 9}, {"line": 0, "character": 0}, " @m")])  # ends before it begins
+    expect("what ends before it begins is empty", [d[0] for d in diagnostics(client)], ["1:9-1:9"])
+
+
 def check_protocol(cnnc):
     client = Client(cnnc)
     expect("before initialize", client.ask("hover", {"line": 0, "character": 0}),
@@ -218,7 +233,7 @@ def check_protocol(cnnc):
 def main():
     client = Client(sys.argv[1])
     client.initialize()
-    for check in (check_diagnostics, check_hover, check_places, check_rename, check_completion, check_overviews):
+    for check in (check_diagnostics, check_hover, check_places, check_rename, check_completion, check_overviews, check_odd_messages):
         check(client)
     expect("exit code", client.end(), 0)
     check_protocol(sys.argv[1])
