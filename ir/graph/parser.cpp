@@ -393,18 +393,19 @@ private:
       std::optional<Token> name = cursor_.expect(TokenKind::value, "a value to return, as in %y");
       if (!name)
         return false;
-      if (std::optional<ValueId> id = use(*name)) {
+      const std::optional<ValueId> id = use(*name);
+      if (id) {
         graph_.outputs.push_back(*id);
         graph_.output_ranges.push_back(name->range);
       }
-      if (cursor_.accept_word("in") && !updated_input())
+      if (cursor_.accept_word("in") && !updated_input(id.has_value()))
         return false;
     } while (cursor_.accept(","));
     return check_interfaces();
   }
 
-  /// The input in whose memory the last output lies.
-  bool updated_input() {
+  /// The input in whose memory the last output lies, if there is such an output.
+  bool updated_input(bool output_known) {
     std::optional<Token> name = cursor_.expect(TokenKind::value, "an input to update, as in %w");
     if (!name)
       return false;
@@ -416,6 +417,8 @@ private:
                                         ? "another output lies in this input already"
                                         : "this is no input of the model: only the memory of "
                                           "inputs can be updated");
+    if (!output_known)
+      return true; // reported
     graph_.updated.resize(graph_.outputs.size(), no_id);
     graph_.updated.back() = *id;
     return true;

@@ -238,7 +238,7 @@ TEST(Mistakes, OtherStatementsKeepTheirTypes) {
   ASSERT_EQ(document.diagnostics().size(), 2u);
   std::vector<std::pair<std::string, std::string>> shown;
   for (const Hint &hint : type_hints(document, 0, static_cast<uint32_t>(text.size()))) {
-    const size_t line = text.rfind('\n', hint.offset) + 1;
+    const size_t line = text.rfind('\n', hint.offset - 1) + 1;
     shown.emplace_back(text.substr(line, hint.offset - line), hint.text);
   }
   EXPECT_EQ(shown, (std::vector<std::pair<std::string, std::string>>{
