@@ -51,6 +51,7 @@ Examples:
   cnnc lenet.ir --emit=onnx -o lenet.onnx                the model as it is, for other programs
   cnnc lenet.ir --differentiate --passes=infer_shapes,differentiate     the backward pass as text
   cnnc lenet.ir --emit=dot | dot -Tsvg -o lenet.svg     a picture
+  cnnc --lsp                             for editors: examples/editors says how they start it
 
 Exit codes: 0 fine, 1 the input is wrong, 2 the command line is wrong.
 )";

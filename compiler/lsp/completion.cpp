@@ -93,7 +93,11 @@ private:
     if (sign + 1 == first_)
       return sign_ ? void() : add_ops();
     const OpInfo *op = sign + 1 < first_ ? find_op(tokens_[sign + 1].text) : nullptr;
-    if (!op || is_in_brackets_or_type(sign + 2))
+    if (!op)
+      return;
+    if (op->positional > 1 && depth_since(sign + 2) == 1 && is_punctuation(tokens_[sign + 2], "("))
+      return add_positional_words(*op, sign + 2);
+    if (depth_since(sign + 2) > 0 || is_in_type(sign + 2))
       return;
     if (is_punctuation(tokens_[first_ - 1], "="))
       return add_words(*op, tokens_[first_ - 2].text);
@@ -102,15 +106,29 @@ private:
       add_attributes(*op, sign + 2);
   }
 
-  bool is_in_brackets_or_type(size_t begin) const {
+  /// Brackets that are open at the cursor.
+  int depth_since(size_t begin) const {
     int depth = 0;
-    bool type = false;
     for (size_t i = begin; i < first_; ++i) {
       depth += is_punctuation(tokens_[i], "[") || is_punctuation(tokens_[i], "(");
       depth -= is_punctuation(tokens_[i], "]") || is_punctuation(tokens_[i], ")");
-      type = type || is_punctuation(tokens_[i], ":");
     }
-    return depth > 0 || type;
+    return depth;
+  }
+
+  bool is_in_type(size_t begin) const {
+    return std::any_of(tokens_.begin() + static_cast<std::ptrdiff_t>(begin),
+                       tokens_.begin() + static_cast<std::ptrdiff_t>(first_),
+                       [](const Token &token) { return is_punctuation(token, ":"); });
+  }
+
+  /// `random(7, he)`: attributes by their place.
+  void add_positional_words(const OpInfo &op, size_t begin) {
+    size_t place = 0;
+    for (size_t i = begin; i < first_; ++i)
+      place += is_punctuation(tokens_[i], ",");
+    if (place < op.positional)
+      add_words(op, op.attributes[place].name);
   }
 
   void add_ops() {

@@ -24,7 +24,8 @@ struct Proposals {
 inline constexpr size_t most_values = 200;
 
 /// Ops behind `=`; values that are defined above, and attributes that are not given yet, behind an
-/// op; the words that an attribute can be. Nothing in comments, types and lists of numbers.
+/// op; the words that an attribute can be. `random(7, |` knows them by their place.
+/// Nothing in comments, types and lists of numbers.
 Proposals proposals_at(const Document &document, uint32_t offset);
 
 /// The words that an attribute can be: `true` and `false`, `constant`, `reflect` ..; empty for

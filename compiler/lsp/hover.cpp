@@ -115,7 +115,7 @@ std::optional<std::string> describe_token(const Document &document, const Sectio
 } // namespace
 
 std::string describe(const OpInfo &op) {
-  std::string text = fmt::format("**{}**({}): {}\n", op.name, operands_of(op), op.summary);
+  std::string text = fmt::format("**{}**({}): {}", op.name, operands_of(op), op.summary);
   for (const AttributeInfo &attribute : op.attributes)
     text += fmt::format("\n* `{}`", cnnc::spell(attribute));
   return text;

@@ -86,7 +86,6 @@ width   floor((8 + 2 - 1 * (3 - 1) - 1) / 1) + 1 = 8
     expect("hover of an op", (show(hover["range"]), hover["contents"]["value"]), ("5:8-5:12", """\
 **relu**(input): max(x, 0)
 
-
 ```cnnc
 %r = relu %c : f32[1, 4, 8, 8]
 ```
@@ -148,6 +147,11 @@ def check_completion(client):
     client.change([text])
     expect("words", proposals(client, text, "padded_rows=", 12),
            [(word, "padded_rows", "4:34-4:34") for word in ("choose", "read", "skip")])
+    text = MENDED.replace("splat 0.5", "random(7, )")
+    client.change([text])
+    expect("words by their place", proposals(client, text, "7, ", 3),
+           [(word, "kind", "3:18-3:18") for word in ("he", "uniform")])
+    expect("no words for a number", proposals(client, text, "(7, ", 1), [])
     text = MENDED.split("  %r")[0] + "  %y = relu %"  # as somebody types
     client.change([text])
     expect("at the end of a text", [p[0] for p in proposals(client, text, "relu %", 6)], ["%c", "%w", "%x"])
