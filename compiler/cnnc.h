@@ -238,10 +238,10 @@ Result<Model> load(const std::filesystem::path &file, const LoadOptions &options
 Result<Model> load_onnx(std::string_view bytes, std::string_view file = "<memory>",
                         const LoadOptions &options = {});
 
-/// Writes what has been read from an ONNX file as text, and its weights beside it with the
-/// extension .safetensors, those of Options::weights in place of its own. Compiling that text gives
-/// the same bits as compiling the model. Existing files are replaced only when all went well. An
-/// error for a model that is a text already.
+/// Writes what has been read from an ONNX file, or reduce() has made, as text, and its weights, if it
+/// has any, beside it with the extension .safetensors, those of Options::weights in place of its own.
+/// Compiling that text gives the same bits as compiling the model. Existing files are replaced only
+/// when all went well. An error for a model that is a text already.
 Result<void> write_ir(const Model &model, const std::filesystem::path &file,
                       const Options &options = {});
 
@@ -449,6 +449,15 @@ Result<Profile> profile(const Program &program, std::span<const void *const> inp
 /// A table of the layers with shapes, parameters, multiplications and receptive fields; of both ways
 /// with Options::gradients or Options::training.
 Result<std::string> summary(const Model &model, const Options &options = {});
+
+/// The smallest model that can be made of this one while the test says yes: for reports of bugs.
+/// Ops, outputs, inputs, schedules and attributes are left out, dimensions halved, weights replaced
+/// by `random` and `splat`, as long as the test succeeds, until nothing helps any more. The first
+/// model that it sees is the one given, as text with its weights; an error when it fails for that.
+/// All that it sees have types that fit. Options::model chooses a model, Options::remark hears of
+/// every smaller one. The same test gives the same model.
+Result<Model> reduce(const Model &model, const std::function<bool(const Model &)> &test,
+                     const Options &options = {});
 
 /// The ops and passes there are, as text or as Markdown tables.
 std::string list_ops(bool markdown = false);

@@ -56,17 +56,6 @@ std::string names_of(const std::vector<Graph> &models) {
   return result;
 }
 
-/// Kernels that no call of the model needs would only cost time.
-void erase_unused_kernels(Module &module) {
-  std::set<std::string> used;
-  for (const Graph &model : module.models)
-    for (const Node &node : model.nodes)
-      if (const Call *call = std::get_if<Call>(&node.op))
-        used.insert(call->kernel);
-  std::erase_if(module.kernels,
-                [&](const loop::Kernel &kernel) { return !used.contains(kernel.name); });
-}
-
 } // namespace
 
 /// Leaves the model that the options choose, and the kernels that it calls.
@@ -96,7 +85,7 @@ bool Session::select_model(bool needed) {
     models.clear();
     models.push_back(std::move(model));
   }
-  erase_unused_kernels(module_);
+  erase_unused_kernels(module_); // they would only cost time
   return true;
 }
 

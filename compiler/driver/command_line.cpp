@@ -41,6 +41,7 @@ Examples:
   cnnc model.onnx --profile              where that time goes, kernel by kernel
   cnnc lenet.ir --verify                 every kernel against the reference interpreter
   cnnc lenet.ir --compare digit.npy expected.npy         its output against another program's
+  cnnc bug.ir --reduce --test 'cnnc {} --verify 2>&1 | grep WRONG' -o small.ir    for a report
   cnnc lenet.ir --emit=graph             the graph as it is after its passes
   cnnc lenet.ir --emit=loops             the loops of every kernel: edit and compile them again
   cnnc lenet.ir --passes=infer_shapes,fuse_kernels      exactly these passes, on any of the texts
@@ -78,7 +79,7 @@ struct Flags {
   bool write_dependencies = false;
   bool check = false, summary = false, verify = false, list_ops = false, list_passes = false;
   bool lsp = false;
-  bool run = false, time_run = false, compare = false;
+  bool run = false, time_run = false, compare = false, reduce = false;
   std::string changes, statistics, color = "auto", profile;
   bool differentiate = false;
   GradientOptions gradients;
@@ -340,6 +341,26 @@ void add_run_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->group(group);
 }
 
+void add_reduce_options(CLI::App &app, CommandLine &line, Flags &flags) {
+  const char *group = "Reporting bugs";
+  app.add_flag("--reduce", flags.reduce,
+               "Make the model as small as it can be while the command of --test succeeds, and "
+               "write it to -o small.ir or standard output")
+      ->group(group);
+  app.add_option(
+         "--test", line.test,
+         "With --reduce: a command of the shell that gives exit code 0 where the bug shows; "
+         "the file of the model stands in place of {}, or behind it")
+      ->type_name("COMMAND")
+      ->group(group);
+  app.add_option("--test-timeout", line.test_timeout,
+                 "With --reduce: seconds after which the command is killed, and has failed; "
+                 "default: 60")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.001, 1e6))
+      ->group(group);
+}
+
 int mistake(const std::string &text) {
   std::cerr << "cnnc: error: " << text << "\n";
   return exit_wrong_command_line;
@@ -373,6 +394,7 @@ std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
   ask(flags.time_run, "--time-run", Action::time_run);
   ask(!flags.profile.empty(), "--profile", Action::profile);
   ask(flags.compare, "--compare", Action::compare);
+  ask(flags.reduce, "--reduce", Action::reduce);
   if (asked.size() > 1)
     return mistake(fmt::format("{} and {} exclude each other", asked[0].first, asked[1].first));
   if (!asked.empty())
@@ -399,7 +421,8 @@ std::optional<std::string> overwritten_input(const CommandLine &line) {
   if (input.extension() != ".onnx")
     inputs.push_back(fs::path(input).replace_extension(".safetensors"));
   std::vector<fs::path> outputs = {output};
-  if (line.action == Action::compile && output.extension() == ".ir")
+  if (output.extension() == ".ir" &&
+      (line.action == Action::compile || line.action == Action::reduce))
     outputs.push_back(fs::path(output).replace_extension(".safetensors"));
   else if (line.action == Action::compile)
     outputs.push_back(fs::path(output).replace_extension(".h"));
@@ -420,8 +443,11 @@ std::optional<int> check_output(const CommandLine &line) {
         "an ONNX file; for a text add --emit=graph, loops, llvm, asm, obj, header, dot or onnx",
         line.output));
   bool writes = line.action == Action::compile || line.action == Action::emit ||
-                line.action == Action::run || line.action == Action::list_ops ||
-                line.action == Action::list_passes;
+                line.action == Action::run || line.action == Action::reduce ||
+                line.action == Action::list_ops || line.action == Action::list_passes;
+  if (line.action == Action::reduce && !line.output.empty() && line.output != "-" &&
+      extension != ".ir")
+    return mistake(fmt::format("--reduce writes a text: -o small.ir, not '{}'", line.output));
   if (!writes && !line.output.empty())
     return mistake("-o has no meaning here");
   if (!line.depfile.empty() && (line.action != Action::compile || extension == ".ir"))
@@ -482,6 +508,8 @@ const std::vector<Effect> &effects() {
       {"--trace", {Action::profile}, "--profile"},
       {"--runs", {Action::profile}, "--profile"},
       {"--tolerance", {Action::verify, Action::compare}, "--verify and --compare"},
+      {"--test", {Action::reduce}, "--reduce"},
+      {"--test-timeout", {Action::reduce}, "--reduce"},
       {"--markdown", {Action::list_ops, Action::list_passes}, "--list-ops and --list-passes"},
   };
   return table;
@@ -595,6 +623,17 @@ std::optional<int> interpret_stage(CommandLine &line, const Flags &flags) {
       "there is no stage '{}': graph, loops, llvm, asm, obj, header, dot or onnx", flags.emit));
 }
 
+std::optional<int> check_reduce(const CommandLine &line) {
+  if (line.action != Action::reduce)
+    return std::nullopt;
+  if (line.test.empty())
+    return mistake("--reduce needs --test 'COMMAND', which gives exit code 0 where the bug shows");
+  const Options &options = line.options;
+  if (options.gradients || options.passes || shows_passes(line))
+    return mistake("--reduce leaves passes and training to the command of --test: say them there");
+  return std::nullopt;
+}
+
 std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::App &app) {
   if (!flags.changes.empty())
     line.changes = flags.changes == "text" ? Changes::text : Changes::diff;
@@ -617,6 +656,8 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::A
   if (std::optional<int> code = interpret_onnx(line, flags))
     return code;
   if (std::optional<int> code = interpret_gradients(line, flags, app))
+    return code;
+  if (std::optional<int> code = check_reduce(line))
     return code;
   if (std::optional<int> code = interpret_stage(line, flags))
     return code;
@@ -668,6 +709,7 @@ std::variant<CommandLine, int> parse_command_line(int argc, char **argv) {
   add_pass_options(app, line, flags);
   add_training_options(app, line, flags);
   add_run_options(app, line, flags);
+  add_reduce_options(app, line, flags);
   if (argc == 1) {
     std::cerr << app.help();
     return exit_wrong_command_line;

@@ -20,6 +20,7 @@ enum class Action {
   profile,
   verify,
   compare,
+  reduce,
   list_ops,
   list_passes,
   serve_editor // --lsp
@@ -43,6 +44,10 @@ struct CommandLine {
   Changes changes = Changes::no;
   Statistics statistics = Statistics::no;
   bool color = false; // in what is printed to standard output
+
+  // Of Action::reduce.
+  std::string test;         // a command of the shell
+  double test_timeout = 60; // seconds
 
   // Of the actions that run the model.
   std::vector<std::string> tensors; // .npy files; empty: random inputs (compare: inputs, outputs)

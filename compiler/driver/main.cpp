@@ -2,6 +2,7 @@
 #include "compiler/driver/compare.h"
 #include "compiler/driver/print_passes.h"
 #include "compiler/driver/profile.h"
+#include "compiler/driver/reduce.h"
 #include "compiler/driver/signals.h"
 #include "compiler/driver/statistics.h"
 #include "compiler/driver/tensors.h"
@@ -238,6 +239,10 @@ int perform(const CommandLine &line, const Model &model) {
   case Action::compare: {
     Result<bool> same = compare(line, model);
     return !same ? fail(same.error()) : *same ? exit_fine : exit_wrong_input;
+  }
+  case Action::reduce: {
+    Result<void> reduced = reduce(line, model);
+    return reduced ? exit_fine : fail(reduced.error());
   }
   case Action::list_ops:
   case Action::list_passes:

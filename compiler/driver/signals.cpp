@@ -1,5 +1,6 @@
 #include "compiler/driver/signals.h"
 
+#include "compiler/driver/shell_command.h"
 #include "ir/text/temporary.h"
 
 #include <csignal>
@@ -21,6 +22,7 @@ void clean_up_on_signals() {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0)
       return;
+    kill_running_command();
     remove_temporary_folders();
     std::signal(signal, SIG_DFL);
     pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);

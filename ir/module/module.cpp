@@ -82,4 +82,14 @@ std::string to_string(const Module &module) {
   return result;
 }
 
+void erase_unused_kernels(Module &module) {
+  std::set<std::string> used;
+  for (const Graph &model : module.models)
+    for (const Node &node : model.nodes)
+      if (const Call *call = std::get_if<Call>(&node.op))
+        used.insert(call->kernel);
+  std::erase_if(module.kernels,
+                [&](const loop::Kernel &kernel) { return !used.contains(kernel.name); });
+}
+
 } // namespace cnnc

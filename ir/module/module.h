@@ -20,4 +20,7 @@ std::optional<Module> parse_module(std::shared_ptr<const Source> source, Diagnos
 /// parse_module(to_string(x)) gives x again.
 std::string to_string(const Module &module);
 
+/// Drops the kernels that no model calls.
+void erase_unused_kernels(Module &module);
+
 } // namespace cnnc
