@@ -42,6 +42,7 @@ Examples:
   cnnc lenet.ir --verify                 every kernel against the reference interpreter
   cnnc lenet.ir --compare digit.npy expected.npy         its output against another program's
   cnnc bug.ir --reduce --test 'cnnc {} --verify 2>&1 | grep WRONG' -o small.ir    for a report
+  cnnc model.onnx --compare-each values.npz              which op is the first that differs
   cnnc lenet.ir --emit=graph             the graph as it is after its passes
   cnnc lenet.ir --emit=loops             the loops of every kernel: edit and compile them again
   cnnc lenet.ir --passes=infer_shapes,fuse_kernels      exactly these passes, on any of the texts
@@ -322,6 +323,12 @@ void add_run_options(CLI::App &app, CommandLine &line, Flags &flags) {
                "Run the model on the .npy files of its inputs, and compare what it gives with "
                "those of its outputs from elsewhere, which follow")
       ->group(group);
+  app.add_option("--compare-each", line.reference,
+                 "Compare every value on the way with the tensor of its name in a folder of .npy "
+                 "files or in a .npz file, and say where the first difference comes from; inputs "
+                 "behind the model, or there, too")
+      ->type_name("FOLDER|FILE.npz")
+      ->group(group);
   app.add_option("--outputs", line.output_folder, "Write every output to FOLDER/name.npy")
       ->type_name("FOLDER")
       ->group(group);
@@ -334,7 +341,8 @@ void add_run_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->group(group);
   app.add_option("--tolerance", line.tolerance,
                  "Error that --verify allows, relative to the largest value; default: 1e-4. "
-                 "--compare allows this much of the largest value, or of 1, and 5 times as much of "
+                 "--compare and --compare-each allow this much of the largest value, or of 1, and "
+                 "5 times as much of "
                  "the element; default: 2e-4")
       ->type_name("X")
       ->check(CLI::PositiveNumber)
@@ -394,6 +402,7 @@ std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
   ask(flags.time_run, "--time-run", Action::time_run);
   ask(!flags.profile.empty(), "--profile", Action::profile);
   ask(flags.compare, "--compare", Action::compare);
+  ask(!line.reference.empty(), "--compare-each", Action::compare_each);
   ask(flags.reduce, "--reduce", Action::reduce);
   if (asked.size() > 1)
     return mistake(fmt::format("{} and {} exclude each other", asked[0].first, asked[1].first));
@@ -463,8 +472,9 @@ std::optional<int> check_output(const CommandLine &line) {
 
 /// What runs the model, and takes tensors.
 const std::vector<Action> &runs() {
-  static const std::vector<Action> actions = {Action::run, Action::time_run, Action::profile,
-                                              Action::verify, Action::compare};
+  static const std::vector<Action> actions = {Action::run,     Action::time_run,
+                                              Action::profile, Action::verify,
+                                              Action::compare, Action::compare_each};
   return actions;
 }
 
@@ -501,13 +511,17 @@ const std::vector<Effect> &effects() {
   static const std::vector<Effect> table = {
       {"--outputs", {Action::run}, "--run"},
       {"--threads",
-       {Action::run, Action::time_run, Action::profile, Action::compare},
-       "--run, --time-run, --profile and --compare"},
-      {"--seed", runs(), "--run, --time-run, --profile, --verify and --compare"},
+       {Action::run, Action::time_run, Action::profile, Action::compare, Action::compare_each},
+       "--run, --time-run, --profile, --compare and --compare-each"},
+      {"--seed",
+       {Action::run, Action::time_run, Action::profile, Action::verify, Action::compare},
+       "--run, --time-run, --profile, --verify and --compare"},
       {"--json", {Action::profile}, "--profile"},
       {"--trace", {Action::profile}, "--profile"},
       {"--runs", {Action::profile}, "--profile"},
-      {"--tolerance", {Action::verify, Action::compare}, "--verify and --compare"},
+      {"--tolerance",
+       {Action::verify, Action::compare, Action::compare_each},
+       "--verify, --compare and --compare-each"},
       {"--test", {Action::reduce}, "--reduce"},
       {"--test-timeout", {Action::reduce}, "--reduce"},
       {"--markdown", {Action::list_ops, Action::list_passes}, "--list-ops and --list-passes"},
@@ -623,6 +637,14 @@ std::optional<int> interpret_stage(CommandLine &line, const Flags &flags) {
       "there is no stage '{}': graph, loops, llvm, asm, obj, header, dot or onnx", flags.emit));
 }
 
+/// Values of the model as it is written are compared.
+std::optional<int> check_compare_each(const CommandLine &line) {
+  if (line.action == Action::compare_each && (line.options.gradients || line.options.passes))
+    return mistake("--compare-each is for the values of the model as it is written: leave "
+                   "--passes, --differentiate and --train out");
+  return std::nullopt;
+}
+
 std::optional<int> check_reduce(const CommandLine &line) {
   if (line.action != Action::reduce)
     return std::nullopt;
@@ -656,6 +678,8 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::A
   if (std::optional<int> code = interpret_onnx(line, flags))
     return code;
   if (std::optional<int> code = interpret_gradients(line, flags, app))
+    return code;
+  if (std::optional<int> code = check_compare_each(line))
     return code;
   if (std::optional<int> code = check_reduce(line))
     return code;

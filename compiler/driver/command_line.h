@@ -20,6 +20,7 @@ enum class Action {
   profile,
   verify,
   compare,
+  compare_each,
   reduce,
   list_ops,
   list_passes,
@@ -52,6 +53,7 @@ struct CommandLine {
   // Of the actions that run the model.
   std::vector<std::string> tensors; // .npy files; empty: random inputs (compare: inputs, outputs)
   std::string output_folder;
+  std::string reference; // of Action::compare_each: a folder of .npy files, or a .npz file
   uint32_t threads = 1;
   int64_t batch = 1;
   uint64_t seed = 1;

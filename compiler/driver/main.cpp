@@ -1,5 +1,6 @@
 // cnnc: options -> calls of cnnc.h.
 #include "compiler/driver/compare.h"
+#include "compiler/driver/compare_each.h"
 #include "compiler/driver/print_passes.h"
 #include "compiler/driver/profile.h"
 #include "compiler/driver/reduce.h"
@@ -238,6 +239,10 @@ int perform(const CommandLine &line, const Model &model) {
     return verify(line, model);
   case Action::compare: {
     Result<bool> same = compare(line, model);
+    return !same ? fail(same.error()) : *same ? exit_fine : exit_wrong_input;
+  }
+  case Action::compare_each: {
+    Result<bool> same = compare_each(line, model);
     return !same ? fail(same.error()) : *same ? exit_fine : exit_wrong_input;
   }
   case Action::reduce: {

@@ -1,6 +1,5 @@
 #include "compiler/driver/tensors.h"
 
-#include "ir/weights/npy.h"
 #include "ir/weights/random.h"
 
 #include <algorithm>
@@ -33,13 +32,6 @@ const char *name_of(cnnc_dtype dtype) {
 
 bool is_symbolic(const cnnc_tensor_v1 &tensor) {
   return tensor.rank > 0 && tensor.shape[0] == CNNC_SYMBOLIC_BATCH;
-}
-
-std::vector<int64_t> shape_of(const cnnc_tensor_v1 &tensor, int64_t batch) {
-  std::vector<int64_t> shape(tensor.shape, tensor.shape + tensor.rank);
-  if (is_symbolic(tensor))
-    shape[0] = batch;
-  return shape;
 }
 
 std::string spell(const char *dtype, const std::vector<int64_t> &shape) {
@@ -88,8 +80,7 @@ Bytes random_tensor(const cnnc_tensor_v1 &tensor, int64_t batch, uint64_t seed) 
   return bytes;
 }
 
-/// Reads one file and checks it; the first symbolic batch decides for all. `role` is "input" or
-/// "output".
+/// Reads one file and checks it, as take_tensor() does.
 Result<Bytes> read_tensor(const std::string &file, const char *role, const cnnc_tensor_v1 &tensor,
                           std::optional<int64_t> &batch, Budget &budget) {
   std::error_code no_size; // of a pipe, say
@@ -102,14 +93,7 @@ Result<Bytes> read_tensor(const std::string &file, const char *role, const cnnc_
   std::optional<NpyArray> array = read_npy(file, diagnostics);
   if (!array)
     return Error{diagnostics.to_string()};
-  if (is_symbolic(tensor) && !batch && !array->shape.empty() && array->shape[0] > 0)
-    batch = array->shape[0];
-  std::vector<int64_t> shape = shape_of(tensor, batch.value_or(1));
-  if (array->dtype != name_of(tensor.dtype) || array->shape != shape)
-    return Error{fmt::format("{}: error: this is {}, but the {} %{} is {}", file,
-                             spell(array->dtype.c_str(), array->shape), role, tensor.name,
-                             spell(name_of(tensor.dtype), shape))};
-  return std::move(array->data);
+  return take_tensor(std::move(*array), file, role, tensor, batch);
 }
 
 template <class Element> std::vector<double> convert(const Bytes &bytes) {
@@ -157,8 +141,10 @@ std::string file_name(std::string name) {
 
 } // namespace
 
-std::vector<double> as_numbers(const cnnc_tensor_v1 &tensor, const Bytes &bytes) {
-  switch (tensor.dtype) {
+namespace {
+
+std::vector<double> as_numbers(cnnc_dtype dtype, const Bytes &bytes) {
+  switch (dtype) {
   case CNNC_F32:
     return convert<float>(bytes);
   case CNNC_F64:
@@ -172,6 +158,41 @@ std::vector<double> as_numbers(const cnnc_tensor_v1 &tensor, const Bytes &bytes)
     return convert<uint8_t>(bytes);
   }
   return {};
+}
+
+} // namespace
+
+std::vector<double> as_numbers(const cnnc_tensor_v1 &tensor, const Bytes &bytes) {
+  return as_numbers(tensor.dtype, bytes);
+}
+
+std::vector<double> as_numbers(const NpyArray &array) {
+  for (cnnc_dtype dtype : {CNNC_F32, CNNC_F64, CNNC_I32, CNNC_I64, CNNC_U8, CNNC_BOOL})
+    if (array.dtype == name_of(dtype))
+      return as_numbers(dtype, array.data);
+  return {};
+}
+
+std::vector<int64_t> shape_of(const cnnc_tensor_v1 &tensor, int64_t batch) {
+  std::vector<int64_t> shape(tensor.shape, tensor.shape + tensor.rank);
+  if (is_symbolic(tensor))
+    shape[0] = batch;
+  return shape;
+}
+
+std::string spell_type(const cnnc_tensor_v1 &tensor, int64_t batch) {
+  return spell(name_of(tensor.dtype), shape_of(tensor, batch));
+}
+
+Result<Bytes> take_tensor(NpyArray array, const std::string &file, const char *role,
+                          const cnnc_tensor_v1 &tensor, std::optional<int64_t> &batch) {
+  if (is_symbolic(tensor) && !batch && !array.shape.empty() && array.shape[0] > 0)
+    batch = array.shape[0];
+  if (array.dtype != name_of(tensor.dtype) || array.shape != shape_of(tensor, batch.value_or(1)))
+    return Error{fmt::format("{}: error: this is {}, but the {} %{} is {}", file,
+                             spell(array.dtype.c_str(), array.shape), role, tensor.name,
+                             spell_type(tensor, batch.value_or(1)))};
+  return std::move(array.data);
 }
 
 uint64_t size_as_numbers(const cnnc_tensor_v1 &tensor, int64_t batch) {

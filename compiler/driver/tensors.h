@@ -3,6 +3,7 @@
 
 #include "compiler/driver/budget.h"
 #include "compiler/driver/command_line.h"
+#include "ir/weights/npy.h"
 
 #include <memory>
 #include <new>
@@ -26,6 +27,11 @@ Result<Inputs> read_inputs(std::span<const std::string> files, const cnnc_model_
 /// From one .npy file per output, whose shapes have to be those of outputs for that batch.
 Result<std::vector<Bytes>> read_outputs(std::span<const std::string> files,
                                         const cnnc_model_v1 &model, int64_t batch, Budget &budget);
+
+/// The bytes of an array that has been read from `file` for a tensor, whose type it must have; the
+/// first symbolic batch decides for all. `role` is "input" or "output".
+Result<Bytes> take_tensor(NpyArray array, const std::string &file, const char *role,
+                          const cnnc_tensor_v1 &tensor, std::optional<int64_t> &batch);
 
 /// A call whose memory is there before it is run: outputs and workspace. The program and the inputs
 /// must outlive it.
@@ -59,8 +65,14 @@ Result<std::vector<Bytes>> run_once(const Program &program, const Inputs &inputs
 /// Bytes of a tensor of a batch; the batch counts only where it is symbolic.
 size_t tensor_size(const cnnc_tensor_v1 &tensor, int64_t batch);
 
+/// The dimensions of a tensor of a batch.
+std::vector<int64_t> shape_of(const cnnc_tensor_v1 &tensor, int64_t batch);
+/// "f32[1, 10]"
+std::string spell_type(const cnnc_tensor_v1 &tensor, int64_t batch);
+
 /// The elements as numbers, and the bytes that they take.
 std::vector<double> as_numbers(const cnnc_tensor_v1 &tensor, const Bytes &bytes);
+std::vector<double> as_numbers(const NpyArray &array);
 uint64_t size_as_numbers(const cnnc_tensor_v1 &tensor, int64_t batch);
 
 /// Writes to -o, to --outputs, or a short view of each tensor to standard output.
