@@ -30,7 +30,10 @@ Session::Session(const Model &model, const Options &options)
 Result<Session> Session::open(const Model &model, const Options &options, const Opening &opening) {
   Session session(model, options);
   if (!session.resolve_target() || !session.select_model(opening.needs_model) ||
-      !session.rename_model() || !session.fix_batch() || !session.run(opening))
+      !session.rename_model() || !session.fix_batch())
+    return session.error();
+  session.take_weights_for_random();
+  if (!session.run(opening))
     return session.error();
   return session;
 }
@@ -115,6 +118,22 @@ bool Session::fix_batch() {
     if (!set_batch(graph, options_.batch, diagnostics_))
       return false;
   return true;
+}
+
+/// `random` stands in for weights, which a training step learns under the names of their values: files
+/// that the options name have the last word.
+void Session::take_weights_for_random() {
+  std::set<std::string, std::less<>> names;
+  Diagnostics ignored; // who needs the weights opens the files again
+  for (const std::filesystem::path &path : options_.weights)
+    if (const std::optional<SafetensorsFile> file = SafetensorsFile::open(path, ignored))
+      for (const SafetensorsTensor &tensor : file->tensors())
+        names.insert(std::string(tensor.name));
+  for (Graph &graph : module_.models)
+    for (Node &node : graph.nodes)
+      if (const std::string &name = graph.value(node.results[0]).name;
+          std::holds_alternative<Random>(node.op) && names.contains(name))
+        node.op = Weight{name};
 }
 
 /// Loops follow from shapes: nothing is known before infer_shapes.
@@ -393,14 +412,16 @@ std::optional<Constants> Session::open_constants() {
 
 namespace {
 
-/// What the weights are called in the text as it was written; passes have made inputs of those that
-/// are trained, and taken out others.
+/// What the weights are called in the text as it was written, and what stands in for them; passes
+/// have made inputs of those that are trained, and taken out others.
 std::set<std::string_view> weight_names(const Module &module) {
   std::set<std::string_view> names;
   for (const Graph &graph : module.models)
     for (const Node &node : graph.nodes)
       if (const Weight *weight = std::get_if<Weight>(&node.op))
         names.insert(weight->key);
+      else if (std::holds_alternative<Random>(node.op))
+        names.insert(graph.value(node.results[0]).name);
   return names;
 }
 
@@ -445,6 +466,9 @@ std::optional<Constants> open_constants(const Model::Content &content, const Gra
   if (!constants)
     return std::nullopt;
   const std::set<std::string_view> known = weight_names(content.module);
+  if (constants->layers().empty() && !options.weights.empty())
+    diagnostics.warning({}, fmt::format("none of the tensors in {} is a weight of the model",
+                                        options.weights.front().string()));
   for (const auto &layer : constants->layers() | std::views::drop(1))
     if (!check_replacements(known, *layer, diagnostics))
       return std::nullopt;

@@ -100,6 +100,7 @@ private:
   bool select_model(bool needed);
   bool rename_model();
   bool fix_batch();
+  void take_weights_for_random();
   bool check_printed();
   bool stop_early(std::vector<const Pass *> &passes);
   bool check_kernel();
