@@ -48,15 +48,17 @@ std::vector<ValueId> find_targets(const Graph &graph, PassContext &context) {
     patterns.push_back("*");
   std::vector<ValueId> targets;
   for (const std::string &pattern : patterns) {
-    const size_t before = targets.size();
+    bool found = false;
     for (ValueId id = 0; id < graph.values.size(); ++id) {
       const bool candidate = is_parameter(graph, id) ||
                              (!all && graph.is_input(id) && graph.type(id).dtype == DType::f32);
-      if (candidate && matches(graph, id, pattern) &&
-          std::ranges::find(targets, id) == targets.end())
+      if (!candidate || !matches(graph, id, pattern))
+        continue;
+      found = true;
+      if (std::ranges::find(targets, id) == targets.end())
         targets.push_back(id);
     }
-    if (targets.size() == before) {
+    if (!found) {
       context.diagnostics.error(
           graph.range,
           all ? "this model has no weights; name the inputs whose gradients are "
