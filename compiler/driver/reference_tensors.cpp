@@ -19,6 +19,8 @@ Result<ReferenceTensors> ReferenceTensors::open(const std::filesystem::path &pat
   ReferenceTensors tensors;
   tensors.path_ = path;
   std::error_code problem;
+  if (!std::filesystem::exists(path, problem))
+    return Error{fmt::format("{}: error: there is no such folder or file\n", path.string())};
   if (!std::filesystem::is_directory(path, problem)) {
     Result<ZipFile> archive = ZipFile::open(path);
     if (!archive)
@@ -31,7 +33,7 @@ Result<ReferenceTensors> ReferenceTensors::open(const std::filesystem::path &pat
   }
   for (std::filesystem::directory_iterator entry(path, problem), end; entry != end;
        entry.increment(problem))
-    if (entry->path().extension() == extension)
+    if (entry->path().extension() == extension && entry->is_regular_file(problem))
       tensors.sizes_[entry->path().stem().string()] = entry->file_size(problem);
   return tensors;
 }

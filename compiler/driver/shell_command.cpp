@@ -83,6 +83,8 @@ Result<CommandEnd> run_command(const std::string &command, std::chrono::millisec
     end.timed_out = true;
     kill(-process, SIGKILL);
     waitpid(process, &status, 0);
+  } else {
+    kill(-process, SIGKILL); // what it has left in the background
   }
   running = 0;
   if (!end.timed_out && WIFSIGNALED(status))
