@@ -74,6 +74,22 @@ const std::map<std::string, Loss> &losses() {
   return table;
 }
 
+/// A number that is none, nan, passes the comparisons of CLI11's validators.
+CLI::Validator number_between(double least, double most, std::string shown) {
+  return {[least, most](const std::string &text) -> std::string {
+            double number = 0;
+            if (!CLI::detail::lexical_cast(text, number) || !(number >= least && number <= most))
+              return fmt::format("{} is no number from {:g} to {:g}", text, least, most);
+            return {};
+          },
+          std::move(shown)};
+}
+CLI::Validator number_between(double least, double most) {
+  return number_between(least, most, fmt::format("in [{:g} - {:g}]", least, most));
+}
+CLI::Validator positive_number() { return number_between(1e-300, 1e300, "POSITIVE"); }
+CLI::Validator nonnegative_number() { return number_between(0, 1e300, "NONNEGATIVE"); }
+
 /// What CLI11 fills in, before it is clear what it means together.
 struct Flags {
   std::string emit, passes, onnx_weights;
@@ -148,7 +164,7 @@ void add_training_options(CLI::App &app, CommandLine &line, Flags &flags) {
   app.add_option("--label-smoothing", flags.gradients.label_smoothing,
                  "With --differentiate and --train: of cross_entropy; default: 0")
       ->type_name("X")
-      ->check(CLI::Range(0.0, 0.999))
+      ->check(number_between(0, 0.999))
       ->group(group);
   app.add_option(
          "--train", flags.train,
@@ -166,11 +182,11 @@ void add_training_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->group(group);
   app.add_option("--momentum", flags.training.momentum, "Of sgd; default: 0.9")
       ->type_name("X")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_between(0, 1))
       ->group(group);
   app.add_option("--weight-decay", flags.training.weight_decay, "Of both; default: 0")
       ->type_name("X")
-      ->check(CLI::NonNegativeNumber)
+      ->check(nonnegative_number())
       ->group(group);
   app.add_flag("--remat", line.options.rematerialize,
                "With --differentiate and --train: less workspace, by computing what is cheap once "
@@ -232,8 +248,8 @@ void add_compile_options(CLI::App &app, CommandLine &line) {
          "--max-error", line.options.max_error,
          "By how much Winograd's method may miss the sums of a convolution, relative to the "
          "largest of them; default: 1e-5")
-      ->type_name("X:POSITIVE")
-      ->check(CLI::PositiveNumber)
+      ->type_name("X")
+      ->check(positive_number())
       ->group(group);
   app.add_option("--jobs", line.options.jobs, "Threads that compile; default: one per core")
       ->type_name("N")
@@ -345,7 +361,7 @@ void add_run_options(CLI::App &app, CommandLine &line, Flags &flags) {
                  "5 times as much of "
                  "the element; default: 2e-4")
       ->type_name("X")
-      ->check(CLI::PositiveNumber)
+      ->check(positive_number())
       ->group(group);
 }
 
@@ -365,7 +381,7 @@ void add_reduce_options(CLI::App &app, CommandLine &line, Flags &flags) {
                  "With --reduce: seconds after which the command is killed, and has failed; "
                  "default: 60")
       ->type_name("SECONDS")
-      ->check(CLI::Range(0.001, 1e6))
+      ->check(number_between(0.001, 1e6))
       ->group(group);
 }
 
@@ -420,26 +436,53 @@ std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
   return std::nullopt;
 }
 
-/// The file that is read and would be overwritten, by the output or by what is written beside it.
-std::optional<std::string> overwritten_input(const CommandLine &line) {
+/// What is written, and the option that says so.
+std::vector<std::pair<const char *, std::filesystem::path>> written_files(const CommandLine &line) {
+  const std::filesystem::path output = line.output;
+  std::vector<std::pair<const char *, std::filesystem::path>> files = {
+      {"-o", output},
+      {"--dependency-file", line.depfile},
+      {"--json", line.json_file},
+      {"--trace", line.trace_file}};
+  const bool text = output.extension() == ".ir";
+  if (text && (line.action == Action::compile || line.action == Action::reduce))
+    files.emplace_back("-o", std::filesystem::path(output).replace_extension(".safetensors"));
+  else if (line.action == Action::compile)
+    files.emplace_back("-o", std::filesystem::path(output).replace_extension(".h"));
+  std::erase_if(files, [](const auto &file) { return file.second.empty() || file.second == "-"; });
+  return files;
+}
+
+/// The file that is read and would be overwritten by another.
+std::optional<std::string> overwritten_input(const CommandLine &line,
+                                             const std::filesystem::path &written) {
   namespace fs = std::filesystem;
-  const fs::path input = line.input, output = line.output;
+  const fs::path input = line.input;
   std::vector<fs::path> inputs = {input};
   inputs.insert(inputs.end(), line.options.weights.begin(), line.options.weights.end());
   inputs.insert(inputs.end(), line.tensors.begin(), line.tensors.end());
   if (input.extension() != ".onnx")
     inputs.push_back(fs::path(input).replace_extension(".safetensors"));
-  std::vector<fs::path> outputs = {output};
-  if (output.extension() == ".ir" &&
-      (line.action == Action::compile || line.action == Action::reduce))
-    outputs.push_back(fs::path(output).replace_extension(".safetensors"));
-  else if (line.action == Action::compile)
-    outputs.push_back(fs::path(output).replace_extension(".h"));
   std::error_code ignored;
-  for (const fs::path &written : outputs)
-    for (const fs::path &read : inputs)
-      if (fs::is_regular_file(written, ignored) && fs::equivalent(written, read, ignored))
-        return read.string();
+  for (const fs::path &read : inputs)
+    if (fs::is_regular_file(written, ignored) && fs::equivalent(written, read, ignored))
+      return read.string();
+  return std::nullopt;
+}
+
+std::optional<int> check_written_files(const CommandLine &line) {
+  const auto files = written_files(line);
+  for (size_t i = 0; i < files.size(); ++i) {
+    const auto &[option, file] = files[i];
+    if (std::optional<std::string> input = overwritten_input(line, file))
+      return mistake(fmt::format("{} {} would overwrite '{}', which is read", option,
+                                 option == std::string_view("-o") ? line.output : file.string(),
+                                 *input));
+    for (size_t j = 0; j < i; ++j)
+      if (files[j].second.lexically_normal() == file.lexically_normal())
+        return mistake(
+            fmt::format("{} and {} name one file, {}", files[j].first, option, file.string()));
+  }
   return std::nullopt;
 }
 
@@ -463,11 +506,7 @@ std::optional<int> check_output(const CommandLine &line) {
     return mistake("--write-dependencies goes with -o model.so, model.o or model.a");
   if (!line.output.empty() && !line.output_folder.empty())
     return mistake("-o and --outputs exclude each other");
-  if (line.output.empty() || line.output == "-")
-    return std::nullopt;
-  if (std::optional<std::string> input = overwritten_input(line))
-    return mistake(fmt::format("-o {} would overwrite '{}', which is read", line.output, *input));
-  return std::nullopt;
+  return check_written_files(line);
 }
 
 /// What runs the model, and takes tensors.
@@ -611,6 +650,9 @@ std::optional<int> interpret_gradients(CommandLine &line, const Flags &flags, co
 std::optional<int> interpret_printing(CommandLine &line, const Flags &flags) {
   const bool plain = std::getenv("NO_COLOR") != nullptr || isatty(STDOUT_FILENO) == 0;
   line.color = flags.color == "always" || (flags.color == "auto" && !plain);
+  line.print_llvm = std::ranges::any_of(line.options.print_after, [](const std::string &pass) {
+    return pass == "all" || pass == llvm_step;
+  });
   std::string &kernel = line.options.print_kernel;
   if (kernel.empty())
     return std::nullopt;

@@ -43,6 +43,7 @@ struct CommandLine {
   bool markdown = false;
   bool time = false;
   Changes changes = Changes::no;
+  bool print_llvm = false; // among what --print-after asks for
   Statistics statistics = Statistics::no;
   bool color = false; // in what is printed to standard output
 

@@ -11,7 +11,6 @@
 #include "compiler/lsp/server.h"
 #include "ir/text/files.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 #include <iostream>
 #include <new>
@@ -92,9 +91,10 @@ std::string format_size(uint64_t bytes) {
 /// 130 MB, or 130 MB instead of 180 MB.
 std::string format_workspace(const Artifact &artifact) {
   const std::string size = format_size(artifact.workspace_size);
-  return artifact.workspace_size_if_kept == 0
+  const std::string kept = format_size(artifact.workspace_size_if_kept);
+  return artifact.workspace_size_if_kept == 0 || kept == size
              ? size
-             : fmt::format("{} instead of {}", size, format_size(artifact.workspace_size_if_kept));
+             : fmt::format("{} instead of {}", size, kept);
 }
 
 /// A path in a rule of make or ninja.
@@ -205,11 +205,8 @@ int check_only(const CommandLine &line, const Model &model) {
 
 /// All passes for what they print on the way; LLVM IR too when that is asked for.
 int run_passes(const CommandLine &line, const Model &model) {
-  const bool llvm = line.changes == Changes::no &&
-                    std::ranges::any_of(line.options.print_after, [](const std::string &pass) {
-                      return pass == "all" || pass == llvm_step;
-                    });
-  Result<std::string> result = emit(model, llvm ? Stage::llvm : Stage::loops, line.options);
+  Result<std::string> result =
+      emit(model, line.print_llvm ? Stage::llvm : Stage::loops, line.options);
   return result ? exit_fine : fail(result.error());
 }
 
@@ -232,8 +229,8 @@ int perform(const CommandLine &line, const Model &model) {
     return text ? write_text(*text, "") : fail(text.error());
   }
   case Action::profile: {
-    Result<std::string> table = profile(line, model);
-    return table ? write_text(*table, "") : fail(table.error());
+    Result<void> printed = profile(line, model);
+    return printed ? exit_fine : fail(printed.error());
   }
   case Action::verify:
     return verify(line, model);
@@ -290,7 +287,7 @@ int main(int argc, char **argv) {
   } catch (const std::bad_alloc &) {
     fail("cnnc: error: out of memory");
   }
-  if (line.statistics != Statistics::no)
+  if (code == exit_fine && line.statistics != Statistics::no)
     std::cout << (line.statistics == Statistics::json ? statistics_json(statistics)
                                                       : statistics_table(statistics));
   if (line.time)

@@ -76,7 +76,8 @@ private:
   }
 
   void print_diff(std::string_view pass, const TextDiff &diff) const {
-    std::cout << fmt::format("// {}: {} lines added, {} removed\n", pass, diff.added, diff.removed)
+    std::cout << fmt::format("// {}: {} line{} added, {} removed\n", pass, diff.added,
+                             diff.added == 1 ? "" : "s", diff.removed)
               << (color_ ? colored(diff.hunks) : diff.hunks) << "\n"
               << std::flush;
   }

@@ -4,6 +4,8 @@
 #include "compiler/driver/tensors.h"
 #include "ir/text/files.h"
 
+#include <iostream>
+
 namespace cnnc::driver {
 
 namespace {
@@ -17,7 +19,7 @@ Result<void> write(const std::string &file, const std::string &text) {
 
 } // namespace
 
-Result<std::string> profile(const CommandLine &line, const Model &model) {
+Result<void> profile(const CommandLine &line, const Model &model) {
   Result<std::vector<KernelInfo>> kernels = describe_kernels(model, line.options);
   if (!kernels)
     return Error{std::string(kernels.error())};
@@ -46,11 +48,11 @@ Result<std::string> profile(const CommandLine &line, const Model &model) {
   if (!measured)
     return Error{std::string(measured.error())};
   const MeasuredModel rows = measured_model(table, *kernels, *measured, how, line.each_kernel);
+  if (line.json_file != "-" && line.trace_file != "-")
+    std::cout << profile_table(rows) << std::flush;
   if (Result<void> written = write(line.json_file, profile_json(rows)); !written)
-    return Error{std::string(written.error())};
-  if (Result<void> written = write(line.trace_file, trace_json(*kernels, *measured)); !written)
-    return Error{std::string(written.error())};
-  return profile_table(rows);
+    return written;
+  return write(line.trace_file, trace_json(*kernels, *measured));
 }
 
 } // namespace cnnc::driver

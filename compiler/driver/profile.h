@@ -5,7 +5,8 @@
 
 namespace cnnc::driver {
 
-/// Measures the model; returns the table, and writes the files that the command line asks for.
-Result<std::string> profile(const CommandLine &line, const Model &model);
+/// Measures the model; prints the table, and writes the files that the command line asks for, one of
+/// which may be standard output, in place of the table.
+Result<void> profile(const CommandLine &line, const Model &model);
 
 } // namespace cnnc::driver

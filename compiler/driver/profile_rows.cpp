@@ -111,6 +111,11 @@ Line line_of(const ProfileRow &row, size_t count, const MeasuredModel &model) {
           info.source};
 }
 
+/// Names of files and models may be anything; JSON is UTF-8.
+std::string spelt(const nlohmann::ordered_json &json, int indent) {
+  return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
 std::string plural(size_t count, std::string_view what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
@@ -125,6 +130,9 @@ MeasuredModel measured_model(const cnnc_model_v1 &model, const std::vector<Kerne
   result.features = model.target_features;
   result.threads = how.threads;
   result.batch = how.batch;
+  for (uint32_t i = 0; i < model.input_count; ++i)
+    result.symbolic = result.symbolic ||
+                      (model.inputs[i].rank > 0 && model.inputs[i].shape[0] == CNNC_SYMBOLIC_BATCH);
   result.rows = make_rows(kernels, profile, how.batch, each);
   result.total = add_up(result.rows, profile);
   result.kernel_count = kernels.size();
@@ -145,12 +153,14 @@ std::string profile_table(const MeasuredModel &model) {
   // The model's time is that of whole runs, with what lies between the kernels.
   lines.back()[10] = lines.back()[13] = "";
   return fmt::format(
-             "{}: {} in {}; code for {}, {}, batch {}, {}\n"
+             "{}: {} in {}; code for {}, {}{}, {}\n"
              "FMA peak in the same run: {:.1f} GFLOP/s (median), {:.1f} (best); reading memory: "
              "{:.1f} GB/s\n\n",
              model.name, plural(model.kernel_count, "kernel"), plural(model.rows.size(), "row"),
-             model.cpu, plural(model.threads, "thread"), model.batch, plural(model.runs, "run"),
-             model.peak * 1e-9, model.best_peak * 1e-9, model.bandwidth * 1e-9) +
+             model.cpu, plural(model.threads, "thread"),
+             model.symbolic ? fmt::format(", batch {}", model.batch) : "",
+             plural(model.runs, "run"), model.peak * 1e-9, model.best_peak * 1e-9,
+             model.bandwidth * 1e-9) +
          align(lines) +
          fmt::format("\nsum of the kernels' medians {:.1f} us; median of whole runs {:.1f} us\n",
                      model.kernels * 1e6, model.total.median * 1e6);
@@ -192,7 +202,7 @@ std::string profile_json(const MeasuredModel &model) {
                                          {"sum_of_kernels_us", model.kernels * 1e6},
                                          {"multiplications", model.total.info.multiplications},
                                          {"kernels", rows}};
-  return report.dump(2) + "\n";
+  return spelt(report, 2) + "\n";
 }
 
 std::string trace_json(const std::vector<KernelInfo> &kernels, const Profile &profile) {
@@ -225,7 +235,7 @@ std::string trace_json(const std::vector<KernelInfo> &kernels, const Profile &pr
                         {"source", kernel.source},
                         {"multiplications", kernel.multiplications}}}});
   }
-  return nlohmann::ordered_json{{"traceEvents", events}, {"displayTimeUnit", "ms"}}.dump() + "\n";
+  return spelt({{"traceEvents", events}, {"displayTimeUnit", "ms"}}, -1) + "\n";
 }
 
 } // namespace cnnc::driver

@@ -23,6 +23,7 @@ struct MeasuredModel {
   std::string name, cpu, features;
   uint32_t threads = 1;
   int64_t batch = 1;
+  bool symbolic = false;        // the batch
   std::vector<ProfileRow> rows; // in the order in which they run
   ProfileRow total;
   size_t kernel_count = 0, runs = 0;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <iostream>
+#include <map>
 
 namespace cnnc::driver {
 
@@ -139,6 +140,25 @@ std::string file_name(std::string name) {
   return name + ".npy";
 }
 
+/// Files of --outputs must not be those of inputs, nor one for two outputs.
+Result<void> check_output_files(const CommandLine &line, const cnnc_model_v1 &model) {
+  std::map<std::string, const char *> outputs; // by file
+  std::error_code ignored;
+  for (uint32_t i = 0; i < model.output_count && !line.output_folder.empty(); ++i) {
+    const std::string name = file_name(model.outputs[i].name);
+    const std::filesystem::path file = std::filesystem::path(line.output_folder) / name;
+    const auto [known, added] = outputs.emplace(name, model.outputs[i].name);
+    if (!added)
+      return Error{fmt::format("cnnc: error: the outputs %{} and %{} would both be {}",
+                               known->second, model.outputs[i].name, file.string())};
+    for (const std::string &input : line.tensors)
+      if (std::filesystem::equivalent(file, input, ignored))
+        return Error{fmt::format("cnnc: error: the output %{} would overwrite '{}', which is read",
+                                 model.outputs[i].name, input)};
+  }
+  return {};
+}
+
 } // namespace
 
 namespace {
@@ -202,6 +222,31 @@ uint64_t size_as_numbers(const cnnc_tensor_v1 &tensor, int64_t batch) {
 size_t tensor_size(const cnnc_tensor_v1 &tensor, int64_t batch) {
   return tensor.size * (is_symbolic(tensor) ? static_cast<size_t>(batch) : 1);
 }
+namespace {
+
+template <class Number, class Function> void change(Bytes &bytes, Function function) {
+  for (size_t at = 0; at + sizeof(Number) <= bytes.size(); at += sizeof(Number)) {
+    Number number;
+    std::memcpy(&number, bytes.data() + at, sizeof number);
+    number = function(number);
+    std::memcpy(bytes.data() + at, &number, sizeof number);
+  }
+}
+
+/// Random inputs of a training step as they could be: classes, a small rate, squares.
+void make_plausible(const cnnc_tensor_v1 &tensor, Bytes &bytes) {
+  const std::string_view name = tensor.name;
+  if (name == "labels" && tensor.dtype == CNNC_I64)
+    change<int64_t>(bytes, [](int64_t label) { return label & 1; });
+  else if (name == "rate" && tensor.dtype == CNNC_F32)
+    change<float>(bytes, [](float) { return 0.01F; });
+  else if (name == "step" && tensor.dtype == CNNC_F32)
+    change<float>(bytes, [](float) { return 0.0F; });
+  else if (name.ends_with(".second_moment"))
+    change<float>(bytes, [](float moment) { return std::abs(moment); });
+}
+
+} // namespace
 
 Result<Inputs> make_inputs(const CommandLine &line, const cnnc_model_v1 &model, Budget &budget) {
   Inputs inputs;
@@ -219,6 +264,8 @@ Result<Inputs> make_inputs(const CommandLine &line, const cnnc_model_v1 &model, 
           !taken)
         return Error{std::string(taken.error())};
       inputs.tensors.push_back(random_tensor(tensor, line.batch, line.seed + i));
+      if (line.options.gradients)
+        make_plausible(tensor, inputs.tensors.back());
       budget.give_back(floats);
     }
     return inputs;
@@ -305,6 +352,8 @@ Result<void> show_outputs(const CommandLine &line, const cnnc_model_v1 &model,
   std::error_code ignored;
   if (!line.output_folder.empty())
     std::filesystem::create_directories(line.output_folder, ignored);
+  if (Result<void> apart = check_output_files(line, model); !apart)
+    return apart;
   for (uint32_t i = 0; i < model.output_count; ++i) {
     const cnnc_tensor_v1 &tensor = model.outputs[i];
     std::filesystem::path file = line.output;

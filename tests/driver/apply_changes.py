@@ -37,7 +37,7 @@ def apply(lines, hunks):
 
 
 cnnc, model = sys.argv[1:]
-parts = re.split(r'^// (\w+): (\d+) lines added, (\d+) removed\n', run('--print-after-change'), flags=re.M)[1:]
+parts = re.split(r'^// (\w+): (\d+) lines? added, (\d+) removed\n', run('--print-after-change'), flags=re.M)[1:]
 diffs = {name: (int(added), int(removed), text.rstrip('\n').split('\n'))
          for name, added, removed, text in zip(*(parts[i::4] for i in range(4)))}
 for (name, before), (_, after) in zip(texts('before'), texts('after')):
