@@ -132,6 +132,20 @@ bool check_updates(const Graph &graph, Diagnostics &diagnostics) {
   return diagnostics.error_count() == errors;
 }
 
+/// Images whose number comes with each call are computed one by one, and have to have elements.
+bool check_images(const Graph &graph, Diagnostics &diagnostics) {
+  for (const Value &value : graph.values)
+    if (value.type->has_symbolic_batch() && is_empty(*value.type)) {
+      diagnostics.error(value.range,
+                        fmt::format("%{} is {}, whose images have no elements: that needs a batch "
+                                    "of a known size in place of '{}'",
+                                    format_name(value.name), to_string(*value.type),
+                                    value.type->batch_name));
+      return false;
+    }
+  return true;
+}
+
 /// Schedules that the text states name loops, which follow from the shapes. A kernel none of whose
 /// ops could be read has neither.
 bool check_schedules(const Graph &graph, Diagnostics &diagnostics) {
@@ -160,7 +174,8 @@ bool infer_shapes(Graph &graph, Diagnostics &diagnostics, std::vector<bool> &wro
     for (ValueId result : node.results)
       wrong[result] = true;
   }
-  return ok && check_updates(graph, diagnostics) && check_schedules(graph, diagnostics);
+  return ok && check_images(graph, diagnostics) && check_updates(graph, diagnostics) &&
+         check_schedules(graph, diagnostics);
 }
 
 bool infer_shapes(Graph &graph, PassContext &context) {
