@@ -124,7 +124,7 @@ def check_rooms(root):
 FAMILY = re.compile(r"x86|avx|\bsse|mxcsr|cpuid|\b[xyz]mm|znver|haswell|skylake", re.I)
 FAMILY_FILES = re.compile(r"""compiler/codegen/target/\w+\.(h|cpp)|runtime/cpu(_\w+)?\.(h|c)
     |runtime/embedded\.(h|c)             # an object of the runtime for each family
-    |compiler/driver/command_line\.cpp  # examples in the help
+    |compiler/driver/options\.cpp       # examples in the help
     |ir/weights/random\.cpp             # a faster copy of a loop that stands there for any CPU, too""", re.X)
 
 
