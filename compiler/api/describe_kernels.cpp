@@ -1,6 +1,7 @@
 // What every kernel of a model computes and how, for profiles. What a kernel computes stands in the
 // graph just before lowering; its code and the bytes that it moves, in the program.
 #include "compiler/analysis/cost.h"
+#include "compiler/analysis/source_place.h"
 #include "compiler/api/session.h"
 #include "compiler/program/program.h"
 
@@ -44,7 +45,8 @@ std::string format_main(const Graph &graph, const Node &node) {
     return format_conv2d(*conv, graph.type(node.operands[0]), graph.type(node.operands[1]), output);
   if (std::holds_alternative<Dense>(node.op))
     return fmt::format("dense {}->{}", graph.type(node.operands[0]).shape[1], output.shape[1]);
-  return fmt::format("{} {}", info_of(node.op).name, format_size(output, 1));
+  const std::string size = format_size(output, 1);
+  return info_of(node.op).name + (size.empty() ? "" : " " + size);
 }
 
 /// An op beside the main one: its name, and the window of a pool.
@@ -107,15 +109,6 @@ std::string format_tile(const Schedule &schedule) {
   return text;
 }
 
-/// Where an op stands: line of a text, or what an ONNX file calls it.
-std::string format_source(const SourceRange &range) {
-  if (!range.known())
-    return {};
-  const Source &source = *range.source;
-  return source.is_text ? fmt::format("{}:{}", source.name, line_column(source, range.begin).line)
-                        : source.part;
-}
-
 /// What the ops of a kernel say; the one with the most multiplications, else the first, is its main
 /// one.
 KernelInfo describe_group(const Graph &graph, const KernelGroup &group,
@@ -136,7 +129,7 @@ KernelInfo describe_group(const Graph &graph, const KernelGroup &group,
                 (member == main ? format_main(graph, node) : format_fused(node));
   }
   info.algorithm = algorithm_of(graph, graph.nodes[main]);
-  info.source = format_source(graph.nodes[main].range);
+  info.source = source_place(graph.nodes[main].range);
   return info;
 }
 

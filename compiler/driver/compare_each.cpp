@@ -1,5 +1,6 @@
 #include "compiler/driver/compare_each.h"
 
+#include "compiler/analysis/source_place.h"
 #include "compiler/api/judge.h"
 #include "compiler/api/return_values.h"
 #include "compiler/driver/reference_tensors.h"
@@ -51,8 +52,9 @@ public:
   /// The first value that differs, with its op: the one that is wrong if its operands agree.
   void print_origin() const {
     const Node &node = graph_.nodes[graph_.value(first_).producer];
-    std::cout << fmt::format("the first value that differs is {}, of\n  {}\n",
-                             spell(first_, graph_), to_string(graph_, node));
+    std::cout << fmt::format("the first value that differs is {}, {}\n  {}\n",
+                             spell(first_, graph_), source_place(node.range),
+                             to_string(graph_, node));
     std::set<ValueId> told;
     for (ValueId operand : node.operands)
       if (!graph_.is_constant(operand) && told.insert(operand).second)

@@ -112,4 +112,4 @@ const wrong = compare();
 console.log(wrong.stdout.slice(wrong.stdout.indexOf('the first value')));
 assert.equal(wrong.status, 1);
 assert.deepEqual(wrong.stdout.split('\n').filter((line) => line.includes('DIFFERS')).map((line) => line.split(/\s+/)[0]), [value]);
-assert(wrong.stdout.includes(`the first value that differs is ${value}, of\n  ${value}`));
+assert(wrong.stdout.includes(`the first value that differs is ${value}, node `));
