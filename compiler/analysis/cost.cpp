@@ -20,6 +20,17 @@ bool is_state(const Graph &graph, ValueId value) {
 
 int64_t elements(const TensorType &type) { return element_count(type.shape).value_or(most); }
 
+/// Whether an operand of arithmetic is one number of the text: a factor or a bound, nothing that was
+/// learned.
+bool is_number(const Graph &graph, const Node &node, ValueId operand) {
+  const NodeId producer = graph.value(operand).producer;
+  if (category_of(node.op) != Category::elementwise || producer == no_id)
+    return false;
+  const Op &op = graph.nodes[producer].op;
+  return std::holds_alternative<Splat>(op) ||
+         (std::holds_alternative<Literal>(op) && elements(graph.type(operand)) == 1);
+}
+
 } // namespace
 
 int64_t multiplications(const Graph &graph, const Node &node) {
@@ -45,7 +56,8 @@ std::vector<ValueId> parameter_operands(const Graph &graph, const Node &node) {
   std::vector<ValueId> result;
   for (int i = first; i < std::min<int>(end, static_cast<int>(node.operands.size())); ++i) {
     ValueId operand = node.operands[static_cast<size_t>(i)];
-    if ((graph.is_constant(operand) || is_state(graph, operand)) && graph.values[operand].type)
+    if ((graph.is_constant(operand) || is_state(graph, operand)) && graph.values[operand].type &&
+        !is_number(graph, node, operand))
       result.push_back(operand);
   }
   return result;

@@ -122,7 +122,13 @@ TEST(cost, of_grouped_and_local_convolutions) {
   %p = local2d %x, %l, %b
   %s = random(3, uniform) : f32[4]
   %n = batch_norm %x, %s, %s, %s, %s
-  return %g, %p, %n
+  %two = literal [2] : f32[1]
+  %half = splat 0.5 : f32[4, 1, 1]
+  %d = mul %n, %two
+  %e = mul %d, %half
+  %slopes = random(4, uniform) : f32[4, 1, 1]
+  %f = mul %e, %slopes
+  return %g, %p, %f
 })");
   auto cost = [&](std::string_view name) {
     const Node &node = graph.nodes[graph.value(*graph.find_value(name)).producer];
@@ -132,6 +138,8 @@ TEST(cost, of_grouped_and_local_convolutions) {
   EXPECT_EQ(cost("g"), (std::pair<int64_t, int64_t>{72, 2 * 8 * 6 * 6 * 9}));
   EXPECT_EQ(cost("p"), (std::pair<int64_t, int64_t>{36 * 2 * 4 * 9 + 72, 2 * 2 * 36 * 4 * 9}));
   EXPECT_EQ(cost("n"), (std::pair<int64_t, int64_t>{8, 0})) << "scale and bias";
+  EXPECT_EQ(cost("d").first + cost("e").first, 0) << "numbers of the text are not learned";
+  EXPECT_EQ(cost("f").first, 4);
 }
 
 TEST(both_ways, what_leads_to_the_first_output_is_forward) {
