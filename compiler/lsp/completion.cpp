@@ -101,7 +101,8 @@ private:
       return;
     if (is_punctuation(tokens_[first_ - 1], "="))
       return add_words(*op, tokens_[first_ - 2].text);
-    add_values();
+    if (!has_attribute(sign + 2)) // operands stand before them
+      add_values();
     if (!sign_ && !is_punctuation(tokens_[first_ - 1], ","))
       add_attributes(*op, sign + 2);
   }
@@ -114,6 +115,12 @@ private:
       depth -= is_punctuation(tokens_[i], "]") || is_punctuation(tokens_[i], ")");
     }
     return depth;
+  }
+
+  bool has_attribute(size_t begin) const {
+    return std::any_of(tokens_.begin() + static_cast<std::ptrdiff_t>(begin),
+                       tokens_.begin() + static_cast<std::ptrdiff_t>(first_),
+                       [](const Token &token) { return is_punctuation(token, "="); });
   }
 
   bool is_in_type(size_t begin) const {

@@ -19,10 +19,12 @@ std::string code(std::string_view text) { return fmt::format("```cnnc\n{}\n```\n
 std::string spell(const AxisField &axis) {
   if (axis.whole)
     return "all of the input";
+  const std::string size =
+      fmt::format("{} pixel{}", with_separators(axis.size), axis.size == 1 ? "" : "s");
   if (axis.stride == 0)
-    return fmt::format("{} pixels", with_separators(axis.size));
-  return fmt::format("{} pixels, stride {}, from {}", with_separators(axis.size),
-                     with_separators(axis.stride), with_separators(axis.start));
+    return size;
+  return fmt::format("{}, stride {}, from {}", size, with_separators(axis.stride),
+                     with_separators(axis.start));
 }
 
 std::string spell(const ReceptiveField &field) {

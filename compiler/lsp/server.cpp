@@ -217,6 +217,8 @@ private:
   }
 
   void initialize(const protocol::InitializeParams &, protocol::Callback<json::Value> reply) {
+    if (state_ != State::started)
+      return reply(error("initialize comes once, and first", protocol::ErrorCode::InvalidRequest));
     state_ = State::running;
     reply(json::Object{{"capabilities", capabilities()},
                        {"serverInfo", json::Object{{"name", "cnnc"}, {"version", version()}}}});

@@ -143,6 +143,10 @@ def check_completion(client):
            ["%w", "%x", "stride=", "dilation=", "groups=", "winograd=", "padded_rows="])
     expect("none in lists", proposals(client, MENDED, "1, 1, 1]", 1), [])
     expect("none in comments", proposals(client, MENDED, "Höhe", 1), [])
+    text = MENDED.replace("pad=[1, 1, 1, 1]", "pad=[1, 1, 1, 1] st")
+    client.change([text])
+    expect("no operands behind attributes", [p[0] for p in proposals(client, text, "] st", 4)],
+           ["stride=", "dilation=", "groups=", "winograd=", "padded_rows="])
     text = MENDED.replace("pad=[1, 1, 1, 1]", "padded_rows=")
     client.change([text])
     expect("words", proposals(client, text, "padded_rows=", 12),
@@ -211,6 +215,7 @@ def check_protocol(cnnc):
     expect("before initialize", client.ask("hover", {"line": 0, "character": 0}),
            {"code": -32002, "message": "expected initialize before any other request"})
     expect("name", client.initialize()["serverInfo"]["name"], "cnnc")
+    expect("a second initialize", client.initialize(), {"code": -32600, "message": "initialize comes once, and first"})
     expect("a text that is not open", client.ask("hover", {"line": 0, "character": 0}),
            {"code": -32602, "message": "'file:///model.ir' is not open: send textDocument/didOpen before"})
     expect("an unknown method", client.request("textDocument/moniker", DOCUMENT)["code"], -32601)
