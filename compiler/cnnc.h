@@ -142,6 +142,7 @@ struct PassStatistics {
     int64_t before = 0, after = 0;
   };
   std::string pass;
+  std::string cpu; // that it ran for, as Options::cpu names it
   std::chrono::nanoseconds time{};
   std::vector<Change> changes; // in the order of the alphabet; none: it has changed nothing of that
 };

@@ -5,7 +5,7 @@ namespace cnnc {
 Result<Model> return_values(const Model &model,
                             const std::function<bool(const std::string &name)> &wanted,
                             const Options &options) {
-  Options unchanged = options;
+  Options unchanged = quiet(options);
   unchanged.passes.emplace();
   Result<Session> session = Session::open(model, unchanged, {true, {}, {}, ""});
   if (!session)

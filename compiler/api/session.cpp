@@ -179,15 +179,6 @@ void Session::remember_labels() {
   }
 }
 
-namespace {
-
-bool names_pass(const std::vector<std::string> &names, std::string_view pass) {
-  return std::ranges::any_of(
-      names, [&](const std::string &name) { return name == "all" || name == pass; });
-}
-
-} // namespace
-
 bool Session::wants_print(std::string_view pass) const {
   return options_.after_pass && names_pass(options_.print_after, pass);
 }
@@ -206,11 +197,22 @@ std::string Session::text() const {
   return result;
 }
 
-bool Session::check_printed() {
+/// A pass that does not run has nothing to show, which is no answer.
+bool Session::check_printed(const std::vector<const Pass *> &passes) {
   std::vector<std::string> names = options_.print_after;
   names.insert(names.end(), options_.print_before.begin(), options_.print_before.end());
   std::erase_if(names, [](const std::string &name) { return name == "all" || name == llvm_step; });
-  return find_passes(names, diagnostics_).has_value();
+  const auto printed = find_passes(names, diagnostics_);
+  if (!printed)
+    return false;
+  const auto missing = std::ranges::find_if(
+      *printed, [&](const Pass *pass) { return std::ranges::find(passes, pass) == passes.end(); });
+  if (missing == printed->end())
+    return true;
+  diagnostics_.error(fmt::format("nothing to print of {}, which does not run here; `--time` shows "
+                                 "the passes that do",
+                                 (*missing)->name));
+  return false;
 }
 
 /// Leaves the passes up to the one that the options name.
@@ -328,7 +330,7 @@ bool Session::run(const Opening &opening) {
     chosen = find_passes(*options_.passes, diagnostics_);
     passes = chosen.value_or(passes);
   }
-  if (!check_printed() || (options_.passes && !chosen) || !stop_early(passes))
+  if ((options_.passes && !chosen) || !stop_early(passes) || !check_printed(passes))
     return false;
   PassContext context = this->context();
   if (!opening.remarks)
@@ -349,7 +351,8 @@ bool Session::run(const Opening &opening) {
   auto report_statistics = [&](const Pass &pass, const Module &module,
                                std::chrono::nanoseconds elapsed) {
     std::map<std::string, int64_t> now = count_text(module);
-    options_.statistics({std::string(pass.name), elapsed, changes_between(counts, now)});
+    options_.statistics(
+        {std::string(pass.name), options_.cpu, elapsed, changes_between(counts, now)});
     counts = std::move(now);
   };
   auto observe = [&](const Pass &pass, const Module &module, std::chrono::nanoseconds elapsed) {

@@ -101,7 +101,7 @@ private:
   bool rename_model();
   bool fix_batch();
   void take_weights_for_random();
-  bool check_printed();
+  bool check_printed(const std::vector<const Pass *> &passes);
   bool stop_early(std::vector<const Pass *> &passes);
   bool check_kernel();
   bool run(const Opening &opening);

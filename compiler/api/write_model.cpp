@@ -70,7 +70,9 @@ std::optional<uint64_t> workspace_size_if_kept(Session &session, const Model &mo
   Options options = session.options();
   if (!std::exchange(options.rematerialize, false))
     return 0;
+  options.print_before.clear();
   options.print_after.clear();
+  options.statistics = {};
   options.timing = {};
   options.progress = {};
   Opening opening;

@@ -1,6 +1,7 @@
 #include "compiler/driver/command_line.h"
 #include "compiler/driver/options.h"
 
+#include "compiler/pipeline/pipeline.h"
 #include "compiler/support/split_list.h"
 #include "ir/text/diagnostics.h"
 
@@ -287,11 +288,10 @@ std::optional<int> interpret_gradients(CommandLine &line, const Flags &flags, co
 
 /// What of the texts on the way is printed.
 std::optional<int> interpret_printing(CommandLine &line, const Flags &flags) {
-  const bool plain = std::getenv("NO_COLOR") != nullptr || isatty(STDOUT_FILENO) == 0;
+  const char *no_color = std::getenv("NO_COLOR"); // counts when it is not empty (no-color.org)
+  const bool plain = (no_color && *no_color) || isatty(STDOUT_FILENO) == 0;
   line.color = flags.color == "always" || (flags.color == "auto" && !plain);
-  line.print_llvm = std::ranges::any_of(line.options.print_after, [](const std::string &pass) {
-    return pass == "all" || pass == llvm_step;
-  });
+  line.print_llvm = names_pass(line.options.print_after, llvm_step);
   std::string &kernel = line.options.print_kernel;
   if (kernel.empty())
     return std::nullopt;
@@ -316,6 +316,19 @@ std::optional<int> interpret_stage(CommandLine &line, const Flags &flags) {
     }
   return mistake(fmt::format(
       "there is no stage '{}': graph, loops, llvm, asm, obj, header, dot or onnx", flags.emit));
+}
+
+/// JSON is to be read by a program: nothing else may stand on standard output.
+std::optional<int> check_statistics(const CommandLine &line) {
+  if (line.statistics != Statistics::json)
+    return std::nullopt;
+  const bool alone = line.action == Action::run_passes || line.action == Action::check ||
+                     (line.action == Action::compile && line.output != "-") ||
+                     (line.action == Action::emit && !line.output.empty() && line.output != "-");
+  if (!alone || prints_passes(line))
+    return mistake("--stats=json needs standard output for itself: leave out what else is printed, "
+                   "or give it a file (-o)");
+  return std::nullopt;
 }
 
 /// Values of the model as it is written are compared.
@@ -363,6 +376,8 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::A
   if (std::optional<int> code = check_compare_each(line))
     return code;
   if (std::optional<int> code = check_reduce(line))
+    return code;
+  if (std::optional<int> code = check_statistics(line))
     return code;
   if (std::optional<int> code = interpret_stage(line, flags))
     return code;

@@ -1,8 +1,8 @@
 #include "compiler/driver/print_passes.h"
 
+#include "compiler/pipeline/pipeline.h"
 #include "compiler/support/text_diff.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 #include <iostream>
 #include <memory>
@@ -48,12 +48,12 @@ public:
   void before(std::string_view pass, const std::string &text) {
     if (changes_ != Changes::no)
       text_ = text;
-    if (names(before_, pass))
+    if (names_pass(before_, pass))
       print("before", pass, text);
   }
 
   void after(std::string_view pass, const std::string &text) const {
-    if (names(after_, pass))
+    if (names_pass(after_, pass))
       print("after", pass, text);
     else if (changes_ == Changes::text && text != text_ && pass != llvm_step)
       print("after", pass, text);
@@ -62,11 +62,6 @@ public:
   }
 
 private:
-  static bool names(const std::vector<std::string> &list, std::string_view pass) {
-    return std::ranges::any_of(
-        list, [&](const std::string &name) { return name == "all" || name == pass; });
-  }
-
   /// Passes before there are kernels have nothing of a kernel to show.
   static void print(const char *when, std::string_view pass, const std::string &text) {
     if (!text.empty())

@@ -255,6 +255,12 @@ Result<Inputs> make_inputs(const CommandLine &line, const cnnc_model_v1 &model, 
     return Error{fmt::format("cnnc: error: the model @{} has {} inputs, but {} files were given",
                              model.name, model.input_count, line.tensors.size())};
   if (random) {
+    if (line.batch > 1 && !std::any_of(model.inputs, model.inputs + model.input_count, is_symbolic))
+      return Error{
+          fmt::format("cnnc: error: --batch {} is for a model whose batch is given at each "
+                      "call, f32[n, ..]; that of @{} is fixed: an ONNX file can be read "
+                      "with --shape=nx3x224x224, a text says it in its inputs",
+                      line.batch, model.name)};
     inputs.batch = line.batch;
     for (uint32_t i = 0; i < model.input_count; ++i) {
       const cnnc_tensor_v1 &tensor = model.inputs[i];

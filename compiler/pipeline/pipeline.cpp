@@ -231,6 +231,11 @@ std::optional<std::vector<const Pass *>> find_passes(std::span<const std::string
   return passes;
 }
 
+bool names_pass(std::span<const std::string> names, std::string_view pass) {
+  return std::ranges::any_of(
+      names, [&](const std::string &name) { return name == "all" || name == pass; });
+}
+
 bool run_passes(std::span<const Pass *const> passes, Module &module, PassContext &context,
                 const PassObserver &observe) {
   // What is wrong from the start is a mistake in the text, later it is one of a pass.

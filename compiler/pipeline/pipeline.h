@@ -39,6 +39,9 @@ std::vector<const Pass *> loop_pipeline();
 std::optional<std::vector<const Pass *>> find_passes(std::span<const std::string> names,
                                                      Diagnostics &diagnostics);
 
+/// Whether a list of names of passes, in which "all" stands for all, has this one.
+bool names_pass(std::span<const std::string> names, std::string_view pass);
+
 /// Called after each pass that ran and whose result is valid.
 using PassObserver =
     std::function<void(const Pass &, const Module &, std::chrono::nanoseconds elapsed)>;
