@@ -1,5 +1,6 @@
 #include "ir/graph/parser.h"
 
+#include "ir/graph/attribute_parser.h"
 #include "ir/type/parser.h"
 
 #include <algorithm>
@@ -211,7 +212,7 @@ private:
       if (attribute == info.attributes.end()) {
         unknown_attribute(info, name);
         ok = false;
-        if (!parse_attribute_value())
+        if (!parse_attribute_value(cursor_))
           return false;
         continue;
       }
@@ -251,7 +252,7 @@ private:
   /// Reads a value and stores it. Its position, from the attribute's name on, is kept for infer().
   bool attribute_value(const AttributeInfo &attribute, Node &node, SourceRange begin = {}) {
     SourceRange value_begin = cursor_.peek().range;
-    std::optional<AttributeValue> value = parse_attribute_value();
+    std::optional<AttributeValue> value = parse_attribute_value(cursor_);
     if (!value)
       return false;
     SourceRange value_range = join(value_begin, cursor_.previous().range);
@@ -261,52 +262,6 @@ private:
     cursor_.error_at(value_range, fmt::format("'{}' must be {}, not {}", attribute.name,
                                               attribute.type, to_string(*value)));
     return false;
-  }
-
-  std::optional<AttributeValue> parse_attribute_value() {
-    const Token &token = cursor_.peek();
-    if (token.kind == TokenKind::string)
-      return AttributeValue(cursor_.next().text);
-    if (cursor_.is("["))
-      return parse_list();
-    if (token.kind == TokenKind::identifier && token.text != "inf" && token.text != "nan") {
-      std::string word = cursor_.next().text;
-      if (word == "true" || word == "false")
-        return AttributeValue(word == "true");
-      return AttributeValue(Word{word});
-    }
-    return parse_scalar();
-  }
-
-  std::optional<AttributeValue> parse_scalar() {
-    const bool negative = cursor_.is("-");
-    const Token &token = cursor_.peek(negative ? 1 : 0);
-    if (token.kind == TokenKind::integer && !(negative && token.integer == 0)) { // -0 has a sign
-      std::optional<int64_t> value = cursor_.expect_integer("a value");
-      return value ? std::optional(AttributeValue(*value)) : std::nullopt;
-    }
-    std::optional<double> value = cursor_.expect_number("a value");
-    return value ? std::optional(AttributeValue(*value)) : std::nullopt;
-  }
-
-  std::optional<AttributeValue> parse_list() {
-    std::vector<int64_t> integers;
-    std::vector<double> numbers;
-    bool all_integers = true;
-    cursor_.next(); // [
-    if (!cursor_.is("]"))
-      do {
-        std::optional<AttributeValue> item = parse_scalar();
-        if (!item)
-          return std::nullopt;
-        const int64_t *integer = std::get_if<int64_t>(&*item);
-        all_integers = all_integers && integer;
-        integers.push_back(integer ? *integer : 0);
-        numbers.push_back(integer ? static_cast<double>(*integer) : std::get<double>(*item));
-      } while (cursor_.accept(","));
-    if (!cursor_.expect("]"))
-      return std::nullopt;
-    return all_integers ? AttributeValue(integers) : AttributeValue(numbers);
   }
 
   /// The types after the colon, then the definition of the results.

@@ -1,4 +1,5 @@
 #include "ir/text/schedule.h"
+#include "ir/text/schedule_entries.h"
 
 #include <algorithm>
 #include <bit>
@@ -76,9 +77,8 @@ bool parse_items(TokenCursor &cursor, const Token &entry, std::vector<Item> &ite
 }
 
 bool parse_entry(TokenCursor &cursor, Schedule &schedule, std::vector<std::string> &seen) {
-  std::optional<Token> key =
-      cursor.expect(TokenKind::identifier,
-                    "one of vector, tile, unroll, parallel, block, partial, stage, prefetch");
+  std::optional<Token> key = cursor.expect(
+      TokenKind::identifier, fmt::format("one of {}", fmt::join(schedule_entries(), ", ")));
   if (!key || !cursor.expect("="))
     return false;
   if (std::find(seen.begin(), seen.end(), key->text) != seen.end()) {
@@ -93,13 +93,39 @@ bool parse_entry(TokenCursor &cursor, Schedule &schedule, std::vector<std::strin
     return parse_items(cursor, *key, schedule.parallel, parse_loop_name);
   if (key->text == "prefetch")
     return (schedule.prefetch = parse_prefetch_distance(cursor).value_or(0)) > 0;
-  cursor.error_at(key->range, fmt::format("a schedule has no '{}': it has vector, tile, unroll, "
-                                          "parallel, block, partial, stage and prefetch",
-                                          key->text));
+  cursor.error_at(key->range, fmt::format("a schedule has no '{}': it has {}", key->text,
+                                          fmt::join(schedule_entries(), ", ")));
   return false;
 }
 
 } // namespace
+
+const std::vector<std::string_view> &schedule_entries() {
+  static const std::vector<std::string_view> names = {"vector", "tile",    "unroll", "parallel",
+                                                      "block",  "partial", "stage",  "prefetch"};
+  return names;
+}
+
+std::optional<Schedule> parse_schedule_entry(TokenCursor &cursor) {
+  Schedule schedule;
+  if (cursor.peek(1).text == "=" && cursor.peek(2).text == "none") {
+    for (int i = 0; i < 3; ++i)
+      cursor.next();
+    return schedule;
+  }
+  std::vector<std::string> seen;
+  return parse_entry(cursor, schedule, seen) ? std::optional(std::move(schedule)) : std::nullopt;
+}
+
+void take_entry(Schedule &schedule, std::string_view name, const Schedule &from) {
+  for (const FactorEntry &entry : factor_entries)
+    if (entry.name == name)
+      schedule.*entry.factors = from.*entry.factors;
+  if (name == "parallel")
+    schedule.parallel = from.parallel;
+  if (name == "prefetch")
+    schedule.prefetch = from.prefetch;
+}
 
 std::string to_string(const Schedule &schedule) {
   std::vector<std::string> entries;
