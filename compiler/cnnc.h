@@ -179,6 +179,10 @@ struct Options {
   uint64_t max_memory = 0;
   /// Exactly these passes instead of the default ones.
   std::optional<std::vector<std::string>> passes;
+  /// Decided by the user: "@conv1.winograd=4" for the convolution of a kernel, "@conv1.tile=[oc:32,
+  /// ow:12]" for an entry of its schedule, "@conv1.prefetch=none" for a schedule without it, and the
+  /// same with a value for the kernel that computes it, "%c.tile=..". The compiler decides the rest.
+  std::vector<std::string> overrides;
   /// Differentiate the model: behind its outputs, of which the first is the loss, it returns the
   /// gradients.
   std::optional<GradientOptions> gradients;

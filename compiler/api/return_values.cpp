@@ -7,6 +7,7 @@ Result<Model> return_values(const Model &model,
                             const Options &options) {
   Options unchanged = quiet(options);
   unchanged.passes.emplace();
+  unchanged.overrides.clear();
   Result<Session> session = Session::open(model, unchanged, {true, {}, {}, ""});
   if (!session)
     return Error{std::string(session.error())};

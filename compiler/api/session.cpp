@@ -16,6 +16,7 @@ namespace cnnc {
 
 Options quiet(Options options) {
   options.passes.reset();
+  options.overrides.clear();
   options.stop_after.clear();
   options.print_before.clear();
   options.print_after.clear();
@@ -30,7 +31,7 @@ Session::Session(const Model &model, const Options &options)
 Result<Session> Session::open(const Model &model, const Options &options, const Opening &opening) {
   Session session(model, options);
   if (!session.resolve_target() || !session.select_model(opening.needs_model) ||
-      !session.rename_model() || !session.fix_batch())
+      !session.rename_model() || !session.fix_batch() || !session.read_overrides())
     return session.error();
   session.take_weights_for_random();
   if (!session.run(opening))
@@ -120,6 +121,20 @@ bool Session::fix_batch() {
   return true;
 }
 
+bool Session::read_overrides() {
+  std::optional<std::vector<Override>> parsed = parse_overrides(options_.overrides, diagnostics_);
+  if (!parsed)
+    return false;
+  overrides_ = std::move(*parsed);
+  if (overrides_.empty() || module_.models.size() == 1)
+    return true;
+  diagnostics_.error(overrides_.front().range(),
+                     fmt::format("this is for one model, but the text holds {}; --model chooses "
+                                 "one",
+                                 module_.models.size()));
+  return false;
+}
+
 /// `random` stands in for weights, which a training step learns under the names of their values: files
 /// that the options name have the last word.
 void Session::take_weights_for_random() {
@@ -150,6 +165,13 @@ void Session::remember_unscheduled() {
   }
 }
 
+namespace {
+
+/// A tile that the user sets is kept, whatever the policy has chosen beside it.
+bool is_written(const LoopFactor &tile) { return tile.range.known(); }
+
+} // namespace
+
 /// Called after every pass. Between graphs and loops, kernels are as the definition of their ops
 /// says, with a schedule that is still to be carried out.
 void Session::remember_untiled(const Pass &pass) {
@@ -160,7 +182,8 @@ void Session::remember_untiled(const Pass &pass) {
   if (pass.module)
     for (const loop::Kernel &kernel : module_.kernels)
       if (auto known = unscheduled_.find(kernel.name);
-          known != unscheduled_.end() && !kernel.schedule.tile.empty())
+          known != unscheduled_.end() && !kernel.schedule.tile.empty() &&
+          !std::ranges::any_of(kernel.schedule.tile, is_written))
         untiled_.emplace(kernel.name, UntiledKernel{kernel, known->second});
 }
 
@@ -233,6 +256,20 @@ bool Session::stop_early(std::vector<const Pass *> &passes) {
   return true;
 }
 
+/// Whether the passes run that obey what is set.
+bool Session::check_overrides(const std::vector<const Pass *> &passes) {
+  bool ok = true;
+  for (const Override &override : overrides_) {
+    const std::string_view needed = override.attribute ? "choose_algorithms" : "choose_schedule";
+    if (std::ranges::any_of(passes, [&](const Pass *pass) { return pass->name == needed; }))
+      continue;
+    diagnostics_.error(override.range(),
+                       fmt::format("{} obeys this, which does not run here", needed));
+    ok = false;
+  }
+  return ok;
+}
+
 /// Whether there is the kernel that the options name, after all passes.
 bool Session::check_kernel() {
   const std::string &wanted = options_.print_kernel;
@@ -293,9 +330,9 @@ bool plans_memory(const std::vector<const Pass *> &passes) {
 } // namespace
 
 PassContext Session::context() {
-  return {diagnostics_,       codegen::machine_of(target_),
-          options_.remark,    options_.strict_arithmetic,
-          options_.max_error, request_of(options_)};
+  return {
+      diagnostics_,       codegen::machine_of(target_), options_.remark, options_.strict_arithmetic,
+      options_.max_error, request_of(options_),         false,           overrides_};
 }
 
 namespace {
@@ -330,7 +367,8 @@ bool Session::run(const Opening &opening) {
     chosen = find_passes(*options_.passes, diagnostics_);
     passes = chosen.value_or(passes);
   }
-  if ((options_.passes && !chosen) || !stop_early(passes) || !check_printed(passes))
+  if ((options_.passes && !chosen) || !stop_early(passes) || !check_printed(passes) ||
+      !check_overrides(passes))
     return false;
   PassContext context = this->context();
   if (!opening.remarks)

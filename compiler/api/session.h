@@ -100,9 +100,11 @@ private:
   bool select_model(bool needed);
   bool rename_model();
   bool fix_batch();
+  bool read_overrides();
   void take_weights_for_random();
   bool check_printed(const std::vector<const Pass *> &passes);
   bool stop_early(std::vector<const Pass *> &passes);
+  bool check_overrides(const std::vector<const Pass *> &passes);
   bool check_kernel();
   bool run(const Opening &opening);
   bool check_memory();
@@ -116,6 +118,7 @@ private:
   Diagnostics diagnostics_;
   Module module_;
   codegen::Target target_;
+  std::vector<Override> overrides_;
   uint32_t label_count_ = 0;                     // classes of the input %labels; 0: not known
   std::map<std::string, Loops> unscheduled_;     // kernels that choose_schedule has to decide on
   std::map<std::string, UntiledKernel> untiled_; // those of them that have a tile

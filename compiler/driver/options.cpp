@@ -219,6 +219,13 @@ void add_compile_options(CLI::App &app, CommandLine &line) {
       ->type_name("X")
       ->check(positive_number())
       ->group(group);
+  app.add_option(
+         "--set", line.options.overrides,
+         "Decide in place of the compiler: @conv1.winograd=4, '@conv1.tile=[oc:32, ow:12]', "
+         "@conv1.prefetch=none; %c for the kernel that computes a value; repeatable")
+      ->type_name("@KERNEL.WHAT=VALUE")
+      ->allow_extra_args(false)
+      ->group(group);
   app.add_option("--jobs", line.options.jobs, "Threads that compile; default: one per core")
       ->type_name("N")
       ->check(CLI::Range(1u, 1024u))

@@ -14,8 +14,9 @@
 //
 // Arithmetic: the error grows with m. Tiles whose estimate (schedule/winograd.h) is above what the
 // user accepts, 1e-5 of the largest result unless told otherwise, are left out. strict_arithmetic
-// allows none.
+// allows none. What the user sets (pass/override.h) stays.
 #include "compiler/graph_passes/graph_passes.h"
+#include "compiler/pass/apply_overrides.h"
 #include "compiler/schedule/winograd.h"
 
 #include <algorithm>
@@ -134,9 +135,19 @@ private:
   const PassContext &context_;
 };
 
+/// Where an attribute stands in the text, else the op.
+SourceRange range_of(const Node &node, std::string_view attribute) {
+  for (const auto &[name, range] : node.attribute_ranges)
+    if (name == attribute)
+      return range;
+  return node.range;
+}
+
 } // namespace
 
 bool choose_algorithms(Graph &graph, PassContext &context) {
+  if (!set_attributes(graph, context.overrides, context.diagnostics))
+    return false;
   AlgorithmChooser chooser(graph, context);
   bool ok = true;
   for (Node &node : graph.nodes) {
@@ -145,7 +156,7 @@ bool choose_algorithms(Graph &graph, PassContext &context) {
       continue;
     if (conv->winograd > 0 && !chooser.fills_vectors(node)) {
       context.diagnostics.error(
-          node.range,
+          range_of(node, "winograd"),
           fmt::format("winograd={} needs at least {} input channels and a multiple of "
                       "{} output channels for this target",
                       conv->winograd, context.machine.vector_lanes, context.machine.vector_lanes));

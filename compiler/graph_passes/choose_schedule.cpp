@@ -13,10 +13,11 @@
 // A convolution computes a register tile of output channels times pixels. It is as large as the
 // registers allow, since every vector of weights is then used for all pixels and every pixel for
 // all vectors; one register too many spills and costs half the speed. Kernels that have a schedule
-// keep it.
+// keep it, and single entries that the user sets (pass/override.h) stand beside what is chosen.
 #include "compiler/analysis/cost.h"
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/lowering/loops.h"
+#include "compiler/pass/apply_overrides.h"
 #include "compiler/pass/rewrite.h"
 #include "compiler/schedule/check_schedule.h"
 #include "compiler/schedule/convolution.h"
@@ -228,6 +229,9 @@ private:
 bool choose_schedule(Graph &graph, PassContext &context) {
   std::vector<std::vector<NodeId>> members = kernel_members(graph);
   ScheduleChooser chooser(graph, context);
+  const ScheduleOverrides overrides(graph, context.overrides, context.diagnostics);
+  if (!overrides.all_found())
+    return false;
   SlowPaths slow;
   std::vector<KernelId> chosen;
   for (KernelId id = 0; id < graph.kernels.size(); ++id)
@@ -235,8 +239,11 @@ bool choose_schedule(Graph &graph, PassContext &context) {
       graph.kernels[id].schedule = chooser.choose(members[id]);
       chosen.push_back(id);
     }
+  for (KernelId id = 0; id < graph.kernels.size(); ++id)
+    overrides.apply(graph.kernels[id], id);
   for (KernelId id : chosen) {
     chooser.filter(graph.kernels[id].schedule, members[id]);
+    overrides.apply(graph.kernels[id], id); // what is set for the kernel of a filter stays
     slow.add(graph.kernels[id].name, chooser.slow_path(members[id], graph.kernels[id].schedule));
   }
   if (context.remark)

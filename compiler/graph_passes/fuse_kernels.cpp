@@ -21,6 +21,7 @@
 
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/layout/views.h"
+#include "compiler/pass/kernel_name.h"
 #include "compiler/pass/split_wide.h"
 
 #include <algorithm>
@@ -276,17 +277,10 @@ private:
         continue;
       KernelId group = node.kernel - first_group;
       if (kernel_of[group] == no_id)
-        kernel_of[group] = graph_.add_kernel(symbol(graph_.value(result(starts_[group])).name));
+        kernel_of[group] =
+            graph_.add_kernel(kernel_name_of(graph_.value(result(starts_[group])).name));
       node.kernel = kernel_of[group];
     }
-  }
-
-  /// A name in letters, digits, _ and . only.
-  static std::string symbol(std::string name) {
-    for (char &c : name)
-      if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '.')
-        c = '_';
-    return name;
   }
 
   Graph &graph_;

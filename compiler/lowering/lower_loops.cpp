@@ -56,6 +56,7 @@ public:
   std::optional<loop::Kernel> build(const std::vector<NodeId> &members, std::string name) {
     kernel_.name = std::move(name);
     kernel_.schedule = graph_.kernels[id_].schedule;
+    kernel_.range = graph_.kernels[id_].range;
     for (ValueId input : interface_.inputs)
       add_buffer(kernel_.inputs, input);
     for (ValueId output : interface_.outputs)

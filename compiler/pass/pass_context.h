@@ -3,6 +3,7 @@
 
 #include "compiler/codegen/target/machine.h"
 #include "compiler/pass/gradient_request.h"
+#include "compiler/pass/override.h"
 #include "ir/text/diagnostics.h"
 
 #include <functional>
@@ -22,6 +23,7 @@ struct PassContext {
   /// Set by a pass that has left a graph as it was, which needs no look of the verifier then. Builds
   /// with assertions look all the same.
   bool unchanged = false;
+  std::vector<Override> overrides = {}; // of choose_algorithms and choose_schedule
 };
 
 } // namespace cnnc
