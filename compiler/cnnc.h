@@ -177,7 +177,8 @@ struct Options {
   /// workspace, and verify() for these, inputs, outputs and values of the reference interpreter. 0:
   /// half of what the machine has.
   uint64_t max_memory = 0;
-  /// Exactly these passes instead of the default ones.
+  /// Exactly these passes instead of the default ones; a pass may have options, "PASS:NAME=VALUE"
+  /// (list_passes() shows them).
   std::optional<std::vector<std::string>> passes;
   /// Decided by the user: "@conv1.winograd=4" for the convolution of a kernel, "@conv1.tile=[oc:32,
   /// ow:12]" for an entry of its schedule, "@conv1.prefetch=none" for a schedule without it, and the

@@ -363,14 +363,14 @@ bool Session::run(const Opening &opening) {
     add_to_pipeline(passes, options_.training ? "make_training_step" : "differentiate");
   if (options_.rematerialize && plans_memory(passes))
     add_to_pipeline(passes, "rematerialize");
+  PassContext context = this->context();
   if (options_.passes) {
-    chosen = find_passes(*options_.passes, diagnostics_);
+    chosen = read_passes(*options_.passes, context);
     passes = chosen.value_or(passes);
   }
   if ((options_.passes && !chosen) || !stop_early(passes) || !check_printed(passes) ||
       !check_overrides(passes))
     return false;
-  PassContext context = this->context();
   if (!opening.remarks)
     context.remark = {};
   if (opening.observe)

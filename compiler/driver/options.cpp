@@ -247,10 +247,12 @@ void add_pass_options(CLI::App &app, CommandLine &line, Flags &flags) {
         ->allow_extra_args(false)
         ->group(group);
   };
-  flags.passes_given = app.add_option("--passes", flags.passes,
-                                      "Run exactly these passes, comma-separated; none for none")
-                           ->type_name("LIST")
-                           ->group(group);
+  flags.passes_given =
+      app.add_option("--passes", flags.passes,
+                     "Run exactly these passes, comma-separated, with options as in "
+                     "choose_algorithms:max_error=1e-3; none for none")
+          ->type_name("LIST")
+          ->group(group);
   app.add_option("--stop-after", line.options.stop_after, "Run the passes up to this one")
       ->type_name("PASS")
       ->group(group);

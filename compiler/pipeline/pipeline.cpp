@@ -5,6 +5,7 @@
 #include "compiler/loop_passes/loop_passes.h"
 #include "compiler/lowering/lower_loops.h"
 #include "compiler/pipeline/needs.h"
+#include "compiler/pipeline/pass_options.h"
 #include "ir/graph/verifier.h"
 #include "ir/loop/verifier.h"
 
@@ -37,6 +38,11 @@ constexpr Pass on_request(Pass pass) {
   return pass;
 }
 
+constexpr Pass with(std::span<const PassOption> options, Pass pass) {
+  pass.options = options;
+  return pass;
+}
+
 constexpr const Need *nothing = nullptr;
 constexpr const Need *types = &needs_types;
 constexpr const Need *packed = &needs_packed_weights;
@@ -48,10 +54,12 @@ const std::vector<Pass> &table() {
       graph("infer_shapes", infer_shapes, nothing,
             "computes the type of every value and checks every op"),
       // On the model as it was written, so that rules are of the ops that people know.
-      on_request(graph("differentiate", differentiate, types,
-                       "with --differentiate: adds the gradients of weights to the outputs")),
-      on_request(graph("make_training_step", make_training_step, types,
-                       "with --train: a step of gradient descent, from weights to weights")),
+      with(gradient_options,
+           on_request(graph("differentiate", differentiate, types,
+                            "with --differentiate: adds the gradients of weights to the outputs"))),
+      with(training_options,
+           on_request(graph("make_training_step", make_training_step, types,
+                            "with --train: a step of gradient descent, from weights to weights"))),
       // Before what works on ops of inference: the ops it writes are rewritten and fused like all.
       graph("expand_training_ops", expand_training_ops, types,
             "writes losses, and batch norms with statistics of their own, with other ops"),
@@ -87,8 +95,9 @@ const std::vector<Pass> &table() {
             "dead code elimination: removes values that no output needs"),
       // Before grouping and layouts: Winograd's tiles decide which pools fit and how wide the halos
       // are.
-      graph("choose_algorithms", choose_algorithms, types,
-            "computes 3x3 convolutions with Winograd's method where that is faster"),
+      with(algorithm_options,
+           graph("choose_algorithms", choose_algorithms, types,
+                 "computes 3x3 convolutions with Winograd's method where that is faster")),
       // Grouping wants the final ops; layouts and schedules are decided per kernel.
       graph("fuse_kernels", fuse_kernels, types,
             "op fusion: groups ops into kernels, one loop nest each"),
@@ -236,6 +245,19 @@ bool names_pass(std::span<const std::string> names, std::string_view pass) {
       names, [&](const std::string &name) { return name == "all" || name == pass; });
 }
 
+std::optional<std::vector<const Pass *>> read_passes(std::span<const std::string> passes,
+                                                     PassContext &context) {
+  std::vector<std::string> names;
+  for (const std::string &pass : passes)
+    names.push_back(pass.substr(0, pass.find(':')));
+  std::optional<std::vector<const Pass *>> found = find_passes(names, context.diagnostics);
+  bool ok = found.has_value();
+  for (size_t i = 0; ok && i < names.size(); ++i)
+    if (passes[i] != names[i])
+      ok = set_pass_options(*(*found)[i], passes[i].substr(names[i].size() + 1), context);
+  return ok ? found : std::nullopt;
+}
+
 bool run_passes(std::span<const Pass *const> passes, Module &module, PassContext &context,
                 const PassObserver &observe) {
   // What is wrong from the start is a mistake in the text, later it is one of a pass.
@@ -267,11 +289,19 @@ bool run_passes(std::span<const Pass *const> passes, Module &module, PassContext
 std::string list_passes(bool markdown) {
   std::string result =
       markdown ? "| pass | level | needs | what it does |\n|---|---|---|---|\n" : "";
-  for (const Pass &pass : table())
-    result += markdown ? fmt::format("| `{}` | {} | {} | {} |\n", pass.name, pass.level(),
+  for (const Pass &pass : table()) {
+    std::string options;
+    for (const PassOption &option : pass.options)
+      options += markdown
+                     ? fmt::format("{} `{}`", options.empty() ? "; options:" : ",", option.name)
+                     : fmt::format("  :{:<22}         {} ({})\n", fmt::format("{}=", option.name),
+                                   option.summary, option.values);
+    result += markdown ? fmt::format("| `{}` | {} | {} | {}{} |\n", pass.name, pass.level(),
                                      pass.needs ? fmt::format("`{}`", pass.needs->pass) : "",
-                                     pass.summary)
-                       : fmt::format("{:<24} {:<7} {}\n", pass.name, pass.level(), pass.summary);
+                                     pass.summary, options)
+                       : fmt::format("{:<24} {:<7} {}\n{}", pass.name, pass.level(), pass.summary,
+                                     options);
+  }
   return result;
 }
 

@@ -9,6 +9,14 @@
 
 namespace cnnc {
 
+/// What a pass can be told: `--passes=choose_algorithms:max_error=1e-3`.
+struct PassOption {
+  std::string_view name;
+  std::string_view values; // for errors and lists: "a positive number"
+  std::string_view summary;
+  bool (*set)(PassContext &, const std::string &value); // false: the value does not fit
+};
+
 /// One pass. Exactly one of the functions is set; it says on what the pass works.
 struct Pass {
   std::string_view name; // function = file = `--passes=name` = test
@@ -20,6 +28,7 @@ struct Pass {
   /// What holds of every model after this pass, besides what the verifier checks after any.
   bool (*verify)(const Graph &, Diagnostics &) = nullptr;
   bool on_request = false; // in no pipeline unless it is added
+  std::span<const PassOption> options = {};
 
   std::string_view level() const { return graph ? "graph" : module ? "module" : "loops"; }
 };
@@ -41,6 +50,11 @@ std::optional<std::vector<const Pass *>> find_passes(std::span<const std::string
 
 /// Whether a list of names of passes, in which "all" stands for all, has this one.
 bool names_pass(std::span<const std::string> names, std::string_view pass);
+
+/// The same of passes with options, `choose_algorithms:max_error=1e-3:strict=true`, which go into the
+/// context. Each pass has its own in it, and each option is for all places of a pass in the list.
+std::optional<std::vector<const Pass *>> read_passes(std::span<const std::string> passes,
+                                                     PassContext &context);
 
 /// Called after each pass that ran and whose result is valid.
 using PassObserver =
