@@ -216,8 +216,9 @@ struct Options {
   /// Called with notes for the user.
   std::function<void(const std::string &)> remark;
   /// Called after each of the pieces of what may take long: so many of `total` are done, "passes
-  /// run", "kernels compiled", "constants computed", and of verify() "ops interpreted" and "kernels
-  /// verified". From any thread, but never from two at a time.
+  /// run", "kernels compiled", "constants computed", of verify() "ops interpreted" and "kernels
+  /// verified", of compare_schedules() "candidates compiled" and "rounds measured". From any thread,
+  /// but never from two at a time.
   std::function<void(std::string_view what, size_t done, size_t total)> progress;
   /// Called with the time that each pass, and each step after the passes, took.
   std::function<void(std::string_view step, std::chrono::nanoseconds)> timing;
@@ -451,6 +452,42 @@ struct Profile {
 /// compiled, and take the progress, "runs measured".
 Result<Profile> profile(const Program &program, std::span<const void *const> inputs,
                         const ProfileOptions &how = {}, const Options &options = {});
+
+/// One way to compute a kernel, and the time that it takes.
+struct ScheduleCandidate {
+  std::string algorithm; // as in KernelInfo
+  /// What it has otherwise than the compiler would, for its algorithm: "tile", "order", "partial",
+  /// "prefetch" ...; empty where it has all as the compiler would.
+  std::string change;
+  std::string schedule;           // as it is compiled, but for register tiles that spill
+  bool chosen = false;            // by the compiler
+  std::optional<double> loads;    // of its register tile, for each multiply-accumulate of vectors
+  std::optional<double> expected; // seconds, by the compiler's cost model
+  double median = 0, least = 0;   // seconds
+  double error = 0;               // largest difference to the chosen one's results
+  double largest = 0;             // of those
+};
+
+struct ScheduleComparison {
+  KernelInfo kernel;
+  std::vector<ScheduleCandidate> candidates; // the fastest first
+  size_t left_out = 0;                       // that this kernel cannot have
+  size_t rounds = 0;                         // in each of which every candidate ran once
+};
+
+struct CompareSchedulesOptions {
+  uint32_t threads = 1;
+  double seconds = 20;     // for the rounds; there are 5 at least
+  double tolerance = 1e-4; // of the largest result, between candidates
+  uint64_t seed = 1;       // of the inputs
+};
+
+/// Cuts a kernel out of the model, compiles it alone in all the ways that the compiler can compute
+/// it, and measures these in turn, on random inputs. Candidates that differ in more than the
+/// tolerance are an error. Options::overrides have no effect.
+Result<ScheduleComparison> compare_schedules(const Model &model, const std::string &kernel,
+                                             const CompareSchedulesOptions &how = {},
+                                             const Options &options = {});
 
 /// A table of the layers with shapes, parameters, multiplications and receptive fields; of both ways
 /// with Options::gradients or Options::training.

@@ -59,6 +59,7 @@ std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
   ask(!flags.profile.empty(), "--profile", Action::profile);
   ask(flags.compare, "--compare", Action::compare);
   ask(!line.reference.empty(), "--compare-each", Action::compare_each);
+  ask(!line.compared_kernel.empty(), "--compare-schedules", Action::compare_schedules);
   ask(flags.reduce, "--reduce", Action::reduce);
   if (asked.size() > 1)
     return mistake(fmt::format("{} and {} exclude each other", asked[0].first, asked[1].first));
@@ -190,17 +191,20 @@ const std::vector<Effect> &effects() {
   static const std::vector<Effect> table = {
       {"--outputs", {Action::run}, "--run"},
       {"--threads",
-       {Action::run, Action::time_run, Action::profile, Action::compare, Action::compare_each},
-       "--run, --time-run, --profile, --compare and --compare-each"},
+       {Action::run, Action::time_run, Action::profile, Action::compare, Action::compare_each,
+        Action::compare_schedules},
+       "--run, --time-run, --profile, --compare, --compare-each and --compare-schedules"},
       {"--seed",
-       {Action::run, Action::time_run, Action::profile, Action::verify, Action::compare},
-       "--run, --time-run, --profile, --verify and --compare"},
-      {"--json", {Action::profile}, "--profile"},
+       {Action::run, Action::time_run, Action::profile, Action::verify, Action::compare,
+        Action::compare_schedules},
+       "--run, --time-run, --profile, --verify, --compare and --compare-schedules"},
+      {"--json", {Action::profile, Action::compare_schedules}, "--profile and --compare-schedules"},
+      {"--seconds", {Action::compare_schedules}, "--compare-schedules"},
       {"--trace", {Action::profile}, "--profile"},
       {"--runs", {Action::profile}, "--profile"},
       {"--tolerance",
-       {Action::verify, Action::compare, Action::compare_each},
-       "--verify, --compare and --compare-each"},
+       {Action::verify, Action::compare, Action::compare_each, Action::compare_schedules},
+       "--verify, --compare, --compare-each and --compare-schedules"},
       {"--test", {Action::reduce}, "--reduce"},
       {"--test-timeout", {Action::reduce}, "--reduce"},
       {"--markdown", {Action::list_ops, Action::list_passes}, "--list-ops and --list-passes"},
@@ -339,6 +343,17 @@ std::optional<int> check_compare_each(const CommandLine &line) {
   return std::nullopt;
 }
 
+/// All that could be set is tried.
+std::optional<int> interpret_compared_kernel(CommandLine &line) {
+  if (line.compared_kernel.starts_with('@'))
+    line.compared_kernel.erase(0, 1);
+  if (line.action == Action::compare_schedules &&
+      (line.options.passes || shows_passes(line) || !line.options.overrides.empty()))
+    return mistake("--compare-schedules runs the passes of every candidate: leave --set, --passes "
+                   "and what prints passes out");
+  return std::nullopt;
+}
+
 std::optional<int> check_reduce(const CommandLine &line) {
   if (line.action != Action::reduce)
     return std::nullopt;
@@ -374,6 +389,8 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::A
   if (std::optional<int> code = interpret_gradients(line, flags, app))
     return code;
   if (std::optional<int> code = check_compare_each(line))
+    return code;
+  if (std::optional<int> code = interpret_compared_kernel(line))
     return code;
   if (std::optional<int> code = check_reduce(line))
     return code;

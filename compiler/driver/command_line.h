@@ -21,6 +21,7 @@ enum class Action {
   verify,
   compare,
   compare_each,
+  compare_schedules,
   reduce,
   list_ops,
   list_passes,
@@ -64,6 +65,10 @@ struct CommandLine {
   ProfileOptions profile;
   bool each_kernel = false; // a row for every kernel, not one for all that are equal
   std::string json_file, trace_file;
+
+  // Of Action::compare_schedules.
+  std::string compared_kernel; // without @
+  double seconds = 20;         // of measuring
 };
 
 inline constexpr double verify_tolerance = 1e-4, compare_tolerance = 2e-4;

@@ -1,6 +1,7 @@
 // cnnc: options -> calls of cnnc.h.
 #include "compiler/driver/compare.h"
 #include "compiler/driver/compare_each.h"
+#include "compiler/driver/compare_schedules.h"
 #include "compiler/driver/print_passes.h"
 #include "compiler/driver/profile.h"
 #include "compiler/driver/reduce.h"
@@ -241,6 +242,10 @@ int perform(const CommandLine &line, const Model &model) {
   case Action::compare_each: {
     Result<bool> same = compare_each(line, model);
     return !same ? fail(same.error()) : *same ? exit_fine : exit_wrong_input;
+  }
+  case Action::compare_schedules: {
+    Result<void> printed = compare_schedules(line, model);
+    return printed ? exit_fine : fail(printed.error());
   }
   case Action::reduce: {
     Result<void> reduced = reduce(line, model);

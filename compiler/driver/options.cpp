@@ -294,7 +294,18 @@ void add_run_options(CLI::App &app, CommandLine &line, Flags &flags) {
          "reaches of the machine's peak; kernels of equal code in one row, =each in their own")
       ->check(CLI::IsMember({"equal", "each"}))
       ->group(group);
-  app.add_option("--json", line.json_file, "With --profile: the numbers for programs, too")
+  app.add_option("--compare-schedules", line.compared_kernel,
+                 "Measure the kernel of this name alone in all the ways that the compiler can "
+                 "compute it: algorithms, register tiles, orders of loops ...")
+      ->type_name("@NAME")
+      ->group(group);
+  app.add_option("--seconds", line.seconds,
+                 "With --compare-schedules: how long to measure; default: 20")
+      ->type_name("SECONDS")
+      ->check(number_between(0, 1e6))
+      ->group(group);
+  app.add_option("--json", line.json_file,
+                 "With --profile and --compare-schedules: the numbers for programs, too")
       ->type_name("FILE")
       ->group(group);
   app.add_option("--trace", line.trace_file,
