@@ -208,8 +208,8 @@ struct Options {
   /// The passes before which `before_pass` and after which `after_pass` is called, the latter also
   /// for llvm_step; "all" stands for all.
   std::vector<std::string> print_before, print_after;
-  /// Of these texts, and of those that emit() gives, only the kernel of this name: its ops in the
-  /// graph, its loops, its code. Passes before there are kernels have nothing to show.
+  /// Of these texts, and of those that emit() and explain() give, only the kernel of this name: its
+  /// ops in the graph, its loops, its code. Passes before there are kernels have nothing to show.
   std::string print_kernel;
   /// Called after each pass with what it has changed. Counting takes a few milliseconds.
   std::function<void(const PassStatistics &)> statistics;
@@ -422,6 +422,74 @@ struct KernelInfo {
 /// The kernels of a model in the order in which they run, that of cnnc_model_v1.kernel_names. Takes
 /// as long as the passes; generates no code.
 Result<std::vector<KernelInfo>> describe_kernels(const Model &model, const Options &options = {});
+
+/// Why a kernel is as it is, and how long it should take.
+struct KernelExplanation {
+  /// An op of the kernel, in order.
+  struct Op {
+    std::string value;  // the name of its first result
+    std::string text;   // the op in the graph's text as it is compiled: "relu %c : f32[1, 8, 6, 6]"
+    std::string source; // where the user wrote it: "lenet.ir:14", or "node 'conv1' (Conv)"
+    std::string line;   // of the text, as the user wrote it; empty for an ONNX file
+  };
+  /// One of the ways that a policy compared.
+  struct Candidate {
+    std::string choice;         // "winograd=4", "oc:64, ow:6"
+    std::optional<double> cost; // in the unit of the decision, the less the better
+    std::string note;           // why it was left out, or what it costs; may be empty
+  };
+  struct Decision {
+    std::string pass;     // "choose_schedule"
+    std::string subject;  // the kernel or value that it is about, without @ or %
+    std::string question; // "algorithm", "layout", "fusion", "tile", "order", "prefetch" ...
+    std::string chosen;
+    std::string reason;
+    std::string unit;                  // of the costs; empty where there are none
+    std::vector<Candidate> candidates; // the chosen one among them; empty where a rule decided
+  };
+  /// Expected time on one core. An operation at peak is half of a fused multiply-add of one lane.
+  struct ExpectedTime {
+    double arithmetic = 0;   // operations at peak, with lanes and parts of tiles that nothing needs
+    double waiting = 0;      // for loads and to begin: as many of them would take as long
+    double memory_bytes = 0; // read and written beyond the caches
+    /// With so many operations and bytes a second, as Profile has them. What is shorter, memory or
+    /// the core, is hidden in part.
+    double seconds(double peak, double bandwidth) const;
+  };
+  /// The innermost loop that most of the work is in, as machine code: that which carries the most
+  /// sums around. Numbers of one iteration.
+  struct InnerLoop {
+    int64_t instructions = 0;
+    int64_t vector_registers = 0;              // different ones
+    int64_t accumulators = 0;                  // of these, carried from iteration to iteration
+    int64_t spill_loads = 0, spill_stores = 0; // of vectors
+  };
+
+  KernelInfo info;
+  std::vector<Op> ops;
+  std::string result;                   // the type of what it computes, with its layout
+  std::vector<Decision> decisions;      // in the order in which they were taken
+  int64_t accumulators = 0;             // vectors of the register tile; 0 where there is none
+  int64_t available_registers = 0;      // vector registers of the CPU
+  int64_t spilled_accumulators = 0;     // that inner loops carry through the stack
+  std::optional<InnerLoop> loop;        // none: a kernel without loops of one block of code
+  int64_t scratch_bytes = 0;            // of the workspace, for itself alone
+  int64_t scratch_bytes_per_thread = 0; // the same, once for every thread
+  ExpectedTime time;
+  double expected_operations = 0; // its time at the CPU's usual bandwidth, in operations at peak
+  bool memory_bound = false;      // moving its bytes takes longer than its arithmetic
+
+  double operations() const { return 2 * static_cast<double>(info.multiplications); }
+  /// Its place on the roofline: of the direct formula, by the bytes that it reads and writes.
+  double operations_per_byte() const {
+    const int64_t bytes = info.weight_bytes + info.input_bytes + info.output_bytes;
+    return bytes > 0 ? operations() / static_cast<double>(bytes) : 0;
+  }
+};
+
+/// The kernels in the order of describe_kernels(), or Options::print_kernel alone, with what the
+/// compiler considered for each of them. Generates code, which it looks at.
+Result<std::vector<KernelExplanation>> explain(const Model &model, const Options &options = {});
 
 struct ProfileOptions {
   uint32_t threads = 1;
