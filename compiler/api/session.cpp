@@ -30,6 +30,7 @@ Session::Session(const Model &model, const Options &options)
 
 Result<Session> Session::open(const Model &model, const Options &options, const Opening &opening) {
   Session session(model, options);
+  session.decisions_ = opening.decisions;
   if (!session.resolve_target() || !session.select_model(opening.needs_model) ||
       !session.rename_model() || !session.fix_batch() || !session.read_overrides())
     return session.error();
@@ -330,9 +331,12 @@ bool plans_memory(const std::vector<const Pass *> &passes) {
 } // namespace
 
 PassContext Session::context() {
-  return {
-      diagnostics_,       codegen::machine_of(target_), options_.remark, options_.strict_arithmetic,
-      options_.max_error, request_of(options_),         false,           overrides_};
+  PassContext context = {diagnostics_,       codegen::machine_of(target_),
+                         options_.remark,    options_.strict_arithmetic,
+                         options_.max_error, request_of(options_)};
+  context.overrides = overrides_;
+  context.decisions = decisions_;
+  return context;
 }
 
 namespace {

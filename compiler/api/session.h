@@ -40,6 +40,8 @@ struct Opening {
   std::string_view types_before = "code generation";
   /// Remarks of the passes are for those who compile.
   bool remarks = true;
+  /// Where passes and code generation say why they decide as they do; null: nobody wants to know.
+  DecisionLog *decisions = nullptr;
 };
 
 /// The options without what they ask of passes and their texts: for a session that nobody is to see.
@@ -116,6 +118,7 @@ private:
   Options options_;
   Model model_;
   Diagnostics diagnostics_;
+  DecisionLog *decisions_ = nullptr;
   Module module_;
   codegen::Target target_;
   std::vector<Override> overrides_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compiler/codegen/target/machine.h"
+#include "compiler/pass/decisions.h"
 #include "compiler/pass/gradient_request.h"
 #include "compiler/pass/override.h"
 #include "ir/text/diagnostics.h"
@@ -24,6 +25,12 @@ struct PassContext {
   /// with assertions look all the same.
   bool unchanged = false;
   std::vector<Override> overrides = {}; // of choose_algorithms and choose_schedule
+  DecisionLog *decisions = nullptr;     // of those who want to know why; null: nobody does
+
+  /// For the decisions of a pass about a kernel or value.
+  Recorder recorder(std::string_view pass, std::string_view subject) const {
+    return {decisions, pass, subject};
+  }
 };
 
 } // namespace cnnc
