@@ -91,7 +91,9 @@ private:
   bool is_blocked(ValueId id) { return type(id).layout.block_of(1) > 1; }
 
   void assign(const std::vector<NodeId> &members) {
-    std::vector<Block> blocks = choose_blocks(graph_, context_.machine, members);
+    const KernelId kernel = graph_.nodes[members.front()].kernel;
+    const Recorder recorder = context_.recorder("assign_layouts", graph_.kernels[kernel].name);
+    std::vector<Block> blocks = choose_blocks(graph_, context_.machine, members, recorder);
     bool filter = blocks.empty() && computes_filter(graph_, members);
     std::set<ValueId> inside;
     for (NodeId member : members) {
@@ -103,7 +105,12 @@ private:
         // Factors of a filter are read one by one, wherever they lie.
         if (filter && shape(operand) != shape(node.results[0]))
           continue;
-        graph_.set_operand(member, i, connect_operand(node, i, blocks));
+        const ValueId connected = connect_operand(node, i, blocks);
+        if (connected != operand)
+          recorder.note("operand", text("%{}", graph_.value(connected).name),
+                        text("{} reads %{} in another layout, or with a halo",
+                             info_of(node.op).name, graph_.value(operand).name));
+        graph_.set_operand(member, i, connected);
       }
       for (ValueId result : node.results) {
         inside.insert(result);
@@ -175,7 +182,7 @@ private:
   /// The operands of a concat lie within the result; those that cannot are copied there. Where
   /// parts are no whole blocks, the concat becomes a kernel that copies all of them.
   void join(NodeId id) {
-    Layout layout = {choose_blocks(graph_, context_.machine, {id}), {}};
+    Layout layout = {choose_blocks(graph_, context_.machine, {id}, {}), {}};
     ValueId result = graph_.nodes[id].results[0];
     std::vector<Layout> layouts;
     for (ValueId operand : graph_.nodes[id].operands)
@@ -339,15 +346,25 @@ private:
     wanted.layout = {blocks, {}};
     if (spelling.empty())
       spelling = blocks.empty() ? "plain" : to_string(wanted.layout, wanted.rank());
-    ValueId result = add_relayout(value, graph_.values[value].name + "." + spelling, wanted);
+    const std::string_view reason =
+        spelling == "copy"                    ? "it has to lie within the result of a concat"
+        : type(value).layout.blocks == blocks ? "its memory has no room for the halo of a reader"
+                                              : "a reader wants it in another order";
+    ValueId result =
+        add_relayout(value, graph_.values[value].name + "." + spelling, wanted, reason);
     relayouts_[value].push_back({blocks, result});
     copies_[value].push_back({blocks, result});
     return result;
   }
 
-  ValueId add_relayout(ValueId value, const std::string &name, const TensorType &wanted) {
+  /// A kernel that copies a value into another layout.
+  ValueId add_relayout(ValueId value, const std::string &name, const TensorType &wanted,
+                       std::string_view reason) {
     ValueId result = graph_.add_node(Relayout{}, {value}, name, wanted);
-    graph_.enclose(graph_.values[result].producer);
+    const NodeId node = graph_.values[result].producer;
+    graph_.enclose(node);
+    context_.recorder("assign_layouts", graph_.kernels[graph_.nodes[node].kernel].name)
+        .note("copy", text("of %{}", graph_.value(value).name), reason);
     return result;
   }
 
@@ -398,7 +415,8 @@ private:
       renamed_.insert(value);
     }
     ValueId result =
-        add_relayout(value, rename ? name : graph_.unique_value_name(name + ".copy"), wanted);
+        add_relayout(value, rename ? name : graph_.unique_value_name(name + ".copy"), wanted,
+                     "an output of the model is row-major and in memory of its own");
     graph_.outputs[index] = result;
     output_roots_.insert(result);
   }

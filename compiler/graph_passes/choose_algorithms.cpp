@@ -15,6 +15,7 @@
 // Arithmetic: the error grows with m. Tiles whose estimate (schedule/winograd.h) is above what the
 // user accepts, 1e-5 of the largest result unless told otherwise, are left out. strict_arithmetic
 // allows none. What the user sets (pass/override.h) stays.
+#include "compiler/analysis/convolution_work.h"
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/pass/apply_overrides.h"
 #include "compiler/schedule/winograd.h"
@@ -25,22 +26,6 @@
 namespace cnnc {
 
 namespace {
-
-/// Transforms of one tile and one channel, in operations at the speed of the products: they are
-/// mostly loads, stores and additions, and have more values than registers from m = 4 on. Measured,
-/// for m = 2 .. 6.
-constexpr double input_transform[] = {60, 140, 250, 600, 900};
-constexpr double output_transform[] = {50, 100, 180, 450, 700};
-
-/// Tiles that reach beyond the plane are stored through memory.
-constexpr double edge_factor = 2;
-
-/// Part of the peak that direct convolution reaches, and the products of Winograd.
-constexpr double direct_efficiency = 0.9;
-constexpr double product_efficiency = 0.85;
-
-/// Part of the time for reading weights that adds to the time of the products.
-constexpr double exposed_reads = 0.5;
 
 /// A larger tile has to be faster by this factor, and so has any: fewer roundings are worth a
 /// little.
@@ -72,36 +57,40 @@ public:
       : graph_(graph), context_(context) {}
 
   /// 0 for direct, else m.
-  int64_t choose(const Node &node, const Conv2d &conv) const {
-    if (context_.strict_arithmetic || !possible(node, conv))
-      return 0;
+  int64_t choose(const Node &node, const Conv2d &conv, const Recorder &recorder) const {
+    Record record = recorder.question("algorithm", "operations at peak");
     const std::vector<int64_t> &result = graph_.type(node.results[0]).shape;
     const std::vector<int64_t> &filter = graph_.type(node.operands[1]).shape;
-    const double images = static_cast<double>(std::max<int64_t>(1, result[0]));
-    const double channels = static_cast<double>(filter[0]) * static_cast<double>(filter[1]);
-    const double pixels = images * static_cast<double>(result[2]) * static_cast<double>(result[3]);
-    const bool known = graph_.is_constant(node.operands[1]);
-    double best = time(2 * 9 * channels * pixels / direct_efficiency, 9 * channels);
+    const double direct = direct_time(node);
+    record.candidate("direct", direct);
+    if (const std::string_view obstacle = obstacle_of(node, conv); !obstacle.empty()) {
+      record.choose("direct", obstacle);
+      return 0;
+    }
+    double best = direct;
     int64_t chosen = 0;
     for (int64_t m : {2, 3, 4, 5, 6}) {
-      if (winograd_error(m, filter[1]) > context_.max_error)
+      if (const double error = winograd_error(m, filter[1]); error > context_.max_error) {
+        record.left_out(text("winograd={}", m), text("misses sums by {:.1e} of the largest, more "
+                                                     "than {:.1e} (--max-error)",
+                                                     error, context_.max_error));
         continue;
-      const double size = static_cast<double>((m + 2) * (m + 2));
-      const double tiles =
-          images * static_cast<double>(((result[2] + m - 1) / m) * ((result[3] + m - 1) / m));
-      const size_t row = static_cast<size_t>(m - smallest_winograd);
-      const bool edges = result[2] % m != 0 || result[3] % m != 0;
-      const double transforms = tiles * (static_cast<double>(filter[1]) * input_transform[row] +
-                                         static_cast<double>(filter[0]) * output_transform[row] *
-                                             (edges ? edge_factor : 1));
-      const double products = 2 * size * channels * tiles / product_efficiency;
-      const double filters = known ? 0 : channels * filter_transform(size);
-      const double needed = time(products, size * channels) + transforms + filters;
+      }
+      const WinogradWork work =
+          winograd_work(m, filter, result, graph_.is_constant(node.operands[1]), context_.machine);
+      const double needed = time(work.products / winograd_efficiency, work.weights) +
+                            work.transforms + work.filter_transforms;
+      record.candidate(text("winograd={}", m), needed);
       if (needed < margin * best) {
         best = needed;
         chosen = m;
       }
     }
+    if (chosen > 0)
+      record.choose(text("winograd={}", chosen),
+                    text("{:.2f} of the time of direct", best / direct));
+    else
+      record.choose("direct", text("no tile takes less than {} of its time", margin));
     return chosen;
   }
 
@@ -113,18 +102,33 @@ public:
   }
 
 private:
-  /// Of one filter that is known only when the model runs, in operations: what it reads and writes
-  /// goes through memory.
-  double filter_transform(double size) const {
-    return 4 * (9 + 2 * size) / context_.machine.bytes_per_operation;
-  }
-
-  bool possible(const Node &node, const Conv2d &conv) const {
+  /// Why a convolution is computed directly whatever that takes; empty where Winograd could do it.
+  std::string_view obstacle_of(const Node &node, const Conv2d &conv) const {
     const std::vector<int64_t> &filter = graph_.type(node.operands[1]).shape;
     constexpr std::array<int64_t, 2> one = {1, 1};
-    return conv.winograd == 0 && conv.padded_rows != PaddedRows::skip && filter[2] == 3 &&
-           filter[3] == 3 && conv.stride == one && conv.dilation == one && conv.groups == 1 &&
-           fills_vectors(node);
+    if (context_.strict_arithmetic)
+      return "--fp=strict allows nothing else";
+    if (filter[2] != 3 || filter[3] != 3)
+      return "Winograd's method is for windows of 3x3";
+    if (conv.stride != one || conv.dilation != one)
+      return "Winograd's method is for windows without stride and dilation";
+    if (conv.groups != 1)
+      return "Winograd's method is for convolutions without groups";
+    if (conv.padded_rows == PaddedRows::skip)
+      return "rows of padding are skipped";
+    if (!fills_vectors(node))
+      return "the channels do not fill vectors, as Winograd's method needs it";
+    return {};
+  }
+
+  double direct_time(const Node &node) const {
+    const std::vector<int64_t> &result = graph_.type(node.results[0]).shape;
+    const std::vector<int64_t> &filter = graph_.type(node.operands[1]).shape;
+    const double images = static_cast<double>(std::max<int64_t>(1, result[0]));
+    const double weights = static_cast<double>(filter[0]) * static_cast<double>(filter[1]) *
+                           static_cast<double>(filter[2] * filter[3]);
+    const double pixels = images * static_cast<double>(result[2]) * static_cast<double>(result[3]);
+    return time(2 * weights * pixels / direct_efficiency, weights);
   }
 
   double time(double operations, double weights) const {
@@ -154,6 +158,8 @@ bool choose_algorithms(Graph &graph, PassContext &context) {
     auto *conv = std::get_if<Conv2d>(&node.op);
     if (!conv || node.kernel != no_id)
       continue;
+    const Recorder recorder =
+        context.recorder("choose_algorithms", graph.value(node.results[0]).name);
     if (conv->winograd > 0 && !chooser.fills_vectors(node)) {
       context.diagnostics.error(
           range_of(node, "winograd"),
@@ -162,12 +168,16 @@ bool choose_algorithms(Graph &graph, PassContext &context) {
                       conv->winograd, context.machine.vector_lanes, context.machine.vector_lanes));
       ok = false;
     } else if (conv->winograd == 0) {
-      conv->winograd = chooser.choose(node, *conv);
+      conv->winograd = chooser.choose(node, *conv, recorder);
+    } else {
+      recorder.note("algorithm", conv->winograd > 0 ? "winograd" : "direct", "the model says so");
     }
     if (conv->padded_rows == PaddedRows::choose &&
         sees_much_padding(*conv, graph.type(node.operands[0]).shape,
-                          graph.type(node.operands[1]).shape, graph.type(node.results[0]).shape))
+                          graph.type(node.operands[1]).shape, graph.type(node.results[0]).shape)) {
       conv->padded_rows = PaddedRows::skip;
+      recorder.note("padded rows", "skip", "a tenth of the windows' rows or more is padding alone");
+    }
   }
   return ok;
 }

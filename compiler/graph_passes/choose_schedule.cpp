@@ -28,6 +28,7 @@
 #include "compiler/schedule/parallel_threshold.h"
 #include "compiler/schedule/pool.h"
 #include "compiler/schedule/reduction.h"
+#include "compiler/schedule/spelt_loops.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -38,30 +39,34 @@ namespace {
 
 class ScheduleChooser {
 public:
-  ScheduleChooser(const Graph &graph, PassContext &context)
-      : graph_(graph), lanes_(context.machine.vector_lanes), machine_(context.machine) {}
+  ScheduleChooser(const Graph &graph, const PassContext &context)
+      : graph_(graph), lanes_(context.machine.vector_lanes), machine_(context.machine),
+        context_(context) {}
 
-  Schedule choose(const std::vector<NodeId> &members) {
+  Schedule choose(const std::string &kernel, const std::vector<NodeId> &members) {
+    const Recorder recorder = context_.recorder("choose_schedule", kernel);
     Schedule schedule;
     const Node &anchor = graph_.nodes[members.front()];
     const TensorType &result = graph_.type(graph_.nodes[members.back()].results[0]);
     match(
         anchor.op,
-        [&](const Conv2d &) { schedule = schedule_convolution(graph_, members, machine_); },
+        [&](const Conv2d &) {
+          schedule = schedule_convolution(graph_, members, machine_, recorder);
+        },
         [&](const Local2d &) {
           schedule = schedule_local(graph_.type(anchor.operands[0]),
-                                    graph_.type(anchor.operands[1]).shape, lanes_);
+                                    graph_.type(anchor.operands[1]).shape, lanes_, recorder);
         },
         [&](const Dense &) {
           schedule = schedule_dense(graph_.type(anchor.operands[0]), result,
-                                    graph_.type(anchor.operands[1]), machine_);
+                                    graph_.type(anchor.operands[1]), machine_, recorder);
         },
         [&](const Matmul &) {
           schedule = schedule_matmul(graph_.type(anchor.operands[0]),
-                                     graph_.type(anchor.results[0]), machine_);
+                                     graph_.type(anchor.results[0]), machine_, recorder);
         },
-        [&](const MaxPool2d &op) { schedule = pool(op, members); },
-        [&](const AvgPool2d &op) { schedule = pool(op, members); },
+        [&](const MaxPool2d &op) { schedule = pool(op, members, recorder); },
+        [&](const AvgPool2d &op) { schedule = pool(op, members, recorder); },
         [&](const GlobalAvgPool2d &) { schedule = schedule_global_pool(result, lanes_); },
         [&](const MaxPool2dIndices &op) {
           schedule = schedule_pool_indices(op, graph_.type(anchor.operands[0]),
@@ -108,16 +113,23 @@ public:
         [&](const OfCategory<Category::reduction> auto &) { reduction(schedule, members); },
         [&](const Conv2dFilterGradient &op) {
           schedule = schedule_filter_gradient(op, graph_.type(anchor.operands[0]),
-                                              graph_.type(anchor.operands[1]), machine_);
+                                              graph_.type(anchor.operands[1]), machine_, recorder);
         },
         // Scalar loops as lowering makes them.
         [](const OneOf<ConvTranspose2d, MaxUnpool2d, BatchNorm, Split> auto &) {},
         // In no kernel.
         [](const OfCategory<Category::constant, Category::view, Category::loss> auto &) {},
         [](const Call &) {});
-    if (work(members) < parallel_threshold) {
+    if (const int64_t operations = work(members); operations < parallel_threshold) {
       schedule.parallel.clear();
       schedule.block.clear();
+      recorder.note("threads", "one",
+                    text("{} operations take less time than threads need to meet (from {} on)",
+                         operations, parallel_threshold));
+    } else {
+      recorder.note(
+          "threads", [&] { return "share " + spelt(schedule.parallel); },
+          text("{} operations", operations));
     }
     return schedule;
   }
@@ -179,10 +191,12 @@ private:
     return result;
   }
 
-  template <class Pool> Schedule pool(const Pool &op, const std::vector<NodeId> &members) const {
+  template <class Pool>
+  Schedule pool(const Pool &op, const std::vector<NodeId> &members,
+                const Recorder &recorder) const {
     const Node &node = graph_.nodes[members.front()];
     return schedule_pool(op, graph_.type(node.operands[0]), graph_.type(node.results[0]),
-                         members.size() > 1, machine_);
+                         members.size() > 1, machine_, recorder);
   }
 
   void reduction(Schedule &schedule, const std::vector<NodeId> &members) const {
@@ -194,6 +208,7 @@ private:
   const Graph &graph_;
   int64_t lanes_;
   Machine machine_;
+  const PassContext &context_;
 };
 
 /// Kernels that are slow, one line for all that are so for one reason.
@@ -236,7 +251,7 @@ bool choose_schedule(Graph &graph, PassContext &context) {
   std::vector<KernelId> chosen;
   for (KernelId id = 0; id < graph.kernels.size(); ++id)
     if (graph.kernels[id].schedule.empty()) {
-      graph.kernels[id].schedule = chooser.choose(members[id]);
+      graph.kernels[id].schedule = chooser.choose(graph.kernels[id].name, members[id]);
       chosen.push_back(id);
     }
   for (KernelId id = 0; id < graph.kernels.size(); ++id)

@@ -28,6 +28,7 @@
 #include <boost/graph/adjacency_list.hpp>
 #include <boost/graph/dominator_tree.hpp>
 #include <cassert>
+#include <fmt/format.h>
 
 namespace cnnc {
 
@@ -283,6 +284,73 @@ private:
     }
   }
 
+public:
+  /// What every kernel consists of, and why of no more.
+  void tell(const PassContext &context) const {
+    const std::vector<std::vector<NodeId>> members = kernel_members(graph_);
+    for (KernelId id = 0; id < members.size(); ++id) {
+      std::string ops;
+      for (NodeId member : members[id])
+        ops += (ops.empty() ? "" : " + ") + info_of(op(member)).name;
+      context.recorder("fuse_kernels", graph_.kernels[id].name)
+          .note("fusion", ops, why_no_more(members[id]));
+    }
+  }
+
+private:
+  /// What keeps the readers of a kernel's last value out of it.
+  std::string why_no_more(const std::vector<NodeId> &members) const {
+    const NodeId tail = members.back();
+    const std::vector<NodeId> &readers = users(tail);
+    if (graph_.is_output(result(tail)))
+      return "its result is an output of the model";
+    if (members.size() >= most_members)
+      return fmt::format("a kernel has {} ops at most", most_members);
+    if (readers.size() == 1)
+      return why_not(readers.front(), members);
+    std::string names;
+    for (NodeId reader : readers)
+      names += (names.empty() ? "" : ", ") + spelt(reader);
+    if (post_dominator_[tail] == no_id)
+      return fmt::format("{} ops read it ({}), whose results do not meet", readers.size(), names);
+    for (NodeId reader : readers)
+      if (!is_elementwise(op(reader)))
+        return fmt::format("{} ops read it ({}), and {}", readers.size(), names,
+                           why_not(reader, members));
+    return fmt::format("{} ops read it ({}), and not all up to {} can join", readers.size(), names,
+                       spelt(post_dominator_[tail]));
+  }
+
+  /// What keeps an op out of a kernel whose last value it reads.
+  std::string why_not(NodeId id, const std::vector<NodeId> &members) const {
+    const NodeId anchor = members.front();
+    const Node &node = graph_.nodes[id];
+    const std::string name = spelt(id);
+    if (std::holds_alternative<Call>(node.op))
+      return fmt::format("{} calls loops of the user", name);
+    if (is_anchor(node.op))
+      return fmt::format("{} has sums of its own, in register tiles of another shape", name);
+    if (node.kernel == no_id)
+      return fmt::format("{} moves nothing: it is a view", name);
+    if (is_exact_pool(id))
+      return tiles_hold_windows(anchor)
+                 ? fmt::format("only convolutions and dense layers take {} along", name)
+                 : fmt::format("tiles of the result do not hold whole windows of {}", name);
+    if (category_of(node.op) == Category::pool)
+      return fmt::format("the windows of {} are not 2x2 and side by side in equal parts", name);
+    if (!is_elementwise(node.op))
+      return fmt::format("{} is not element by element", name);
+    if (type(id).shape != type(members.back()).shape)
+      return fmt::format("{} has another shape", name);
+    return fmt::format("{} is in @{}, whose last operand comes later", name,
+                       format_name(graph_.kernels[node.kernel].name));
+  }
+
+  /// `relu %r`
+  std::string spelt(NodeId id) const {
+    return fmt::format("{} %{}", info_of(op(id)).name, format_name(graph_.value(result(id)).name));
+  }
+
   Graph &graph_;
   int64_t lanes_;
   std::vector<NodeId> post_dominator_;
@@ -296,7 +364,10 @@ private:
 bool fuse_kernels(Graph &graph, PassContext &context) {
   if (split_wide_ops(graph))
     graph.sort();
-  Fusion(graph, context.machine.vector_lanes).run();
+  Fusion fusion(graph, context.machine.vector_lanes);
+  fusion.run();
+  if (context.decisions)
+    fusion.tell(context);
   [[maybe_unused]] bool convex = graph.sort();
   assert(convex && "kernels wait for each other");
   graph.erase_nodes(

@@ -14,20 +14,32 @@ const std::vector<int64_t> channels_first = {0, 3, 1, 2};
 
 class BlockChooser {
 public:
-  BlockChooser(const Graph &graph, int64_t lanes) : graph_(graph), lanes_(lanes) {}
+  BlockChooser(const Graph &graph, int64_t lanes, const Recorder &recorder)
+      : graph_(graph), lanes_(lanes), recorder_(recorder) {}
 
   std::vector<Block> choose(const std::vector<NodeId> &members) {
     const Node &first = graph_.nodes[members.front()];
-    // pack_weights lays out filters.
-    if (shape(first.results[0]).size() != 4 || computes_filter(graph_, members))
-      return {};
-    bool blocked = can_be_blocked(first, members);
-    return blocked && !fills_memory(first.results[0]) && finite_in_padding(members)
-               ? std::vector<Block>{{1, lanes_}}
-               : std::vector<Block>{};
+    if (shape(first.results[0]).size() != 4)
+      return plain("only maps of images have blocks of channels");
+    if (computes_filter(graph_, members))
+      return plain("it computes a filter, which pack_weights lays out");
+    if (!can_be_blocked(first, members))
+      return plain("its op, or the layout of what it reads, does not fill vectors of channels");
+    if (fills_memory(first.results[0]))
+      return plain("the lanes that fill up the last block would be most of a large tensor");
+    if (!finite_in_padding(members))
+      return plain("the lanes that fill up the last block would not stay finite");
+    recorder_.note("layout", text("blocks of {} channels", lanes_),
+                   "vectors of neighbouring channels for every pixel");
+    return {{1, lanes_}};
   }
 
 private:
+  std::vector<Block> plain(std::string_view reason) const {
+    recorder_.note("layout", "plain", reason);
+    return {};
+  }
+
   /// Whether the lanes that fill up the last block would be most of a large tensor.
   bool fills_memory(ValueId id) const {
     constexpr int64_t large = int64_t(1) << 28; // bytes
@@ -151,6 +163,7 @@ private:
 
   const Graph &graph_;
   int64_t lanes_;
+  const Recorder &recorder_;
 };
 
 } // namespace
@@ -167,8 +180,8 @@ bool computes_filter(const Graph &graph, const std::vector<NodeId> &members) {
 }
 
 std::vector<Block> choose_blocks(const Graph &graph, const Machine &machine,
-                                 const std::vector<NodeId> &members) {
-  return BlockChooser(graph, machine.vector_lanes).choose(members);
+                                 const std::vector<NodeId> &members, const Recorder &recorder) {
+  return BlockChooser(graph, machine.vector_lanes, recorder).choose(members);
 }
 
 void pad_dilated_pools(Graph &graph) {

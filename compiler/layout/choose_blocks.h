@@ -15,7 +15,7 @@ bool groups_fill_blocks(const Conv2d &conv, const std::vector<int64_t> &filter, 
 /// Blocks of channels for the results of a kernel (its members in order) whose operands have their
 /// layouts, or none.
 std::vector<Block> choose_blocks(const Graph &graph, const Machine &machine,
-                                 const std::vector<NodeId> &members);
+                                 const std::vector<NodeId> &members, const Recorder &recorder);
 
 /// Dilated max pools with padding become a pad with -inf and a pool without: the clipped window of
 /// the other pools has no closed form there.

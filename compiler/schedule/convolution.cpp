@@ -4,6 +4,7 @@
 #include "compiler/schedule/partial_sums.h"
 #include "compiler/schedule/prefetch_distance.h"
 #include "compiler/schedule/register_tile.h"
+#include "compiler/schedule/spelt_loops.h"
 #include "compiler/schedule/winograd.h"
 #include "compiler/support/ceil_div.h"
 
@@ -22,6 +23,7 @@ struct Problem {
   int64_t height, width; // of the kernel's result, which a fused pool makes smaller
   int64_t pooled;        // results of the convolution in one of a fused pool
   const Machine &machine;
+  const Recorder &recorder;
 
   int64_t lanes() const { return machine.vector_lanes; }
   int64_t group_channels() const { return result.shape[1] / conv.groups; }
@@ -38,19 +40,8 @@ int64_t bytes_of_image(const TensorType &type) {
   return bytes({type.shape.begin() + 1, type.shape.end()});
 }
 
-/// Convolution results that one result of a fused pool needs.
-int64_t pooled_pixels(const Graph &graph, const std::vector<NodeId> &members) {
-  int64_t pixels = 1;
-  for (NodeId member : members) {
-    if (const auto *pool = std::get_if<MaxPool2d>(&graph.nodes[member].op))
-      pixels = pool->kernel[0] * pool->kernel[1];
-    if (const auto *pool = std::get_if<AvgPool2d>(&graph.nodes[member].op))
-      pixels = pool->kernel[0] * pool->kernel[1];
-  }
-  return pixels;
-}
-
-Problem problem_of(const Graph &graph, const std::vector<NodeId> &members, const Machine &machine) {
+Problem problem_of(const Graph &graph, const std::vector<NodeId> &members, const Machine &machine,
+                   const Recorder &recorder) {
   const Node &node = graph.nodes[members.front()], &last = graph.nodes[members.back()];
   const TensorType &result = graph.type(node.results[0]);
   const TensorType &stored = graph.type(last.results[0]);
@@ -64,19 +55,21 @@ Problem problem_of(const Graph &graph, const std::vector<NodeId> &members, const
           output[2],
           output[3],
           pooled_pixels(graph, members),
-          machine};
+          machine,
+          recorder};
 }
 
 /// Output channels that do not fill vectors: pixels do.
-Schedule plain(int64_t lanes) {
+Schedule plain(int64_t lanes, const Recorder &recorder) {
   Schedule schedule;
   schedule.tile = {{"ow", lanes * 4}};
+  recorder.note("tile", schedule.tile, "channels do not fill vectors: pixels do");
   schedule.vector = {{"ow", lanes}};
   schedule.parallel = {"n", "oc", "oh"};
   return schedule;
 }
 
-/// Without pixels to fill the registers, output channels do: sums that do not wait for each other.
+/// Without pixels to fill the registers, output channels do.
 Schedule one_pixel(const Problem &problem) {
   const int64_t lanes = problem.lanes();
   const int64_t vectors = ceil_div(problem.group_channels(), lanes);
@@ -85,10 +78,12 @@ Schedule one_pixel(const Problem &problem) {
     --channel_vectors;
   Schedule schedule;
   schedule.tile = {{"oc", lanes * channel_vectors}, {"ow", 1}};
+  problem.recorder.note("tile", schedule.tile,
+                        "one pixel: more channels are sums that do not wait for each other");
   schedule.vector = {{"oc", lanes}};
   schedule.unroll = {{"ic", 4}};
   schedule.parallel = {"n", "oc"};
-  schedule.prefetch = prefetch_distance(bytes(problem.filter), 1);
+  schedule.prefetch = prefetch_distance(bytes(problem.filter), 1, problem.recorder);
   return schedule;
 }
 
@@ -113,10 +108,16 @@ Schedule depthwise(const Problem &problem) {
   if (problem.filter[2] <= 3)
     schedule.unroll.push_back({"kh", problem.filter[2]});
   schedule.unroll.push_back({"kw", std::min<int64_t>(problem.filter[3], 7)});
-  // A map that the cache does not hold was written row by row, too.
+  problem.recorder.note("tile", schedule.tile,
+                        two_rows             ? "two rows: neighbouring windows share what they load"
+                        : problem.pooled > 1 ? "one row: a fused pool joins rows already"
+                                             : "one row: the height is odd, or there is only one");
   schedule.parallel = {"n", "oc", "oh"};
-  if (bytes_of_image(problem.input) > problem.machine.cache_bytes)
+  if (bytes_of_image(problem.input) > problem.machine.cache_bytes) {
+    problem.recorder.note("order", "n, oh, oc",
+                          "the cache does not hold the input, which was written row by row");
     schedule.parallel = {"n", "oh", "oc"};
+  }
   return schedule;
 }
 
@@ -144,6 +145,8 @@ Schedule small_groups(const Problem &problem, int64_t vectors) {
   schedule.vector = {{"oc", problem.lanes()}};
   schedule.unroll = {{"ic", problem.filter[1]}};
   schedule.parallel = {"n", "oc", "oh"};
+  problem.recorder.note("tile", schedule.tile,
+                        text("the pattern of groups in vectors repeats after {}", vectors));
   return schedule;
 }
 
@@ -155,17 +158,20 @@ bool can_be_wide(const Problem &problem, const RegisterTile &tile) {
 }
 
 RegisterTile pick_tile(const Problem &problem) {
+  Record record = problem.recorder.question("tile", "loads per multiply-add");
+  auto choose = [&](const RegisterTile &tile, auto reason) {
+    record.choose(tile, reason);
+    return tile;
+  };
   const RegisterTile usual =
       register_tile(std::max<int64_t>(1, problem.group_channels() / problem.lanes()),
-                    problem.pooled, problem.machine);
-  // A map narrower than the tile fills it with rows: the weights are then read once for all of
-  // them.
+                    problem.pooled, problem.machine, record);
   if (problem.narrow() && problem.pooled == 1 && !problem.skips_rows())
-    return {1, longest_row(problem.machine)};
-  // Where rows of padding are skipped, row by row, the tile is within a row.
+    return choose({1, longest_row(problem.machine)},
+                  "a narrow map: several rows at a time, which then read the weights once");
   if (problem.narrow() && problem.skips_rows() && can_be_wide(problem, usual))
-    return wide_tile;
-  return usual;
+    return choose(wide_tile, "rows of padding are skipped row by row: the tile is within a row");
+  return choose(usual, "the fewest loads of those that fit the registers");
 }
 
 /// The weights of a tile serve all rows before the next tile's turn comes, for which the input is
@@ -173,7 +179,7 @@ RegisterTile pick_tile(const Problem &problem) {
 /// weights again for every few rows that do: then rows come first, in blocks of so many of their
 /// tiles. Nothing where output channels should come first.
 std::optional<int64_t> block_of_rows(const Problem &problem, const RegisterTile &tile) {
-  const auto &[conv, input, result, filter, height, width, pooled, machine] = problem;
+  const auto &[conv, input, result, filter, height, width, pooled, machine, recorder] = problem;
   const int64_t weights = bytes(filter);
   // Strides can pass over rows and columns that no window reads.
   auto read = [&](size_t i) { return std::min(filter[2 + i], conv.stride[i]); };
@@ -186,8 +192,11 @@ std::optional<int64_t> block_of_rows(const Problem &problem, const RegisterTile 
   const int64_t tile_weights = weights / channel_tiles;
   if (image / conv.groups <= machine.cache_bytes)
     return std::nullopt;
-  if (weights <= machine.cache_bytes / 2)
+  Record record = recorder.question("rows at a time", "bytes from beyond the cache");
+  if (weights <= machine.cache_bytes / 2) {
+    record.choose("1", "the input does not stay in the cache, the weights do");
     return 1;
+  }
   // An input row is read vector by vector, from as many places as it has channel vectors: from
   // beyond the cache that takes this many times as long as reading weights, front to back.
   constexpr int64_t scattered = 2;
@@ -196,17 +205,23 @@ std::optional<int64_t> block_of_rows(const Problem &problem, const RegisterTile 
   const int64_t window_rows = (filter[2] - 1) * conv.dilation[0] + 1;
   std::optional<int64_t> best;
   int64_t least = weights + scattered * channel_tiles * (image / conv.groups);
+  record.candidate("all", static_cast<double>(least), "the input again for every tile of channels");
   for (int64_t block = 1; block <= row_tiles; ++block) {
     const int64_t rows = (block * tile_rows - 1) * conv.stride[0] + window_rows;
     if (row_tiles % block != 0 || rows * row_bytes + tile_weights > machine.cache_bytes)
       continue;
     const int64_t blocks = row_tiles / block;
     const int64_t traffic = blocks * (weights + scattered * rows * row_bytes);
+    record.candidate(text("{}", block * tile_rows), static_cast<double>(traffic));
     if (traffic < least) {
       least = traffic;
       best = block;
     }
   }
+  if (best)
+    record.choose(text("{}", *best * tile_rows), "they stay in the cache for all channels");
+  else
+    record.choose("all", "reading the weights again would take longer");
   return best;
 }
 
@@ -230,22 +245,28 @@ bool keeps_rows(const Problem &problem) {
 
 /// The order of the tiles, the last loop changing fastest.
 std::vector<LoopName> pick_order(const Problem &problem, const std::optional<int64_t> &block) {
-  if (block) // the rows of a block stay in the cache for all channels
-    return {"n", "oh", "oc"};
+  auto order = [&](std::vector<LoopName> loops, std::string_view reason) {
+    problem.recorder.note("order", loops, reason);
+    return loops;
+  };
+  if (block)
+    return order({"n", "oh", "oc"}, "the rows of a block stay in the cache for all channels");
   const int64_t images = problem.result.shape[0];
   if (images > 1 && bytes(problem.filter) > images * bytes_of_image(problem.input))
-    return {"oc", "n", "oh"}; // weights serve all images before the next ones
+    return order({"oc", "n", "oh"}, "weights serve all images before the next ones");
   if (keeps_rows(problem))
-    return {"n", "oh", "oc"};
-  return {"n", "oc", "oh"}; // weights serve all rows
+    return order({"n", "oh", "oc"}, "each thread reads the rows that it wrote in the layer before");
+  return order({"n", "oc", "oh"}, "weights serve all rows before the next ones");
 }
 
 /// Register tiles of vectors of output channels times pixels.
 Schedule tiled(const Problem &problem) {
   RegisterTile tile = pick_tile(problem);
   const std::optional<int64_t> block = block_of_rows(problem, tile);
-  if (reads_far_weights(problem, block) && can_be_wide(problem, tile))
+  if (reads_far_weights(problem, block) && can_be_wide(problem, tile)) {
     tile = wide_tile;
+    problem.recorder.note("tile", tile, "few rows share weights that come from beyond the cache");
+  }
   const int64_t rows = pick_rows(problem, tile);
   Schedule schedule;
   schedule.tile = {{"oc", problem.lanes() * tile.vectors}};
@@ -259,62 +280,70 @@ Schedule tiled(const Problem &problem) {
     schedule.block = {{"oh", *block}};
   const int64_t tiles_of_image =
       ceil_div(problem.height, rows) * ceil_div(problem.width, tile.pixels);
-  schedule.prefetch = prefetch_distance(bytes(problem.filter), problem.images() * tiles_of_image);
+  schedule.prefetch =
+      prefetch_distance(bytes(problem.filter), problem.images() * tiles_of_image, problem.recorder);
   return schedule;
 }
 
 } // namespace
 
 Schedule schedule_convolution(const Graph &graph, const std::vector<NodeId> &members,
-                              const Machine &machine) {
-  const Problem problem = problem_of(graph, members, machine);
+                              const Machine &machine, const Recorder &recorder) {
+  const Problem problem = problem_of(graph, members, machine, recorder);
   const std::vector<int64_t> &result = problem.result.shape, &filter = problem.filter;
   const bool blocked = problem.result.layout.block_of(1) == machine.vector_lanes;
   if (blocked && problem.conv.winograd > 0)
-    return schedule_winograd(problem.conv, filter, result, machine);
+    return schedule_winograd(problem.conv, filter, result, machine, recorder);
   if (std::optional<int64_t> vectors =
           blocked ? vectors_of_small_groups(problem.conv, filter, machine.vector_lanes)
                   : std::nullopt)
     return small_groups(problem, *vectors);
   Schedule schedule;
   if (!blocked)
-    schedule = plain(machine.vector_lanes);
+    schedule = plain(machine.vector_lanes, recorder);
   else if (problem.conv.groups > 1 && filter[1] == 1)
     schedule = depthwise(problem);
   else
     schedule = result[2] * result[3] == 1 ? one_pixel(problem) : tiled(problem);
-  schedule.partial =
-      partial_sums("ic", filter[1], problem.input.layout.block_of(1), filter[2] * filter[3]);
+  schedule.partial = partial_sums("ic", filter[1], problem.input.layout.block_of(1),
+                                  filter[2] * filter[3], recorder);
   return schedule;
 }
 
-Schedule schedule_local(const TensorType &input, const std::vector<int64_t> &filter,
-                        int64_t lanes) {
+Schedule schedule_local(const TensorType &input, const std::vector<int64_t> &filter, int64_t lanes,
+                        const Recorder &recorder) {
   Schedule schedule;
   schedule.tile = {{"oc", lanes}};
+  recorder.note("tile", schedule.tile, "every pixel has weights of its own");
   schedule.vector = {{"oc", lanes}};
   schedule.parallel = {"n", "oc", "oh"};
-  schedule.partial = partial_sums("ic", filter[3], input.layout.block_of(1), filter[4] * filter[5]);
+  schedule.partial =
+      partial_sums("ic", filter[3], input.layout.block_of(1), filter[4] * filter[5], recorder);
   return schedule;
 }
 
 Schedule schedule_dense(const TensorType &input, const TensorType &result,
-                        const TensorType &weights, const Machine &machine) {
+                        const TensorType &weights, const Machine &machine,
+                        const Recorder &recorder) {
   const int64_t lanes = machine.vector_lanes, images = result.shape[0];
   const int64_t weight_bytes = bytes(weights.shape);
   Schedule schedule;
   schedule.vector = {{"oc", lanes}};
   schedule.unroll = {{"ic", 4}};
-  schedule.partial = partial_sums("ic", weights.shape[1], input.layout.block_of(1), 1);
+  schedule.partial = partial_sums("ic", weights.shape[1], input.layout.block_of(1), 1, recorder);
   if (images <= 1) {
-    schedule.prefetch = prefetch_distance(weight_bytes, 1);
+    schedule.prefetch = prefetch_distance(weight_bytes, 1, recorder);
     schedule.tile = {{"oc", lanes * 4}};
+    recorder.note("tile", schedule.tile, "one image reads every weight once: whole cache lines");
     schedule.parallel = {"n", "oc"};
     return schedule;
   }
-  RegisterTile tile = register_tile(std::max<int64_t>(1, result.shape[1] / lanes), 1, machine);
+  Record record = recorder.question("tile", "loads per multiply-add");
+  RegisterTile tile =
+      register_tile(std::max<int64_t>(1, result.shape[1] / lanes), 1, machine, record);
+  record.choose(tile, "the fewest loads of those that fit the registers; images are its pixels");
   schedule.tile = {{"n", std::min(images, tile.pixels)}, {"oc", lanes * tile.vectors}};
-  schedule.prefetch = prefetch_distance(weight_bytes, ceil_div(images, tile.pixels));
+  schedule.prefetch = prefetch_distance(weight_bytes, ceil_div(images, tile.pixels), recorder);
   schedule.parallel = {"oc", "n"};
   return schedule;
 }

@@ -1,6 +1,7 @@
 #include "compiler/schedule/filter_gradient.h"
 
 #include "compiler/layout/small_groups.h"
+#include "compiler/schedule/spelt_loops.h"
 #include "compiler/support/ceil_div.h"
 
 #include <algorithm>
@@ -114,7 +115,8 @@ int64_t pick_images(const Problem &problem, int64_t tasks) {
 } // namespace
 
 Schedule schedule_filter_gradient(const Conv2dFilterGradient &op, const TensorType &input,
-                                  const TensorType &gradient, const Machine &machine) {
+                                  const TensorType &gradient, const Machine &machine,
+                                  const Recorder &recorder) {
   const Problem problem = {
       op,
       input,
@@ -131,6 +133,10 @@ Schedule schedule_filter_gradient(const Conv2dFilterGradient &op, const TensorTy
   for (const auto &[loop, size] : {std::pair{"ic", tile.ic}, {"kh", tile.kh}, {"kw", tile.kw}})
     if (size > 1)
       schedule.tile.push_back({loop, size});
+  if (blocked)
+    recorder.note("tile", schedule.tile,
+                  text("{:.2f} loads per multiply-add, the fewest of those that fit the registers",
+                       loads_per_multiplication(problem, tile)));
   // The gradient serves elements of the window and input channels; small windows need more of these.
   constexpr int64_t enough_uses = 64;
   const int64_t uses = problem.filter[2] * problem.filter[3] * problem.channels();
@@ -141,6 +147,8 @@ Schedule schedule_filter_gradient(const Conv2dFilterGradient &op, const TensorTy
     schedule.block = {{"icb", together}};
   schedule.partial = {{"oh", pick_rows(problem, tile, together * problem.channels())},
                       {"n", pick_images(problem, tiles * ceil_div(problem.blocks(), together))}};
+  recorder.note("partial sums", schedule.partial,
+                "rows that the first cache holds, and images enough for tasks");
   return schedule;
 }
 

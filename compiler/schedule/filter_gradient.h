@@ -11,6 +11,7 @@ namespace cnnc {
 /// or elements of the window, each taken from the input to all lanes. Some rows serve all tiles of
 /// a task before the next rows come.
 Schedule schedule_filter_gradient(const Conv2dFilterGradient &op, const TensorType &input,
-                                  const TensorType &gradient, const Machine &machine);
+                                  const TensorType &gradient, const Machine &machine,
+                                  const Recorder &recorder = {});
 
 } // namespace cnnc

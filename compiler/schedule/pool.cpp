@@ -2,6 +2,7 @@
 
 #include "compiler/layout/halo.h"
 #include "compiler/lowering/loops.h"
+#include "compiler/schedule/spelt_loops.h"
 
 #include <algorithm>
 
@@ -16,12 +17,14 @@ struct Windows {
 
 /// Windows that are clipped (all of them where more ops follow) have no loops to write out.
 Schedule schedule_windows(const Windows &windows, const TensorType &input, const TensorType &result,
-                          bool fused, const Machine &machine) {
+                          bool fused, const Machine &machine, const Recorder &recorder) {
   const int64_t lanes = machine.vector_lanes;
   Schedule schedule;
   schedule.parallel = {"n", "c", "oh"};
-  if (result.layout.block_of(1) != lanes)
+  if (result.layout.block_of(1) != lanes) {
+    recorder.note("tile", "none", "channels do not lie in blocks of vectors");
     return schedule;
+  }
   schedule.tile = {{"c", lanes}};
   schedule.vector = {{"c", lanes}};
   PositionRange inner[2];
@@ -31,33 +34,37 @@ Schedule schedule_windows(const Windows &windows, const TensorType &input, const
                                windows.kernel[i], input.shape[2 + i], result.shape[2 + i]);
     clipped = clipped || inner[i].first > 0 || inner[i].end < result.shape[2 + i];
   }
-  if (inner[1].first >= inner[1].end || (clipped && fused))
+  if (inner[1].first >= inner[1].end || (clipped && fused)) {
+    recorder.note("tile", schedule.tile, "windows are clipped at the border: pixel by pixel");
     return schedule;
+  }
   const int64_t columns =
       std::min<int64_t>(machine.many_registers() ? 8 : 4, inner[1].end - inner[1].first);
   schedule.tile.push_back({"ow", columns});
   schedule.unroll = {{"kw", std::min<int64_t>(windows.kernel[1], 7)}};
+  recorder.note("tile", schedule.tile, "neighbouring columns share what they read");
   return schedule;
 }
 
 } // namespace
 
 Schedule schedule_pool(const MaxPool2d &op, const TensorType &input, const TensorType &result,
-                       bool fused, const Machine &machine) {
+                       bool fused, const Machine &machine, const Recorder &recorder) {
   return schedule_windows({op.kernel, op.stride, op.dilation, op.pad}, input, result, fused,
-                          machine);
+                          machine, recorder);
 }
 
 Schedule schedule_pool(const AvgPool2d &op, const TensorType &input, const TensorType &result,
-                       bool fused, const Machine &machine) {
-  return schedule_windows({op.kernel, op.stride, {1, 1}, op.pad}, input, result, fused, machine);
+                       bool fused, const Machine &machine, const Recorder &recorder) {
+  return schedule_windows({op.kernel, op.stride, {1, 1}, op.pad}, input, result, fused, machine,
+                          recorder);
 }
 
 Schedule schedule_pool_indices(const MaxPool2dIndices &op, const TensorType &input,
                                const TensorType &result, const Machine &machine) {
   if (like_pool(op))
     return schedule_windows({op.kernel, op.stride, op.dilation, op.pad}, input, result, false,
-                            machine);
+                            machine, {});
   Schedule schedule;
   schedule.parallel = {"n", "c", "oh"};
   if (result.layout.block_of(1) == machine.vector_lanes) {

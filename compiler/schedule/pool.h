@@ -11,9 +11,9 @@ namespace cnnc {
 /// Vectors of channels times a few neighbouring columns, which share what they read. `fused`:
 /// whether more ops follow in the kernel.
 Schedule schedule_pool(const MaxPool2d &op, const TensorType &input, const TensorType &result,
-                       bool fused, const Machine &machine);
+                       bool fused, const Machine &machine, const Recorder &recorder = {});
 Schedule schedule_pool(const AvgPool2d &op, const TensorType &input, const TensorType &result,
-                       bool fused, const Machine &machine);
+                       bool fused, const Machine &machine, const Recorder &recorder = {});
 
 /// With positions in windows like the pool. Others one element, or vector of channels, at a time.
 Schedule schedule_pool_indices(const MaxPool2dIndices &op, const TensorType &input,

@@ -1,6 +1,8 @@
 // How far ahead of their use the weights of a kernel are prefetched.
 #pragma once
 
+#include "compiler/pass/decisions.h"
+
 #include <cstdint>
 
 namespace cnnc {
@@ -10,9 +12,19 @@ namespace cnnc {
 /// operations that a line of them serves, and the processor alone does not fetch them early enough:
 /// 512 channels at 7x7 gain 20 to 40 %. Where every weight is read many times (`sweeps`), the
 /// prefetches cost more than the first sweep gains: 28x28 loses 5 to 20 %.
-inline int64_t prefetch_distance(int64_t weight_bytes, int64_t sweeps) {
+inline int64_t prefetch_distance(int64_t weight_bytes, int64_t sweeps, const Recorder &recorder) {
   constexpr int64_t first_level = 64 << 10, most_sweeps = 3, distance = 4096;
-  return weight_bytes > first_level && sweeps <= most_sweeps ? distance : 0;
+  if (weight_bytes <= first_level) {
+    recorder.note("prefetch", "none", "the weights are few");
+    return 0;
+  }
+  if (sweeps > most_sweeps) {
+    recorder.note("prefetch", "none", text("weights are read {} times once they are here", sweeps));
+    return 0;
+  }
+  recorder.note("prefetch", text("{} bytes ahead", distance),
+                text("each weight is read {} times at most, from beyond the cache", sweeps));
+  return distance;
 }
 
 } // namespace cnnc

@@ -2,6 +2,7 @@
 
 #include "compiler/schedule/prefetch_distance.h"
 #include "compiler/schedule/register_tile.h"
+#include "compiler/schedule/spelt_loops.h"
 
 #include <algorithm>
 #include <cmath>
@@ -50,7 +51,8 @@ double winograd_error(int64_t m, int64_t channels) {
 }
 
 Schedule schedule_winograd(const Conv2d &conv, const std::vector<int64_t> &filter,
-                           const std::vector<int64_t> &result, const Machine &machine) {
+                           const std::vector<int64_t> &result, const Machine &machine,
+                           const Recorder &recorder) {
   const int64_t m = conv.winograd, size = (m + 2) * (m + 2), lanes = machine.vector_lanes;
   const int64_t tiles =
       std::max<int64_t>(1, result[0]) * ((result[2] + m - 1) / m) * ((result[3] + m - 1) / m);
@@ -60,8 +62,13 @@ Schedule schedule_winograd(const Conv2d &conv, const std::vector<int64_t> &filte
   schedule.tile = {{"c", lanes}, {"p", pixels}, {"oc", vectors * lanes}, {"o", lanes}};
   schedule.vector = {{"c", lanes}, {"oc", lanes}, {"o", lanes}};
   schedule.unroll = {{"ic", 4}};
+  recorder.note("tile", RegisterTile{vectors, pixels},
+                "products of matrices: a pixel is a tile of the result");
   if (const int64_t part = channels_of_part[m - smallest_winograd]; filter[1] > part)
     schedule.partial = {{"ic", part}};
+  recorder.note("partial sums", schedule.partial,
+                text("the output transform of m = {} allows sums of {} products", m,
+                     channels_of_part[m - smallest_winograd]));
   // What goes through memory in the end: with blocks the filters once for each, unless they stay in
   // the cache; without blocks all matrices, written (which reads, too) and read.
   const int64_t block = tiles_of_block(tiles, 4 * size * filter[1], machine.cache_bytes);
@@ -70,18 +77,25 @@ Schedule schedule_winograd(const Conv2d &conv, const std::vector<int64_t> &filte
   const double blocks = static_cast<double>((tiles + block - 1) / block);
   constexpr int64_t least_blocks = 4; // for threads to share
   const bool cached = filters <= static_cast<double>(machine.cache_bytes / 2);
+  Record record = recorder.question("stages", "bytes through memory");
+  record.candidate(text("tb:{}", block), cached ? 0 : blocks * filters,
+                   cached ? "the filters stay in the cache" : "the filters for each block");
+  record.candidate("none", matrices, "all matrices, written and read");
   if (tiles / block >= least_blocks && (cached || blocks * filters < matrices)) {
     schedule.stage = {{"tb", block}};
     schedule.parallel = {"tb"};
+    record.choose(schedule.stage, "a block's transformed inputs stay in the cache");
   } else if (4 * size * tiles * filter[1] <= machine.cache_bytes) {
     schedule.stage = {{"ob", 1}};
     schedule.parallel = {"icb", "ob"};
+    record.choose(schedule.stage, "all transformed inputs stay in the cache");
   } else {
-    // The inputs' part in a product stays in the cache for all output channels.
     schedule.parallel = {"icb", "i", "j", "ob"};
+    record.choose("none",
+                  "the inputs' part in a product stays in the cache for all output channels");
   }
   const int64_t sweeps = (tiles + pixels - 1) / pixels; // as many with blocks of tiles
-  schedule.prefetch = prefetch_distance(4 * size * filter[0] * filter[1], sweeps);
+  schedule.prefetch = prefetch_distance(4 * size * filter[0] * filter[1], sweeps, recorder);
   return schedule;
 }
 

@@ -17,6 +17,7 @@ double winograd_error(int64_t m, int64_t channels);
 /// of `p` pixels, which are tiles of the result, times vectors of output channels, and how much of
 /// the matrices is in memory at a time. `filter` and `result` are the logical shapes.
 Schedule schedule_winograd(const Conv2d &conv, const std::vector<int64_t> &filter,
-                           const std::vector<int64_t> &result, const Machine &machine);
+                           const std::vector<int64_t> &result, const Machine &machine,
+                           const Recorder &recorder = {});
 
 } // namespace cnnc
