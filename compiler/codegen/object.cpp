@@ -6,10 +6,7 @@
 #include <fmt/format.h>
 #include <llvm/ADT/SmallVector.h>
 #include <llvm/CodeGen/MachineBasicBlock.h>
-#include <llvm/CodeGen/MachineFrameInfo.h>
-#include <llvm/CodeGen/MachineFunction.h>
 #include <llvm/CodeGen/MachineOptimizationRemarkEmitter.h>
-#include <llvm/CodeGen/PseudoSourceValue.h>
 #include <llvm/IR/DiagnosticInfo.h>
 #include <llvm/IR/DiagnosticPrinter.h>
 #include <llvm/IR/LLVMContext.h>
@@ -19,7 +16,6 @@
 #include <llvm/IR/Verifier.h>
 #include <llvm/Support/raw_ostream.h>
 #include <new>
-#include <set>
 
 namespace cnnc::codegen {
 
@@ -40,44 +36,19 @@ KernelPassGate &kernel_pass_gate() {
   return gate;
 }
 
-/// The spill slot of a vector that an access touches, if it does.
-std::optional<int> vector_slot(const llvm::MachineMemOperand &access,
-                               const llvm::MachineFrameInfo &frame) {
-  constexpr uint64_t smallest_vector = 16; // bytes; what is smaller are addresses and counters
-  const auto *slot =
-      llvm::dyn_cast_or_null<llvm::FixedStackPseudoSourceValue>(access.getPseudoValue());
-  if (!slot || !frame.isSpillSlotObjectIndex(slot->getFrameIndex()) ||
-      !access.getSize().hasValue() || access.getSize().getValue() < smallest_vector)
-    return std::nullopt;
-  return slot->getFrameIndex();
-}
-
-/// Vectors that a loop of one block carries from iteration to iteration through the stack: their
-/// slots are read before they are written. A slot that is written first holds something for a
-/// while, one that is never written a constant. Called after register allocation.
-unsigned spilled_accumulators(const llvm::MachineBasicBlock &loop) {
-  const llvm::MachineFrameInfo &frame = loop.getParent()->getFrameInfo();
-  std::set<int> read, written, carried;
-  for (const llvm::MachineInstr &instruction : loop)
-    for (const llvm::MachineMemOperand *access : instruction.memoperands()) {
-      std::optional<int> slot = vector_slot(*access, frame);
-      if (slot && access->isLoad() && !written.contains(*slot))
-        read.insert(*slot);
-      if (slot && access->isStore() && written.insert(*slot).second && read.contains(*slot))
-        carried.insert(*slot);
-    }
-  return static_cast<unsigned>(carried.size());
-}
-
-/// Turns what LLVM reports during code generation into diagnostics and counts of spills.
+/// Turns what LLVM reports during code generation into diagnostics and numbers.
 class DiagnosticCollector final : public llvm::DiagnosticHandler {
 public:
-  DiagnosticCollector(Diagnostics &diagnostics, unsigned &spilled_accumulators)
-      : diagnostics_(diagnostics), spilled_accumulators_(spilled_accumulators) {}
+  DiagnosticCollector(Diagnostics &diagnostics, CodeNumbers &numbers)
+      : diagnostics_(diagnostics), numbers_(numbers) {}
 
   bool handleDiagnostics(const llvm::DiagnosticInfo &info) override {
     if (const auto *missed = llvm::dyn_cast<llvm::MachineOptimizationRemarkMissed>(&info)) {
       count_spills(*missed);
+      return true;
+    }
+    if (const auto *block = llvm::dyn_cast<llvm::MachineOptimizationRemarkAnalysis>(&info)) {
+      look_at(*block->getBlock());
       return true;
     }
     std::string text;
@@ -93,6 +64,10 @@ public:
 
   /// The register allocator then reports every loop in which it has spilled something.
   bool isMissedOptRemarkEnabled(llvm::StringRef pass) const override { return pass == "regalloc"; }
+  /// And the printer of the code every block, as it is in the end.
+  bool isAnalysisRemarkEnabled(llvm::StringRef pass) const override {
+    return pass == "asm-printer";
+  }
   bool isAnyRemarkEnabled() const override { return true; }
 
 private:
@@ -100,23 +75,26 @@ private:
     // Bodies of innermost loops are straight-line code: blocks that branch to themselves.
     const llvm::MachineBasicBlock *header = missed.getBlock();
     if (missed.getRemarkName() == "LoopSpillReloadCopies" && header->isSuccessor(header))
-      spilled_accumulators_ += spilled_accumulators(*header);
+      numbers_.spilled_accumulators += spilled_accumulators(*header);
+  }
+  void look_at(const llvm::MachineBasicBlock &block) {
+    const std::optional<InnerLoop> loop = inner_loop(block);
+    if (loop && (!numbers_.loop || loop->outweighs(*numbers_.loop)))
+      numbers_.loop = loop;
   }
 
   Diagnostics &diagnostics_;
-  unsigned &spilled_accumulators_;
+  CodeNumbers &numbers_;
 };
 
 /// Sets the pass gate and the diagnostic handler of a context, and puts the old ones back.
 class ContextSettings {
 public:
-  ContextSettings(llvm::LLVMContext &context, Diagnostics &diagnostics,
-                  unsigned &spilled_accumulators)
+  ContextSettings(llvm::LLVMContext &context, Diagnostics &diagnostics, CodeNumbers &numbers)
       : context_(context), gate_(context.getOptPassGate()),
         handler_(context.getDiagnosticHandler()) {
     context.setOptPassGate(kernel_pass_gate());
-    context.setDiagnosticHandler(
-        std::make_unique<DiagnosticCollector>(diagnostics, spilled_accumulators));
+    context.setDiagnosticHandler(std::make_unique<DiagnosticCollector>(diagnostics, numbers));
   }
   ~ContextSettings() {
     context_.setDiagnosticHandler(std::move(handler_));
@@ -153,15 +131,14 @@ bool verify(const llvm::Module &module, Diagnostics &diagnostics) {
 }
 
 bool generate(llvm::Module &module, const Target &target, llvm::CodeGenFileType type,
-              llvm::SmallVectorImpl<char> &output, unsigned &spilled_accumulators,
-              Diagnostics &diagnostics) {
+              llvm::SmallVectorImpl<char> &output, CodeNumbers &numbers, Diagnostics &diagnostics) {
   size_t errors = diagnostics.error_count();
   if (!verify(module, diagnostics))
     return false;
   set_module_target(module, target);
   set_function_targets(module, target);
   std::shared_lock lock(llvm_options_mutex());
-  ContextSettings settings(module.getContext(), diagnostics, spilled_accumulators);
+  ContextSettings settings(module.getContext(), diagnostics, numbers);
   auto machine = create_target_machine(target);
   if constexpr (sanitizes_threads)
     sanitize_threads(module, *machine);
@@ -196,8 +173,8 @@ std::optional<CompiledObject> compile_to_object(llvm::Module &module, const Targ
                                                 Diagnostics &diagnostics) {
   CompiledObject result;
   llvm::SmallVector<char, 0> code;
-  if (!generate(module, target, llvm::CodeGenFileType::ObjectFile, code,
-                result.spilled_accumulators, diagnostics))
+  if (!generate(module, target, llvm::CodeGenFileType::ObjectFile, code, result.numbers,
+                diagnostics))
     return std::nullopt;
   result.code.assign(code.begin(), code.end());
   return result;
@@ -205,7 +182,7 @@ std::optional<CompiledObject> compile_to_object(llvm::Module &module, const Targ
 
 std::optional<std::string> compile_to_assembly(llvm::Module &module, const Target &target,
                                                Diagnostics &diagnostics) {
-  unsigned ignored = 0;
+  CodeNumbers ignored;
   llvm::SmallVector<char, 0> text;
   if (!generate(module, target, llvm::CodeGenFileType::AssemblyFile, text, ignored, diagnostics))
     return std::nullopt;

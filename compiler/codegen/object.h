@@ -2,6 +2,7 @@
 // there are modules.
 #pragma once
 
+#include "compiler/codegen/inner_loop.h"
 #include "compiler/codegen/target/target.h"
 #include "compiler/support/jobs.h"
 
@@ -21,12 +22,18 @@ namespace cnnc::codegen {
 /// The bytes of an ELF object file.
 using ObjectCode = std::vector<char>;
 
-struct CompiledObject {
-  ObjectCode code;
+/// What code generation tells of a module.
+struct CodeNumbers {
   /// Vectors that innermost loops carry from iteration to iteration through the stack: accumulators
   /// of a tile that does not fit the registers. They cost up to two thirds of the speed; what else
   /// is spilled, even there, costs next to nothing.
   unsigned spilled_accumulators = 0;
+  std::optional<InnerLoop> loop; // the weightiest of the innermost ones; empty: there are none
+};
+
+struct CompiledObject {
+  ObjectCode code;
+  CodeNumbers numbers;
 };
 
 /// Verifies the module and generates code for it. A module that is not valid is an error of the

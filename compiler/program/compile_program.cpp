@@ -11,12 +11,6 @@ namespace cnnc {
 
 namespace {
 
-Schedule tile_alone(const Schedule &schedule) {
-  Schedule tile;
-  tile.tile = schedule.tile;
-  return tile;
-}
-
 class ProgramCompiler {
 public:
   ProgramCompiler(Module &lowered, const codegen::Target &target, const Retiling &retiling,
@@ -35,8 +29,12 @@ public:
         return std::nullopt;
       program.layout = std::move(*layout);
     } while (changed_);
-    for (const loop::Kernel &kernel : program.layout.kernels)
-      program.objects.push_back(std::move(objects_.at(kernel.name)));
+    for (const loop::Kernel &kernel : program.layout.kernels) {
+      codegen::CompiledObject &object = objects_.at(kernel.name);
+      program.objects.push_back(std::move(object.code));
+      program.numbers.push_back(object.numbers);
+    }
+    program.tiled_again = std::move(tiled_again_);
     if (!lowered_.models.empty() && !add_table(program))
       return std::nullopt;
     for (const codegen::ObjectCode &object : program.objects)
@@ -66,32 +64,51 @@ private:
   /// `names`: of the kernels that this is the code of.
   bool fit(const std::vector<std::string> &names, const std::string &symbol,
            codegen::CompiledObject &object) {
-    if (object.spilled_accumulators > 0) {
+    if (const unsigned spills = object.numbers.spilled_accumulators; spills > 0) {
       const UntiledKernel *untiled = names.empty() ? nullptr : retiling_.find(names.front());
       if (!untiled)
-        remark_too_large(symbol, object.spilled_accumulators);
+        remark_too_large(symbol, spills);
       else if (!tile_again(*untiled, symbol, names, object))
         return false;
     }
-    objects_.insert_or_assign(symbol, std::move(object.code));
+    objects_.insert_or_assign(symbol, std::move(object));
     return true;
   }
 
   bool tile_again(const UntiledKernel &untiled, const std::string &symbol,
                   const std::vector<std::string> &names, codegen::CompiledObject &object) {
     size_t errors = diagnostics_.error_count();
+    const unsigned spills = object.numbers.spilled_accumulators;
+    const std::string tile = tile_text(untiled.kernel.schedule);
+    Record record = retiling_.context.recorder("generate code", names.front())
+                        .question("registers", "spilled accumulators");
+    record.candidate(tile, spills);
     std::optional<FittedTile> best =
-        fit_registers(untiled, symbol, object.spilled_accumulators, retiling_, target_);
-    if (!best)
+        fit_registers(untiled, symbol, spills, retiling_, target_, record);
+    if (!best) {
+      record.choose(tile, "no smaller tile spills less");
+      tell_of_others(names);
       return diagnostics_.error_count() == errors;
+    }
+    const std::string smaller = tile_text(best->schedule);
+    record.choose(smaller, "LLVM needs more registers than the tile leaves: fewer pixels");
+    tell_of_others(names);
     remark(fmt::format("{}: {} spills {} accumulators; compiled with {}, which spills {}", symbol,
-                       to_string(tile_alone(untiled.kernel.schedule)), object.spilled_accumulators,
-                       to_string(tile_alone(best->schedule)), best->object.spilled_accumulators));
+                       tile, spills, smaller, best->object.numbers.spilled_accumulators));
     object = std::move(best->object);
     changed_ = true;
     return std::all_of(names.begin(), names.end(), [&](const std::string &name) {
       return replace_in_text(name, best->schedule);
     });
+  }
+
+  /// The last decision is one on all kernels with this code.
+  void tell_of_others(const std::vector<std::string> &names) {
+    DecisionLog *log = retiling_.context.decisions;
+    for (size_t i = 1; log && i < names.size(); ++i) {
+      log->push_back(log->back());
+      log->back().subject = names[i];
+    }
   }
 
   bool replace_in_text(const std::string &name, const Schedule &schedule) {
@@ -101,6 +118,7 @@ private:
     std::optional<loop::Kernel> tiled = run_loop_passes(untiled->kernel, name, schedule, retiling_);
     if (!tiled)
       return false;
+    tiled_again_.insert_or_assign(name, schedule);
     *std::find_if(lowered_.kernels.begin(), lowered_.kernels.end(),
                   [&](const loop::Kernel &kernel) { return kernel.name == name; }) =
         std::move(*tiled);
@@ -130,7 +148,8 @@ private:
   const Retiling &retiling_;
   const JobOptions &jobs_;
   Diagnostics &diagnostics_;
-  std::map<std::string, codegen::ObjectCode> objects_; // by symbol
+  std::map<std::string, codegen::CompiledObject> objects_; // by symbol
+  std::map<std::string, Schedule> tiled_again_;
   bool changed_ = false;
 };
 

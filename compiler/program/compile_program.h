@@ -12,6 +12,8 @@ struct CompiledProgram {
   ProgramLayout layout;
   std::vector<codegen::ObjectCode>
       objects; // of layout.kernels, then the table of the model, if any
+  std::vector<codegen::CodeNumbers> numbers;   // of layout.kernels
+  std::map<std::string, Schedule> tiled_again; // by the names of kernels
   uint64_t code_size = 0;
 };
 

@@ -22,6 +22,12 @@ const UntiledKernel *Retiling::find(const std::string &kernel) const {
   return found == untiled.end() ? nullptr : &found->second;
 }
 
+std::string tile_text(const Schedule &schedule) {
+  Schedule tile;
+  tile.tile = schedule.tile;
+  return to_string(tile);
+}
+
 bool shrink_pixels(Schedule &schedule, const Loops &loops) {
   for (Role role : {Role::rows, Role::pixels})
     for (LoopFactor &tile : schedule.tile)
@@ -47,7 +53,7 @@ std::optional<loop::Kernel> run_loop_passes(loop::Kernel untiled, const std::str
 
 std::optional<FittedTile> fit_registers(const UntiledKernel &untiled, const std::string &symbol,
                                         unsigned spills, const Retiling &retiling,
-                                        const codegen::Target &target) {
+                                        const codegen::Target &target, Record &record) {
   std::optional<FittedTile> best;
   Schedule schedule = untiled.kernel.schedule;
   for (int attempt = 0; attempt < most_attempts && spills > 0; ++attempt) {
@@ -59,9 +65,11 @@ std::optional<FittedTile> fit_registers(const UntiledKernel &untiled, const std:
       object = compile(*tiled, target, retiling.context.diagnostics);
     if (!object)
       return std::nullopt;
-    if (object->spilled_accumulators >= spills)
+    const unsigned now = object->numbers.spilled_accumulators;
+    record.candidate(tile_text(schedule), now);
+    if (now >= spills)
       continue;
-    spills = object->spilled_accumulators;
+    spills = now;
     best = FittedTile{schedule, std::move(*object)};
   }
   return best;

@@ -41,10 +41,13 @@ struct FittedTile {
   codegen::CompiledObject object;
 };
 
-/// Of a few smaller tiles the one whose code spills the fewest accumulators. Empty when none spills
-/// fewer than `spills`, or after an error.
+/// Of a few smaller tiles, candidates of the record, the one whose code spills the fewest
+/// accumulators. Empty when none spills fewer than `spills`, or after an error.
 std::optional<FittedTile> fit_registers(const UntiledKernel &untiled, const std::string &symbol,
                                         unsigned spills, const Retiling &retiling,
-                                        const codegen::Target &target);
+                                        const codegen::Target &target, Record &record);
+
+/// Of a schedule the tile alone, for messages.
+std::string tile_text(const Schedule &schedule);
 
 } // namespace cnnc

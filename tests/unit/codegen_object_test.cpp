@@ -57,9 +57,9 @@ TEST(ObjectTest, SpilledAccumulatorsAreCounted) {
     auto object = compile_to_object(*module, *sse, diagnostics);
     ASSERT_TRUE(object) << diagnostics.to_string();
     if (count <= 15)
-      EXPECT_EQ(object->spilled_accumulators, 0u) << count;
+      EXPECT_EQ(object->numbers.spilled_accumulators, 0u) << count;
     else
-      EXPECT_GE(object->spilled_accumulators, 4u) << count;
+      EXPECT_GE(object->numbers.spilled_accumulators, 4u) << count;
   }
 }
 
