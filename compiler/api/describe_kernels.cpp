@@ -1,13 +1,11 @@
 // What every kernel of a model computes and how, for profiles. What a kernel computes stands in the
 // graph just before lowering; its code and the bytes that it moves, in the program.
+#include "compiler/api/describe_kernels.h"
 #include "compiler/analysis/cost.h"
 #include "compiler/analysis/source_place.h"
-#include "compiler/api/session.h"
-#include "compiler/program/program.h"
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <map>
 
 namespace cnnc {
 
@@ -102,13 +100,6 @@ std::string algorithm_of(const Graph &graph, const Node &main) {
   return {};
 }
 
-std::string format_tile(const Schedule &schedule) {
-  std::string text;
-  for (const LoopFactor &factor : schedule.tile)
-    text += fmt::format("{}{}:{}", text.empty() ? "" : ", ", factor.loop, factor.size);
-  return text;
-}
-
 /// What the ops of a kernel say; the one with the most multiplications, else the first, is its main
 /// one.
 KernelInfo describe_group(const Graph &graph, const KernelGroup &group,
@@ -133,20 +124,6 @@ KernelInfo describe_group(const Graph &graph, const KernelGroup &group,
   return info;
 }
 
-/// By the name of a kernel's first result, which lowering keeps.
-std::map<std::string, KernelInfo> describe_groups(const Graph &graph) {
-  std::map<std::string, KernelInfo> result;
-  std::vector<std::vector<NodeId>> members = kernel_members(graph);
-  std::vector<KernelInterface> interfaces = kernel_interfaces(graph);
-  for (KernelId id = 0; id < graph.kernels.size(); ++id) {
-    const std::vector<ValueId> &outputs = interfaces[id].outputs;
-    if (!outputs.empty())
-      result.emplace(graph.value(outputs[0]).name,
-                     describe_group(graph, graph.kernels[id], members[id]));
-  }
-  return result;
-}
-
 /// Bytes that a call reads and writes. A value that it reads twice counts once.
 void add_bytes(const Graph &lowered, const Node &call, KernelInfo &info) {
   auto bytes = [&](ValueId id) { return byte_size(lowered.type(id)).value_or(0); };
@@ -162,6 +139,44 @@ void add_bytes(const Graph &lowered, const Node &call, KernelInfo &info) {
 
 } // namespace
 
+std::string format_tile(const Schedule &schedule) {
+  std::string text;
+  for (const LoopFactor &factor : schedule.tile)
+    text += fmt::format("{}{}:{}", text.empty() ? "" : ", ", factor.loop, factor.size);
+  return text;
+}
+
+std::map<std::string, KernelId> kernels_by_result(const Graph &before_lowering) {
+  std::map<std::string, KernelId> result;
+  const std::vector<KernelInterface> interfaces = kernel_interfaces(before_lowering);
+  for (KernelId id = 0; id < before_lowering.kernels.size(); ++id)
+    if (const std::vector<ValueId> &outputs = interfaces[id].outputs; !outputs.empty())
+      result.emplace(before_lowering.value(outputs[0]).name, id);
+  return result;
+}
+
+std::vector<KernelInfo> describe_steps(const Graph &before_lowering, const Graph &lowered,
+                                       const ProgramLayout &layout) {
+  const std::map<std::string, KernelId> groups = kernels_by_result(before_lowering);
+  const std::vector<std::vector<NodeId>> members = kernel_members(before_lowering);
+  std::vector<KernelInfo> kernels;
+  for (const Node &node : lowered.nodes) {
+    if (!std::holds_alternative<Call>(node.op))
+      continue;
+    const codegen::StepDescription &step = layout.description.steps[kernels.size()];
+    auto group = groups.find(lowered.value(node.results[0]).name);
+    KernelInfo info;
+    if (group != groups.end())
+      info = describe_group(before_lowering, before_lowering.kernels[group->second],
+                            members[group->second]);
+    info.name = step.name;
+    info.code = step.symbol;
+    add_bytes(lowered, node, info);
+    kernels.push_back(std::move(info));
+  }
+  return kernels;
+}
+
 Result<std::vector<KernelInfo>> describe_kernels(const Model &model, const Options &options) {
   Graph before_lowering;
   Opening opening;
@@ -175,21 +190,7 @@ Result<std::vector<KernelInfo>> describe_kernels(const Model &model, const Optio
   std::optional<ProgramLayout> layout = session->lay_out();
   if (!layout)
     return session->error();
-  const Graph &lowered = session->model();
-  std::map<std::string, KernelInfo> groups = describe_groups(before_lowering);
-  std::vector<KernelInfo> kernels;
-  for (const Node &node : lowered.nodes) {
-    if (!std::holds_alternative<Call>(node.op))
-      continue;
-    const codegen::StepDescription &step = layout->description.steps[kernels.size()];
-    auto group = groups.find(lowered.value(node.results[0]).name);
-    KernelInfo info = group == groups.end() ? KernelInfo{} : group->second;
-    info.name = step.name;
-    info.code = step.symbol;
-    add_bytes(lowered, node, info);
-    kernels.push_back(std::move(info));
-  }
-  return kernels;
+  return describe_steps(before_lowering, session->model(), *layout);
 }
 
 } // namespace cnnc

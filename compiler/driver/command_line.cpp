@@ -57,6 +57,7 @@ std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
   ask(flags.run && !flags.verify, "--run", Action::run);
   ask(flags.time_run, "--time-run", Action::time_run);
   ask(!flags.profile.empty(), "--profile", Action::profile);
+  ask(!flags.explain.empty(), "--explain", Action::explain);
   ask(flags.compare, "--compare", Action::compare);
   ask(!line.reference.empty(), "--compare-each", Action::compare_each);
   ask(!line.compared_kernel.empty(), "--compare-schedules", Action::compare_schedules);
@@ -152,9 +153,9 @@ std::optional<int> check_output(const CommandLine &line) {
 
 /// What runs the model, and takes tensors.
 const std::vector<Action> &runs() {
-  static const std::vector<Action> actions = {Action::run,     Action::time_run,
-                                              Action::profile, Action::verify,
-                                              Action::compare, Action::compare_each};
+  static const std::vector<Action> actions = {
+      Action::run,    Action::time_run, Action::profile,     Action::explain,
+      Action::verify, Action::compare,  Action::compare_each};
   return actions;
 }
 
@@ -191,17 +192,20 @@ const std::vector<Effect> &effects() {
   static const std::vector<Effect> table = {
       {"--outputs", {Action::run}, "--run"},
       {"--threads",
-       {Action::run, Action::time_run, Action::profile, Action::compare, Action::compare_each,
-        Action::compare_schedules},
-       "--run, --time-run, --profile, --compare, --compare-each and --compare-schedules"},
+       {Action::run, Action::time_run, Action::profile, Action::explain, Action::compare,
+        Action::compare_each, Action::compare_schedules},
+       "--run, --time-run, --profile, --explain, --compare, --compare-each and "
+       "--compare-schedules"},
       {"--seed",
-       {Action::run, Action::time_run, Action::profile, Action::verify, Action::compare,
-        Action::compare_schedules},
-       "--run, --time-run, --profile, --verify, --compare and --compare-schedules"},
-      {"--json", {Action::profile, Action::compare_schedules}, "--profile and --compare-schedules"},
+       {Action::run, Action::time_run, Action::profile, Action::explain, Action::verify,
+        Action::compare, Action::compare_schedules},
+       "--run, --time-run, --profile, --explain, --verify, --compare and --compare-schedules"},
+      {"--json",
+       {Action::profile, Action::explain, Action::compare_schedules},
+       "--profile, --explain and --compare-schedules"},
       {"--seconds", {Action::compare_schedules}, "--compare-schedules"},
       {"--trace", {Action::profile}, "--profile"},
-      {"--runs", {Action::profile}, "--profile"},
+      {"--runs", {Action::profile, Action::explain}, "--profile and --explain"},
       {"--tolerance",
        {Action::verify, Action::compare, Action::compare_each, Action::compare_schedules},
        "--verify, --compare, --compare-each and --compare-schedules"},
@@ -282,9 +286,10 @@ std::optional<int> interpret_gradients(CommandLine &line, const Flags &flags, co
   if (given("--momentum") && flags.train != "sgd")
     return mistake("--momentum goes with --train=sgd");
   const bool takes_batch = line.action == Action::run || line.action == Action::time_run ||
-                           line.action == Action::profile;
+                           line.action == Action::profile || line.action == Action::explain;
   if (given("--batch") && !line.options.gradients && !takes_batch)
-    return mistake("--batch goes with --differentiate, --train, --run, --time-run and --profile");
+    return mistake("--batch goes with --differentiate, --train, --run, --time-run, --profile and "
+                   "--explain");
   if (given("--batch") && line.options.gradients)
     line.options.batch = std::exchange(line.batch, 1);
   return std::nullopt;
@@ -332,6 +337,19 @@ std::optional<int> check_statistics(const CommandLine &line) {
   if (!alone || prints_passes(line))
     return mistake("--stats=json needs standard output for itself: leave out what else is printed, "
                    "or give it a file (-o)");
+  return std::nullopt;
+}
+
+/// Of which kernel an explanation is, if not of all.
+std::optional<int> interpret_explain(CommandLine &line, const Flags &flags) {
+  if (flags.explain.empty() || flags.explain == "all")
+    return std::nullopt;
+  if (!flags.explain.starts_with('@') || flags.explain.size() == 1)
+    return mistake(
+        fmt::format("--explain=@NAME explains one kernel; '{}' is no name of one", flags.explain));
+  if (!line.options.print_kernel.empty())
+    return mistake("--explain=@NAME and --print-kernel exclude each other");
+  line.options.print_kernel = flags.explain.substr(1);
   return std::nullopt;
 }
 
@@ -398,7 +416,9 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::A
     return code;
   if (std::optional<int> code = interpret_stage(line, flags))
     return code;
-  return interpret_printing(line, flags);
+  if (std::optional<int> code = interpret_printing(line, flags))
+    return code;
+  return interpret_explain(line, flags);
 }
 
 /// The short options of C compilers have two letters, which CLI11 does not know.

@@ -18,6 +18,7 @@ enum class Action {
   run,
   time_run,
   profile,
+  explain,
   verify,
   compare,
   compare_each,
@@ -64,7 +65,8 @@ struct CommandLine {
   // Of Action::profile.
   ProfileOptions profile;
   bool each_kernel = false; // a row for every kernel, not one for all that are equal
-  std::string json_file, trace_file;
+  std::string json_file;    // of Action::explain and Action::compare_schedules, too
+  std::string trace_file;
 
   // Of Action::compare_schedules.
   std::string compared_kernel; // without @

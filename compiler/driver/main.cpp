@@ -2,6 +2,7 @@
 #include "compiler/driver/compare.h"
 #include "compiler/driver/compare_each.h"
 #include "compiler/driver/compare_schedules.h"
+#include "compiler/driver/explain.h"
 #include "compiler/driver/print_passes.h"
 #include "compiler/driver/profile.h"
 #include "compiler/driver/reduce.h"
@@ -231,6 +232,10 @@ int perform(const CommandLine &line, const Model &model) {
   }
   case Action::profile: {
     Result<void> printed = profile(line, model);
+    return printed ? exit_fine : fail(printed.error());
+  }
+  case Action::explain: {
+    Result<void> printed = explain(line, model);
     return printed ? exit_fine : fail(printed.error());
   }
   case Action::verify:

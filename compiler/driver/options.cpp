@@ -31,6 +31,8 @@ Examples:
   cnnc lenet.ir --run -o out.npy         on random inputs, outputs to a file
   cnnc lenet.ir --time-run               how long one image takes on this machine
   cnnc model.onnx --profile              where that time goes, kernel by kernel
+  cnnc lenet.ir --explain                why every kernel is as it is, and what it should take
+  cnnc lenet.ir --explain=@conv2 digit.npy               one at length, with its measured time
   cnnc lenet.ir --verify                 every kernel against the reference interpreter
   cnnc lenet.ir --compare digit.npy expected.npy         its output against another program's
   cnnc bug.ir --reduce --test 'cnnc {} --verify 2>&1 | grep WRONG' -o small.ir    for a report
@@ -304,8 +306,15 @@ void add_run_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->type_name("SECONDS")
       ->check(number_between(0, 1e6))
       ->group(group);
+  app.add_flag("--explain{all}", flags.explain,
+               "Say why every kernel is as it is: algorithm, fusion, layout, schedule, registers, "
+               "and the time that it should take; =@NAME one kernel at length. With the .npy files "
+               "of --run, or --runs, what it takes here, too")
+      ->type_name("@NAME")
+      ->group(group);
   app.add_option("--json", line.json_file,
-                 "With --profile and --compare-schedules: the numbers for programs, too")
+                 "With --profile, --explain and --compare-schedules: the same for programs; - for "
+                 "standard output, instead of the text")
       ->type_name("FILE")
       ->group(group);
   app.add_option("--trace", line.trace_file,
@@ -314,7 +323,8 @@ void add_run_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->type_name("FILE")
       ->group(group);
   app.add_option("--runs", line.profile.runs,
-                 "With --profile: so many runs; default: about three seconds, at least 11")
+                 "With --profile and --explain: so many runs; default: about three seconds, at "
+                 "least 11")
       ->type_name("N")
       ->check(CLI::Range(1, 1 << 20))
       ->group(group);

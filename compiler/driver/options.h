@@ -15,6 +15,7 @@ struct Flags {
   bool lsp = false;
   bool run = false, time_run = false, compare = false, reduce = false;
   std::string changes, statistics, color = "auto", profile;
+  std::string explain; // "all", or the kernel
   bool differentiate = false;
   GradientOptions gradients;
   std::string train; // the optimizer

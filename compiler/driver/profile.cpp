@@ -8,8 +8,6 @@
 
 namespace cnnc::driver {
 
-namespace {
-
 Result<void> write(const std::string &file, const std::string &text) {
   Diagnostics diagnostics;
   if (!file.empty() && !write_file_atomically(file, text, diagnostics))
@@ -17,12 +15,7 @@ Result<void> write(const std::string &file, const std::string &text) {
   return {};
 }
 
-} // namespace
-
-Result<void> profile(const CommandLine &line, const Model &model) {
-  Result<std::vector<KernelInfo>> kernels = describe_kernels(model, line.options);
-  if (!kernels)
-    return Error{std::string(kernels.error())};
+Result<Measured> measure(const CommandLine &line, const Model &model) {
   Result<Program> program = jit(model, line.options);
   if (!program)
     return Error{std::string(program.error())};
@@ -44,15 +37,26 @@ Result<void> profile(const CommandLine &line, const Model &model) {
   how.threads = line.threads;
   how.batch = inputs->batch;
   how.trace = !line.trace_file.empty();
-  Result<Profile> measured = cnnc::profile(*program, pointers, how, line.options);
+  Result<Profile> profile = cnnc::profile(*program, pointers, how, line.options);
+  if (!profile)
+    return Error{std::string(profile.error())};
+  return Measured{std::move(*program), how, std::move(*profile)};
+}
+
+Result<void> profile(const CommandLine &line, const Model &model) {
+  Result<std::vector<KernelInfo>> kernels = describe_kernels(model, line.options);
+  if (!kernels)
+    return Error{std::string(kernels.error())};
+  Result<Measured> measured = measure(line, model);
   if (!measured)
     return Error{std::string(measured.error())};
-  const MeasuredModel rows = measured_model(table, *kernels, *measured, how, line.each_kernel);
+  const MeasuredModel rows = measured_model(measured->program.table(), *kernels, measured->profile,
+                                            measured->how, line.each_kernel);
   if (line.json_file != "-" && line.trace_file != "-")
     std::cout << profile_table(rows) << std::flush;
   if (Result<void> written = write(line.json_file, profile_json(rows)); !written)
     return written;
-  return write(line.trace_file, trace_json(*kernels, *measured));
+  return write(line.trace_file, trace_json(*kernels, measured->profile));
 }
 
 } // namespace cnnc::driver

@@ -1,20 +1,21 @@
 #include "compiler/driver/profile_rows.h"
 
+#include "compiler/driver/json_text.h"
+
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <map>
-#include <nlohmann/json.hpp>
 
 namespace cnnc::driver {
-
-namespace {
 
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::ranges::nth_element(values, middle);
   return *middle;
 }
+
+namespace {
 
 /// Kernels that share their code and their ops come together, at the place of the first. Of a
 /// symbolic batch all images count.
@@ -111,11 +112,6 @@ Line line_of(const ProfileRow &row, size_t count, const MeasuredModel &model) {
           info.source};
 }
 
-/// Names of files and models may be anything; JSON is UTF-8.
-std::string spelt(const nlohmann::ordered_json &json, int indent) {
-  return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
-
 std::string plural(size_t count, std::string_view what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
@@ -202,7 +198,7 @@ std::string profile_json(const MeasuredModel &model) {
                                          {"sum_of_kernels_us", model.kernels * 1e6},
                                          {"multiplications", model.total.info.multiplications},
                                          {"kernels", rows}};
-  return spelt(report, 2) + "\n";
+  return json_text(report, 2);
 }
 
 std::string trace_json(const std::vector<KernelInfo> &kernels, const Profile &profile) {
@@ -235,7 +231,7 @@ std::string trace_json(const std::vector<KernelInfo> &kernels, const Profile &pr
                         {"source", kernel.source},
                         {"multiplications", kernel.multiplications}}}});
   }
-  return spelt({{"traceEvents", events}, {"displayTimeUnit", "ms"}}, -1) + "\n";
+  return json_text({{"traceEvents", events}, {"displayTimeUnit", "ms"}}, -1);
 }
 
 } // namespace cnnc::driver

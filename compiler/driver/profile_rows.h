@@ -36,6 +36,8 @@ struct MeasuredModel {
   }
 };
 
+double median(std::vector<double> values);
+
 /// `each`: a row for every kernel, not one for all that are equal.
 MeasuredModel measured_model(const cnnc_model_v1 &model, const std::vector<KernelInfo> &kernels,
                              const Profile &profile, const ProfileOptions &how, bool each);
