@@ -75,7 +75,8 @@ std::string json_text(const ScheduleComparison &comparison, uint32_t threads) {
   json["candidates"] = nlohmann::ordered_json::array();
   for (const ScheduleCandidate &candidate : comparison.candidates)
     json["candidates"].push_back(json_of(candidate));
-  return json.dump(2) + "\n";
+  // Names of kernels may be anything; JSON is UTF-8.
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 } // namespace
