@@ -40,32 +40,62 @@ bool shows_passes(const CommandLine &line) {
   return prints_passes(line) || line.statistics != Statistics::no;
 }
 
+/// The option that asks for an action.
+std::string_view name_of(Action action) {
+  static const std::map<Action, std::string_view> names = {
+      {Action::list_ops, "--list-ops"},
+      {Action::list_passes, "--list-passes"},
+      {Action::serve_editor, "--lsp"},
+      {Action::check, "--check"},
+      {Action::summary, "--summary"},
+      {Action::emit, "--emit"},
+      {Action::verify, "--verify"},
+      {Action::run, "--run"},
+      {Action::time_run, "--time-run"},
+      {Action::profile, "--profile"},
+      {Action::explain, "--explain"},
+      {Action::compare, "--compare"},
+      {Action::compare_each, "--compare-each"},
+      {Action::compare_schedules, "--compare-schedules"},
+      {Action::reduce, "--reduce"}};
+  return names.at(action);
+}
+
+/// "--run, --time-run and --verify"
+std::string names_of(const std::vector<Action> &actions) {
+  std::string text(name_of(actions.front()));
+  for (size_t i = 1; i < actions.size(); ++i)
+    text += fmt::format("{}{}", i + 1 < actions.size() ? ", " : " and ", name_of(actions[i]));
+  return text;
+}
+
 /// The one thing to do; an exit code when there are several or none.
 std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
-  std::vector<std::pair<const char *, Action>> asked;
-  auto ask = [&](bool wanted, const char *name, Action action) {
+  std::vector<Action> asked;
+  auto ask = [&](bool wanted, Action action) {
     if (wanted)
-      asked.emplace_back(name, action);
+      asked.push_back(action);
   };
-  ask(flags.list_ops, "--list-ops", Action::list_ops);
-  ask(flags.list_passes, "--list-passes", Action::list_passes);
-  ask(flags.lsp, "--lsp", Action::serve_editor);
-  ask(flags.check, "--check", Action::check);
-  ask(flags.summary, "--summary", Action::summary);
-  ask(!flags.emit.empty(), "--emit", Action::emit);
-  ask(flags.verify, "--verify", Action::verify);
-  ask(flags.run && !flags.verify, "--run", Action::run);
-  ask(flags.time_run, "--time-run", Action::time_run);
-  ask(!flags.profile.empty(), "--profile", Action::profile);
-  ask(!flags.explain.empty(), "--explain", Action::explain);
-  ask(flags.compare, "--compare", Action::compare);
-  ask(!line.reference.empty(), "--compare-each", Action::compare_each);
-  ask(!line.compared_kernel.empty(), "--compare-schedules", Action::compare_schedules);
-  ask(flags.reduce, "--reduce", Action::reduce);
+  ask(flags.list_ops, Action::list_ops);
+  ask(flags.list_passes, Action::list_passes);
+  ask(flags.lsp, Action::serve_editor);
+  ask(flags.check, Action::check);
+  ask(flags.summary, Action::summary);
+  ask(!flags.emit.empty(), Action::emit);
+  ask(flags.verify, Action::verify);
+  ask(flags.run && !flags.verify, Action::run);
+  ask(flags.time_run, Action::time_run);
+  ask(!flags.profile.empty(), Action::profile);
+  ask(!flags.explain.empty(), Action::explain);
+  ask(flags.compare, Action::compare);
+  ask(!line.reference.empty(), Action::compare_each);
+  ask(!line.compared_kernel.empty(), Action::compare_schedules);
+  ask(flags.reduce, Action::reduce);
   if (asked.size() > 1)
-    return mistake(fmt::format("{} and {} exclude each other", asked[0].first, asked[1].first));
+    return mistake(
+        fmt::format("{} and {} exclude each other", name_of(asked[0]), name_of(asked[1])));
   if (!asked.empty())
-    line.action = asked.front().second;
+    line.action = asked.front();
   else if (!line.output.empty())
     line.action = Action::compile;
   else if (shows_passes(line))
@@ -185,33 +215,26 @@ std::optional<int> take_files(CommandLine &line, const Flags &flags) {
 struct Effect {
   const char *option;
   std::vector<Action> actions;
-  const char *goes_with;
 };
 
 const std::vector<Effect> &effects() {
   static const std::vector<Effect> table = {
-      {"--outputs", {Action::run}, "--run"},
+      {"--outputs", {Action::run}},
       {"--threads",
        {Action::run, Action::time_run, Action::profile, Action::explain, Action::compare,
-        Action::compare_each, Action::compare_schedules},
-       "--run, --time-run, --profile, --explain, --compare, --compare-each and "
-       "--compare-schedules"},
+        Action::compare_each, Action::compare_schedules}},
       {"--seed",
        {Action::run, Action::time_run, Action::profile, Action::explain, Action::verify,
-        Action::compare, Action::compare_schedules},
-       "--run, --time-run, --profile, --explain, --verify, --compare and --compare-schedules"},
-      {"--json",
-       {Action::profile, Action::explain, Action::compare_schedules},
-       "--profile, --explain and --compare-schedules"},
-      {"--seconds", {Action::compare_schedules}, "--compare-schedules"},
-      {"--trace", {Action::profile}, "--profile"},
-      {"--runs", {Action::profile, Action::explain}, "--profile and --explain"},
+        Action::compare, Action::compare_schedules}},
+      {"--json", {Action::profile, Action::explain, Action::compare_schedules}},
+      {"--seconds", {Action::compare_schedules}},
+      {"--trace", {Action::profile}},
+      {"--runs", {Action::profile, Action::explain}},
       {"--tolerance",
-       {Action::verify, Action::compare, Action::compare_each, Action::compare_schedules},
-       "--verify, --compare, --compare-each and --compare-schedules"},
-      {"--test", {Action::reduce}, "--reduce"},
-      {"--test-timeout", {Action::reduce}, "--reduce"},
-      {"--markdown", {Action::list_ops, Action::list_passes}, "--list-ops and --list-passes"},
+       {Action::verify, Action::compare, Action::compare_each, Action::compare_schedules}},
+      {"--test", {Action::reduce}},
+      {"--test-timeout", {Action::reduce}},
+      {"--markdown", {Action::list_ops, Action::list_passes}},
   };
   return table;
 }
@@ -221,7 +244,7 @@ std::optional<int> check_effects(const CommandLine &line, const CLI::App &app) {
   for (const Effect &effect : effects())
     if (app.get_option(effect.option)->count() > 0 &&
         std::ranges::find(effect.actions, line.action) == effect.actions.end())
-      return mistake(fmt::format("{} goes with {}", effect.option, effect.goes_with));
+      return mistake(fmt::format("{} goes with {}", effect.option, names_of(effect.actions)));
   return std::nullopt;
 }
 
