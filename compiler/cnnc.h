@@ -557,6 +557,18 @@ Result<ScheduleComparison> compare_schedules(const Model &model, const std::stri
                                              const CompareSchedulesOptions &how = {},
                                              const Options &options = {});
 
+struct ReportOptions {
+  /// The model runs on these inputs; empty: nothing is measured.
+  InputMaker inputs;
+  ProfileOptions profile;
+};
+
+/// Writes a page of HTML that shows what the compiler did, for people: the network, every pass, every
+/// kernel from the text to its machine code, memory and times. One file, which needs no other and no
+/// network. An existing file is replaced only when all went well. Returns the bytes written.
+Result<uint64_t> write_report(const Model &model, const std::filesystem::path &file,
+                              const ReportOptions &how = {}, const Options &options = {});
+
 /// A table of the layers with shapes, parameters, multiplications and receptive fields; of both ways
 /// with Options::gradients or Options::training.
 Result<std::string> summary(const Model &model, const Options &options = {});

@@ -57,7 +57,8 @@ std::string_view name_of(Action action) {
       {Action::compare, "--compare"},
       {Action::compare_each, "--compare-each"},
       {Action::compare_schedules, "--compare-schedules"},
-      {Action::reduce, "--reduce"}};
+      {Action::reduce, "--reduce"},
+      {Action::report, "--report"}};
   return names.at(action);
 }
 
@@ -91,6 +92,7 @@ std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
   ask(!line.reference.empty(), Action::compare_each);
   ask(!line.compared_kernel.empty(), Action::compare_schedules);
   ask(flags.reduce, Action::reduce);
+  ask(!line.report.empty(), Action::report);
   if (asked.size() > 1)
     return mistake(
         fmt::format("{} and {} exclude each other", name_of(asked[0]), name_of(asked[1])));
@@ -115,7 +117,8 @@ std::vector<std::pair<const char *, std::filesystem::path>> written_files(const 
       {"-o", output},
       {"--dependency-file", line.depfile},
       {"--json", line.json_file},
-      {"--trace", line.trace_file}};
+      {"--trace", line.trace_file},
+      {"--report", line.report}};
   const bool text = output.extension() == ".ir";
   if (text && (line.action == Action::compile || line.action == Action::reduce))
     files.emplace_back("-o", std::filesystem::path(output).replace_extension(".safetensors"));
@@ -184,8 +187,8 @@ std::optional<int> check_output(const CommandLine &line) {
 /// What runs the model, and takes tensors.
 const std::vector<Action> &runs() {
   static const std::vector<Action> actions = {
-      Action::run,    Action::time_run, Action::profile,     Action::explain,
-      Action::verify, Action::compare,  Action::compare_each};
+      Action::run,    Action::time_run, Action::profile,      Action::explain,
+      Action::verify, Action::compare,  Action::compare_each, Action::report};
   return actions;
 }
 
@@ -222,14 +225,14 @@ const std::vector<Effect> &effects() {
       {"--outputs", {Action::run}},
       {"--threads",
        {Action::run, Action::time_run, Action::profile, Action::explain, Action::compare,
-        Action::compare_each, Action::compare_schedules}},
+        Action::compare_each, Action::compare_schedules, Action::report}},
       {"--seed",
        {Action::run, Action::time_run, Action::profile, Action::explain, Action::verify,
         Action::compare, Action::compare_schedules}},
       {"--json", {Action::profile, Action::explain, Action::compare_schedules}},
       {"--seconds", {Action::compare_schedules}},
       {"--trace", {Action::profile}},
-      {"--runs", {Action::profile, Action::explain}},
+      {"--runs", {Action::profile, Action::explain, Action::report}},
       {"--tolerance",
        {Action::verify, Action::compare, Action::compare_each, Action::compare_schedules}},
       {"--test", {Action::reduce}},

@@ -24,6 +24,7 @@ enum class Action {
   compare_each,
   compare_schedules,
   reduce,
+  report,
   list_ops,
   list_passes,
   serve_editor // --lsp
@@ -52,6 +53,8 @@ struct CommandLine {
   // Of Action::reduce.
   std::string test;         // a command of the shell
   double test_timeout = 60; // seconds
+
+  std::string report; // of Action::report: the page
 
   // Of the actions that run the model.
   std::vector<std::string> tensors; // .npy files; empty: random inputs (compare: inputs, outputs)

@@ -6,6 +6,7 @@
 #include "compiler/driver/print_passes.h"
 #include "compiler/driver/profile.h"
 #include "compiler/driver/reduce.h"
+#include "compiler/driver/report.h"
 #include "compiler/driver/signals.h"
 #include "compiler/driver/statistics.h"
 #include "compiler/driver/tensors.h"
@@ -255,6 +256,10 @@ int perform(const CommandLine &line, const Model &model) {
   case Action::reduce: {
     Result<void> reduced = reduce(line, model);
     return reduced ? exit_fine : fail(reduced.error());
+  }
+  case Action::report: {
+    Result<void> written = report(line, model);
+    return written ? exit_fine : fail(written.error());
   }
   case Action::list_ops:
   case Action::list_passes:

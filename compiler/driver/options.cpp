@@ -46,6 +46,7 @@ Examples:
   cnnc lenet.ir --emit=asm --print-kernel=@conv2        one kernel, here as machine code
   cnnc lenet.ir --emit=onnx -o lenet.onnx                the model as it is, for other programs
   cnnc lenet.ir --differentiate --passes=infer_shapes,differentiate     the backward pass as text
+  cnnc lenet.ir --report lenet.html      a page that shows all of this: network, passes, kernels
   cnnc lenet.ir --emit=dot | dot -Tsvg -o lenet.svg     a picture
   cnnc --lsp                             for editors: examples/editors says how they start it
 
@@ -101,6 +102,10 @@ void add_output_options(CLI::App &app, CommandLine &line, Flags &flags) {
       "and ninja; -MD for short");
   app.add_option("--dependency-file", line.depfile, "The file instead of OUTPUT.d; -MF for short")
       ->type_name("FILE");
+  app.add_option("--report", line.report,
+                 "Write a page of HTML that shows what the compiler did: network, passes, kernels, "
+                 "memory, times; on the .npy files of inputs, if any, times are measured")
+      ->type_name("FILE.html");
   app.add_flag("--check", flags.check, "Only report what is wrong with the model");
   app.add_flag("--summary", flags.summary, "Print a table of the layers");
   app.add_flag("--list-ops", flags.list_ops, "List the ops of the language");

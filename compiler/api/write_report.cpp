@@ -1,0 +1,196 @@
+// The page that shows what the compiler did: one compilation, seen from all sides.
+#include "compiler/api/session.h"
+#include "compiler/codegen/kernels.h"
+#include "compiler/report/report.h"
+#include "compiler/support/text_diff.h"
+#include "ir/graph/printer.h"
+#include "ir/text/files.h"
+
+#include <algorithm>
+#include <map>
+
+namespace cnnc {
+
+namespace {
+
+using report::Compilation;
+using report::KernelText;
+using report::KernelTexts;
+using report::Measurement;
+using report::PassRecord;
+
+/// Sees the text after every pass, and keeps what the page shows of it.
+class Recorder {
+public:
+  explicit Recorder(Compilation &compilation) : compilation_(compilation) {}
+
+  void see(const Pass *pass, const Module &module) {
+    std::string text = to_string(module);
+    if (pass)
+      add_pass(*pass, text);
+    if (pass && pass->name == "infer_shapes")
+      compilation_.written = module.models.front();
+    if (pass && pass->graph)
+      compilation_.planned = module.models.front();
+    if (pass && !pass->graph)
+      add_loops(pass->name, module);
+    text_ = std::move(text);
+  }
+
+  /// The loops as they are compiled: tiled again where registers were spilt.
+  void see_compiled(const Module &module) { add_loops("fit_registers", module); }
+
+  std::vector<KernelText> take_loops(const std::string &kernel) {
+    return std::move(loops_[kernel]);
+  }
+
+private:
+  void add_pass(const Pass &pass, const std::string &text) {
+    PassRecord record{std::string(pass.name), std::string(pass.level()), std::string(pass.summary)};
+    if (text != text_) {
+      TextDiff diff = diff_texts(text_, text);
+      record.diff = std::move(diff.hunks);
+      record.added = diff.added;
+      record.removed = diff.removed;
+    }
+    compilation_.passes.push_back(std::move(record));
+  }
+
+  void add_loops(std::string_view step, const Module &module) {
+    for (const loop::Kernel &kernel : module.kernels) {
+      std::vector<KernelText> &texts = loops_[kernel.name];
+      std::string text = loop::to_string(kernel);
+      if (texts.empty() || texts.back().text != text)
+        texts.push_back({std::string(step), std::move(text)});
+    }
+  }
+
+  Compilation &compilation_;
+  std::string text_; // before the pass that comes
+  std::map<std::string, std::vector<KernelText>> loops_;
+};
+
+/// What kernels of one code share.
+struct Code {
+  std::string llvm, assembly;
+};
+
+/// LLVM IR and assembly, by symbol. Empty after an error.
+std::optional<std::map<std::string, Code>> print_code(Session &session,
+                                                      const ProgramLayout &program) {
+  std::map<std::string, Code> result;
+  const Progress progress = session.progress("kernels printed");
+  for (const loop::Kernel &kernel : program.kernels) {
+    const std::span one(&kernel, 1);
+    auto llvm = codegen::kernels_to_llvm(one, session.target(), session.diagnostics());
+    auto assembly = codegen::kernels_to_assembly(one, session.target(), session.diagnostics());
+    if (!llvm || !assembly)
+      return std::nullopt;
+    result[kernel.name] = {std::move(*llvm), std::move(*assembly)};
+    if (progress)
+      progress(result.size(), program.kernels.size());
+  }
+  return result;
+}
+
+std::map<std::string, std::string> graph_texts(const Graph &graph) {
+  std::map<std::string, std::string> result;
+  for (KernelId id = 0; id < graph.kernels.size(); ++id)
+    result[graph.kernels[id].name] = to_string(graph, id);
+  return result;
+}
+
+/// Compiles what the passes have left, and collects the kernels at every level.
+bool add_kernels(Session &session, Recorder &recorder, Compilation &compilation) {
+  std::optional<CompiledProgram> program = session.compile();
+  if (!program)
+    return false;
+  recorder.see_compiled(session.module());
+  std::optional<std::map<std::string, Code>> code = print_code(session, program->layout);
+  if (!code)
+    return false;
+  const std::map<std::string, std::string> graphs = graph_texts(compilation.planned);
+  for (const codegen::StepDescription &step : program->layout.description.steps) {
+    KernelTexts texts;
+    if (auto graph = graphs.find(step.name); graph != graphs.end())
+      texts.graph = graph->second;
+    texts.loops = recorder.take_loops(step.name);
+    texts.llvm = (*code)[step.symbol].llvm;
+    texts.assembly = (*code)[step.symbol].assembly;
+    compilation.texts.push_back(std::move(texts));
+  }
+  compilation.code_size = program->code_size;
+  compilation.program = std::move(program->layout);
+  return true;
+}
+
+Result<Compilation> compile(const Model &model, const Options &options) {
+  Compilation compilation;
+  Recorder recorder(compilation);
+  std::vector<PassStatistics> statistics;
+  Options observed = quiet(options);
+  observed.statistics = [&](const PassStatistics &pass) { statistics.push_back(pass); };
+  Opening opening;
+  opening.observe = [&](const Pass *pass, const Module &module) { recorder.see(pass, module); };
+  Result<Session> session = Session::open(model, observed, opening);
+  if (!session)
+    return Error{std::string(session.error())};
+  for (size_t i = 0; i < statistics.size(); ++i)
+    compilation.passes[i].statistics = std::move(statistics[i]);
+  if (!add_kernels(*session, recorder, compilation))
+    return session->error();
+  compilation.cpu = session->target().cpu;
+  compilation.features = session->target().feature_summary();
+  Result<std::vector<KernelInfo>> kernels = describe_kernels(model, quiet(options));
+  if (!kernels)
+    return Error{std::string(kernels.error())};
+  compilation.kernels = std::move(*kernels);
+  return compilation;
+}
+
+Result<Measurement> measure(const Model &model, const ReportOptions &how, const Options &options) {
+  Measurement measurement;
+  measurement.how = how.profile;
+  Result<Program> program = jit(model, options);
+  if (!program)
+    return Error{std::string(program.error())};
+  Result<std::vector<std::vector<std::byte>>> inputs = how.inputs(program->table());
+  if (!inputs)
+    return Error{std::string(inputs.error())};
+  measurement.inputs = std::move(*inputs);
+  std::vector<const void *> pointers;
+  for (const std::vector<std::byte> &input : measurement.inputs)
+    pointers.push_back(input.data());
+  Result<Profile> profile = cnnc::profile(*program, pointers, how.profile, options);
+  if (!profile)
+    return Error{std::string(profile.error())};
+  measurement.profile = std::move(*profile);
+  return measurement;
+}
+
+} // namespace
+
+Result<uint64_t> write_report(const Model &model, const std::filesystem::path &file,
+                              const ReportOptions &how, const Options &options) {
+  Result<Compilation> compilation = compile(model, options);
+  if (!compilation)
+    return Error{std::string(compilation.error())};
+  if (how.inputs) {
+    Result<Measurement> measured = measure(model, how, quiet(options));
+    if (!measured)
+      return Error{std::string(measured.error())};
+    compilation->measured = std::move(*measured);
+  }
+  Progress progress;
+  if (options.progress)
+    progress = [&](size_t done, size_t total) {
+      options.progress("sections written", done, total);
+    };
+  const std::string page = report::make_page(*compilation, progress);
+  Diagnostics diagnostics;
+  if (!write_file_atomically(file, page, diagnostics))
+    return Error{diagnostics.to_string()};
+  return uint64_t(page.size());
+}
+
+} // namespace cnnc

@@ -1,0 +1,32 @@
+#include "compiler/driver/report.h"
+
+#include "compiler/driver/tensors.h"
+
+#include <fmt/format.h>
+#include <iostream>
+
+namespace cnnc::driver {
+
+Result<void> report(const CommandLine &line, const Model &model) {
+  const auto start = std::chrono::steady_clock::now();
+  ReportOptions how;
+  how.profile = line.profile;
+  how.profile.threads = line.threads;
+  if (!line.tensors.empty())
+    how.inputs = [&](const cnnc_model_v1 &table) -> Result<std::vector<Bytes>> {
+      Budget budget(line.options);
+      Result<Inputs> made = make_inputs(line, table, budget);
+      if (!made)
+        return Error{std::string(made.error())};
+      return std::move(made->tensors);
+    };
+  Result<uint64_t> size = write_report(model, line.report, how, line.options);
+  if (!size)
+    return Error{std::string(size.error())};
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  std::cerr << fmt::format("{}: {:.1f} MB in {:.1f} s\n", line.report,
+                           static_cast<double>(*size) * 1e-6, seconds.count());
+  return {};
+}
+
+} // namespace cnnc::driver

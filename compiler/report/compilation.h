@@ -1,0 +1,51 @@
+// What a compilation leaves behind for the page that shows it.
+#pragma once
+
+#include "compiler/cnnc.h"
+#include "compiler/constants/constants.h"
+#include "compiler/program/program.h"
+
+namespace cnnc::report {
+
+/// What one pass has done to the whole text.
+struct PassRecord {
+  std::string name, level, summary;
+  PassStatistics statistics;
+  std::string diff;              // hunks of a unified diff; empty: nothing changed
+  size_t added = 0, removed = 0; // lines
+};
+
+/// A kernel as it was after one step: its name is that of a pass.
+struct KernelText {
+  std::string step;
+  std::string text;
+};
+
+/// A kernel at every level. Code is that of its symbol, which others may share.
+struct KernelTexts {
+  std::string graph;
+  std::vector<KernelText> loops; // after each pass that changed them
+  std::string llvm, assembly;
+};
+
+/// Times of a run with inputs.
+struct Measurement {
+  std::vector<std::vector<std::byte>> inputs; // of the model, dense and row-major
+  ProfileOptions how;
+  Profile profile;
+};
+
+struct Compilation {
+  Graph written; // with its types, before any rewrite
+  Graph planned; // after the last pass on graphs: kernels, layouts, places in the workspace
+  std::string cpu, features;
+  std::vector<PassRecord> passes;
+  std::vector<KernelInfo> kernels; // in the order in which they run
+  std::vector<KernelTexts> texts;  // of each of them
+  ProgramLayout program;
+  uint64_t code_size = 0;             // bytes
+  std::optional<Constants> constants; // of `written`; empty when the weights are not there
+  std::optional<Measurement> measured;
+};
+
+} // namespace cnnc::report
