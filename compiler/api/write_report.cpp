@@ -1,6 +1,7 @@
 // The page that shows what the compiler did: one compilation, seen from all sides.
 #include "compiler/api/session.h"
 #include "compiler/codegen/kernels.h"
+#include "compiler/codegen/model_object.h"
 #include "compiler/report/report.h"
 #include "compiler/support/text_diff.h"
 #include "ir/graph/printer.h"
@@ -73,22 +74,25 @@ private:
 /// What kernels of one code share.
 struct Code {
   std::string llvm, assembly;
+  uint64_t size = 0;
 };
 
 /// LLVM IR and assembly, by symbol. Empty after an error.
 std::optional<std::map<std::string, Code>> print_code(Session &session,
-                                                      const ProgramLayout &program) {
+                                                      const CompiledProgram &program) {
   std::map<std::string, Code> result;
   const Progress progress = session.progress("kernels printed");
-  for (const loop::Kernel &kernel : program.kernels) {
-    const std::span one(&kernel, 1);
+  const std::vector<loop::Kernel> &kernels = program.layout.kernels;
+  for (size_t i = 0; i < kernels.size(); ++i) {
+    const std::span one(&kernels[i], 1);
     auto llvm = codegen::kernels_to_llvm(one, session.target(), session.diagnostics());
     auto assembly = codegen::kernels_to_assembly(one, session.target(), session.diagnostics());
     if (!llvm || !assembly)
       return std::nullopt;
-    result[kernel.name] = {std::move(*llvm), std::move(*assembly)};
+    result[kernels[i].name] = {std::move(*llvm), std::move(*assembly),
+                               codegen::code_size(program.objects[i])};
     if (progress)
-      progress(result.size(), program.kernels.size());
+      progress(i + 1, kernels.size());
   }
   return result;
 }
@@ -106,7 +110,7 @@ bool add_kernels(Session &session, Recorder &recorder, Compilation &compilation)
   if (!program)
     return false;
   recorder.see_compiled(session.module());
-  std::optional<std::map<std::string, Code>> code = print_code(session, program->layout);
+  std::optional<std::map<std::string, Code>> code = print_code(session, *program);
   if (!code)
     return false;
   const std::map<std::string, std::string> graphs = graph_texts(compilation.planned);
@@ -115,11 +119,14 @@ bool add_kernels(Session &session, Recorder &recorder, Compilation &compilation)
     if (auto graph = graphs.find(step.name); graph != graphs.end())
       texts.graph = graph->second;
     texts.loops = recorder.take_loops(step.name);
-    texts.llvm = (*code)[step.symbol].llvm;
-    texts.assembly = (*code)[step.symbol].assembly;
+    const Code &printed = code->at(step.symbol);
+    texts.llvm = printed.llvm;
+    texts.assembly = printed.assembly;
+    texts.code_size = printed.size;
     compilation.texts.push_back(std::move(texts));
   }
   compilation.code_size = program->code_size;
+  compilation.lowered = session.model();
   compilation.program = std::move(program->layout);
   return true;
 }

@@ -26,6 +26,7 @@ struct KernelTexts {
   std::string graph;
   std::vector<KernelText> loops; // after each pass that changed them
   std::string llvm, assembly;
+  uint64_t code_size = 0; // bytes
 };
 
 /// Times of a run with inputs.
@@ -37,6 +38,7 @@ struct Measurement {
 
 struct Compilation {
   Graph written; // with its types, before any rewrite
+  Graph lowered; // whose ops are calls of kernels
   Graph planned; // after the last pass on graphs: kernels, layouts, places in the workspace
   std::string cpu, features;
   std::vector<PassRecord> passes;

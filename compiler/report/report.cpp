@@ -3,6 +3,7 @@
 #include "compiler/report/embedded_files.h"
 #include "compiler/report/sections.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace cnnc::report {
@@ -16,8 +17,8 @@ struct Section {
 
 /// What the page has, in this order.
 constexpr Section sections[] = {
-    {"model", model_section},
-    {"graph", graph_section},
+    {"model", model_section},   {"facts", facts_section},     {"graph", graph_section},
+    {"passes", passes_section}, {"kernels", kernels_section}, {"memory", memory_section},
 };
 
 /// JSON as it may stand in a page: nothing in it ends the element or begins a comment.
@@ -55,6 +56,9 @@ struct Parts {
   std::string title, style, script, data, page;
 };
 
+constexpr std::string_view shared_scripts[] = {"dom.js", "facts.js", "text.js", "loops.js",
+                                               "views.js"};
+
 /// Each script is a block of its own but those that the others use.
 void add_file(Parts &parts, const cnnc_embedded_file &file) {
   const std::string_view name = file.name, text(file.begin, file.end);
@@ -62,7 +66,7 @@ void add_file(Parts &parts, const cnnc_embedded_file &file) {
     parts.page = text;
   else if (name.ends_with(".css"))
     parts.style += text;
-  else if (name == "dom.js" || name == "views.js")
+  else if (std::ranges::find(shared_scripts, name) != std::end(shared_scripts))
     parts.script += text;
   else
     parts.script += fmt::format("{{\n{}}}\n", text);

@@ -16,7 +16,7 @@ function make(namespace, name, attributes, children) {
 }
 
 function append(node, children) {
-  for (const child of children.flat())
+  for (const child of children.flat(Infinity))
     if (child !== null && child !== undefined)
       node.append(child instanceof Node ? child : String(child));
 }
@@ -25,10 +25,15 @@ const element = (name, attributes, ...children) => make(null, name, attributes, 
 const svg = (name, attributes, ...children) =>
   make("http://www.w3.org/2000/svg", name, attributes, children);
 
+const sections = new Map();
+
 /// The section of the data with this name; null when the page has none.
 function readSection(name) {
-  const script = document.getElementById(`data-${name}`);
-  return script ? JSON.parse(script.textContent) : null;
+  if (!sections.has(name)) {
+    const script = document.getElementById(`data-${name}`);
+    sections.set(name, script ? JSON.parse(script.textContent) : null);
+  }
+  return sections.get(name);
 }
 
 /// The bytes of a blob, which the page has deflated and in base64.
@@ -60,9 +65,18 @@ function formatSeconds(seconds) {
   return Number((seconds * 1e9).toPrecision(3)) + " ns";
 }
 
+/// Text that fits a number of characters.
+const shorten = (text, most) => text.length > most ? text.slice(0, most - 1) + "…" : text;
+
 /// 1234567 as "1 234 567".
 const formatExact = number => String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 const plural = (count, what) => `${formatExact(count)} ${what}${count === 1 ? "" : "s"}`;
+
+/// Names and what they mean, as pairs; those without a meaning are left out.
+function makeFacts(pairs) {
+  return element("dl", {class: "facts"}, pairs.filter(([, fact]) => fact).map(([name, fact]) =>
+    [element("dt", null, name), element("dd", null, fact)]));
+}
 
 /// A table: columns are {title, number (right-aligned), value(row), text(row)}; a click on a title
 /// sorts by value.
