@@ -24,8 +24,8 @@ Result<void> report(const CommandLine &line, const Model &model) {
   if (!size)
     return Error{std::string(size.error())};
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  std::cerr << fmt::format("{}: {:.1f} MB in {:.1f} s\n", line.report,
-                           static_cast<double>(*size) * 1e-6, seconds.count());
+  std::cerr << fmt::format("{}: {:.0f} kB in {:.1f} s\n", line.report,
+                           static_cast<double>(*size) * 1e-3, seconds.count());
   return {};
 }
 

@@ -3,7 +3,6 @@
 #include "compiler/report/embedded_files.h"
 #include "compiler/report/sections.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 
 namespace cnnc::report {
@@ -56,20 +55,20 @@ struct Parts {
   std::string title, style, script, data, page;
 };
 
-constexpr std::string_view shared_scripts[] = {"dom.js", "facts.js", "text.js", "loops.js",
-                                               "views.js"};
+/// Views are scripts that nobody else uses.
+bool is_view(std::string_view script) { return script.find("\naddView(") != script.npos; }
 
-/// Each script is a block of its own but those that the others use.
+/// A view is a block of its own, whose names others do not see.
 void add_file(Parts &parts, const cnnc_embedded_file &file) {
   const std::string_view name = file.name, text(file.begin, file.end);
   if (name.ends_with(".html"))
     parts.page = text;
   else if (name.ends_with(".css"))
     parts.style += text;
-  else if (std::ranges::find(shared_scripts, name) != std::end(shared_scripts))
-    parts.script += text;
-  else
+  else if (is_view(text))
     parts.script += fmt::format("{{\n{}}}\n", text);
+  else
+    parts.script += text;
 }
 
 /// The template with its parts in place of <!--name-->.

@@ -20,7 +20,7 @@ function makeScale(label, kernels, quantity, format) {
       const share = Math.sqrt(quantity(kernel) / most); // small ones differ, too
       return `color-mix(in oklab, var(--low), var(--high) ${Math.round(100 * share)}%)`;
     },
-    legend: () => element("span", {class: "legend"}, element("span", null, format(0)),
+    legend: () => element("span", {class: "key"}, element("span", null, format(0)),
       element("span", {class: "ramp"}), element("span", null, format(most))),
   };
 }
@@ -39,7 +39,7 @@ function makeScales() {
     label: "Algorithm",
     text: kernel => kernel.algorithm,
     colour: kernel => colours.get(kernel.algorithm.replace(/\(.*/, "")),
-    legend: () => element("span", {class: "legend"}, [...colours].map(([name, colour]) =>
+    legend: () => element("span", {class: "key"}, [...colours].map(([name, colour]) =>
       [element("span", {class: "swatch", style: `background: ${colour}`}), name])),
   });
   return scales;

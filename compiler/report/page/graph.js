@@ -107,7 +107,7 @@ class Viewport {
 function makeMap(data, colourOf) {
   const height = 100 * data.height / data.width;
   const seen = svg("rect", {class: "seen"});
-  const map = svg("svg", {class: "map", viewBox: `0 0 ${data.width} ${data.height}`,
+  const map = svg("svg", {class: "overview", viewBox: `0 0 ${data.width} ${data.height}`,
     preserveAspectRatio: "none", "aria-hidden": "true"});
   const rects = data.boxes.map(box => svg("rect",
     {x: box.x, y: box.y, width: box.width, height: box.height}));
@@ -157,7 +157,7 @@ function renderGraph(panel, data) {
     const kernel = kernelOf(box);
     const texts = linesOfBox(box, kernel, scale).map((text, line) => svg("text",
       {x: kernel ? 14 : box.width / 2, y: (kernel ? 20 : 16) + 17 * line, class: `line-${line}`},
-      shorten(text, (kernel ? [29, 36, 38] : [24, 27])[line])));
+      shorten(text, (kernel ? [27, 32, 33] : [24, 27])[line])));
     return svg("g", {class: `box ${box.kind}`, transform: `translate(${box.x},${box.y})`,
       "data-name": box.name, onclick: () => open(i), onpointerenter: () => select(i)},
       svg("title", null, linesOfBox(box, kernel, scale).join("\n")),
@@ -196,7 +196,7 @@ function renderGraph(panel, data) {
       if (!kernel)
         return;
       node.style.setProperty("--colour", scale.colour(kernel));
-      node.querySelector(".line-2").textContent = shorten(linesOfBox(data.boxes[i], kernel, scale)[2], 38);
+      node.querySelector(".line-2").textContent = shorten(linesOfBox(data.boxes[i], kernel, scale)[2], 33);
     });
     map.colour();
     legend.replaceChildren(element("span", {class: "label"}, scale.label), scale.legend());
@@ -236,9 +236,11 @@ function renderGraph(panel, data) {
   const count = element("span", {class: "faint", role: "status"});
   function search(text) {
     const wanted = text.trim().toLowerCase();
-    const matches = box => wanted && [box.name, box.detail, kernelOf(box)?.ops ?? "", kernelOf(box)?.source ?? "",
-      ...(kernelOf(box)?.outputs ?? []).map(value => value.name)].some(part => part.toLowerCase().includes(wanted));
-    found = data.boxes.map((box, i) => i).filter(i => matches(data.boxes[i]));
+    const textsOf = box => [box.name, box.detail, kernelOf(box)?.ops ?? "", kernelOf(box)?.source ?? "",
+      ...(kernelOf(box)?.outputs ?? []).map(value => value.name)].map(part => part.toLowerCase());
+    const rank = texts => texts[0] === wanted ? 0 : texts[0].includes(wanted) ? 1 : texts.some(part => part.includes(wanted)) ? 2 : 3;
+    const ranks = data.boxes.map(box => wanted ? rank(textsOf(box)) : 3);
+    found = data.boxes.map((box, i) => i).filter(i => ranks[i] < 3).sort((a, b) => ranks[a] - ranks[b]);
     boxes.forEach((node, i) => node.classList.toggle("dim", wanted !== "" && !found.includes(i)));
     place = -1;
     count.textContent = wanted ? `${found.length} found` : "";
@@ -259,7 +261,7 @@ function renderGraph(panel, data) {
         showFound(place + (event.shiftKey ? -1 : 1));
     }});
 
-  const legend = element("span", {class: "legend-place"});
+  const legend = element("span", {class: "key-place"});
   const button = (text, label, action) => element("button",
     {type: "button", "aria-label": label, title: label, onclick: action}, text);
   append(panel, [
@@ -269,7 +271,7 @@ function renderGraph(panel, data) {
       legend,
       element("span", {class: "group"}, button("−", "Smaller", () => view.zoom(0.8)),
         button("+", "Larger", () => view.zoom(1.25)), button("All", "Show all", () => view.fit(true)))),
-    element("div", {class: "network"}, element("div", {class: "stage"}, canvas, map.map), side),
+    element("div", {class: "network"}, element("div", {class: "picture"}, canvas, map.map), side),
     element("p", {class: "faint hint"}, "Drag or scroll to move, Ctrl and wheel to zoom. A click opens a kernel."),
   ]);
   colour();

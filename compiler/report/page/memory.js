@@ -60,7 +60,7 @@ function makeBar(label, parts) {
   const whole = parts.reduce((sum, [, bytes]) => sum + bytes, 0);
   return element("figure", {class: "bar"}, element("figcaption", null, label),
     element("div", {class: "parts", role: "img", "aria-label": label}, parts.map(([name, bytes], i) => element("span",
-      {style: `flex-grow: ${bytes / whole}; background: ${bufferColour(i)}`, title: `${name}: ${formatBytes(bytes)}`},
+      {style: `flex-grow: ${bytes / whole}; background: color-mix(in oklab, ${bufferColour(i)}, var(--paper) 62%)`, title: `${name}: ${formatBytes(bytes)}`},
       bytes / whole > 0.05 ? `${name} ${formatBytes(bytes)}` : ""))));
 }
 

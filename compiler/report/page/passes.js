@@ -52,8 +52,8 @@ function makePass(pass) {
   const heading = [element("span", {class: "pass-name"}, name), element("span", {class: "level"}, level),
     element("span", {class: "faint"}, summary)];
   const numbers = element("span", {class: "numbers"},
-    diff ? [element("b", {class: "more"}, `+${formatExact(added)}`), " ",
-      element("b", {class: "less"}, `−${formatExact(removed)}`)] : element("span", {class: "faint"}, "unchanged"),
+    element("b", {class: "more"}, diff ? `+${formatExact(added)}` : ""),
+    element("b", {class: diff ? "less" : "faint"}, diff ? `−${formatExact(removed)}` : "unchanged"),
     element("span", {class: "faint time"}, formatSeconds(seconds)));
   if (!diff)
     return element("div", {class: "pass unchanged", id: `pass-${name}`}, heading, numbers);

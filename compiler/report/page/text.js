@@ -15,7 +15,7 @@ const tokenRules = {
     ["number", /\$?-?\d\w*/y]],
   plain: [["name", /[%@]?(?:"(?:[^"\\]|\\.)*"|[A-Za-z_][\w.]*)/y], ["number", /-?\d[\w.]*/y]],
 };
-const words = new Set(("model kernel schedule return for parallel unroll vector reg local in if else " +
+const keywords = new Set(("model kernel schedule return for parallel unroll vector reg local in if else " +
   "f32 i64 i32 i8 bool load store call phi br ret define void ptr float double").split(" "));
 
 /// [kind, text] of all of a line; what no rule knows has the kind "".
@@ -33,7 +33,7 @@ function tokensOf(text, language) {
       const match = rule.exec(text);
       if (match) {
         flush();
-        tokens.push([words.has(match[0].trim()) ? "word" : kind, match[0]]);
+        tokens.push([keywords.has(match[0].trim()) ? "word" : kind, match[0]]);
         place = rule.lastIndex;
         continue outer;
       }

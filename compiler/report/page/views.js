@@ -3,8 +3,8 @@
 
 const views = [];
 
-/// A view: {id, title, render(panel, data)}. `data` is the section of the id, null when there is
-/// none: such a view is left out unless `always` is set. render() may return a function that is
+/// A view: {id, title, section, render(panel, data)}. `data` is the section of that name, or else of
+/// the id; a view without data is left out. render() may return a function that is
 /// called with the rest of the address, a list of names, each time that the view is shown.
 function addView(view) {
   views.push(view);
@@ -30,7 +30,7 @@ function showView(view, names) {
   }
   if (!view.rendered) {
     view.rendered = true;
-    view.go = view.render(view.panel, view.data());
+    view.go = view.render(view.panel, readSection(view.section ?? view.id));
   }
   view.go?.(names);
 }
@@ -84,12 +84,9 @@ function startPage() {
   document.getElementById("model-facts").textContent = model.facts.join(" · ");
   document.getElementById("footer").textContent = model.made;
   makeThemeSwitch(document.getElementById("theme"));
-  const shown = views.filter(view => view.always || document.getElementById(`data-${view.id}`));
+  const shown = views.filter(view => document.getElementById(`data-${view.section ?? view.id}`));
   views.splice(0, views.length, ...shown);
-  for (const view of views) {
-    view.data = () => readSection(view.id);
-    makeTab(view);
-  }
+  views.forEach(makeTab);
   const tabs = document.getElementById("tabs");
   tabs.append(...views.map(view => view.tab));
   tabs.addEventListener("keydown", moveBetweenTabs);
