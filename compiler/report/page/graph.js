@@ -6,8 +6,9 @@ const smallest = 0.05, largest = 2.5, legible = 0.42; // scales
 function linesOfBox(box, kernel, scale) {
   if (!kernel)
     return [box.name, box.detail];
-  return [box.name, kernel.ops, `${kernel.algorithm} · ${formatCount(kernel.multiplications)} mul · ` +
-    `${scale.text(kernel)}`];
+  const parts = [kernel.algorithm, kernel.multiplications > 0 && `${formatCount(kernel.multiplications)} mul`,
+    scale.text(kernel)];
+  return [box.name, kernel.ops, [...new Set(parts.filter(Boolean))].join(" · ")];
 }
 
 /// A line of the layout: straight down inside of layers, bent between them.

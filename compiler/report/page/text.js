@@ -44,13 +44,16 @@ function tokensOf(text, language) {
   return tokens;
 }
 
+/// The part of a loop that a block of LLVM IR is.
+const blockOfLoop = /^(.+)\.(?:pre|head|body|latch|exit)\d*$/;
+
 /// What a token is called at all levels: without sign and quotes; in LLVM IR, which numbers names that
 /// it has already, without the number and without the part of a loop that a block is ("kh.head12").
 function plainName(token, known) {
   const name = token.replace(/^[%@]/, "").replace(/^"(.*)"$/, "$1").replace(/:$/, "");
   if (known.has(name))
     return name;
-  const loop = /^(.+)\.(?:pre|head|body|latch|exit)\d*$/.exec(name);
+  const loop = blockOfLoop.exec(name);
   if (loop)
     return loop[1];
   const unnumbered = name.replace(/\d+$/, "");
@@ -65,24 +68,24 @@ class PaneGroup {
   constructor(onpoint) {
     Object.assign(this, {panes: [], known: new Set(), loopNames: new Set(), target: null, pinned: false, onpoint});
   }
-  point(target, from) {
+  point(target) {
     if (this.pinned)
       return;
     this.target = target;
     for (const pane of this.panes)
-      pane.light(target, pane !== from);
+      pane.light(target);
     this.onpoint?.(target);
   }
   /// Holds what is pointed at, or lets it go.
   pin(target, from) {
     const again = this.pinned && this.target?.name === target?.name && this.target?.loop === target?.loop;
     this.pinned = false;
-    this.point(again ? null : target, from);
+    this.point(again ? null : target);
     this.pinned = !again && target !== null;
-    if (this.pinned)
-      for (const pane of this.panes)
-        if (pane !== from)
-          pane.scrollToLight();
+    this.onpoint?.(this.target);
+    for (const pane of this.pinned ? this.panes : [])
+      if (pane !== from)
+        pane.scrollToLight();
   }
 }
 
@@ -94,7 +97,7 @@ class TextPane {
     this.ticks = element("div", {class: "ticks", "aria-hidden": "true"});
     this.body = element("div", {class: "lines", tabindex: "0", role: "region", "aria-label": title,
       onscroll: () => this.draw(), onkeydown: event => this.key(event),
-      onpointermove: event => this.point(event), onpointerleave: () => this.group.point(null, this),
+      onpointermove: event => this.point(event), onpointerleave: () => this.group.point(null),
       onclick: event => this.click(event)}, this.sheet);
     this.count = element("span", {class: "faint"});
     this.node = element("section", {class: "pane"},
@@ -132,8 +135,8 @@ class TextPane {
         return text;
       const named = kind === "name" || kind === "label";
       const name = named ? plainName(text, known) : null;
-      const hit = named && target?.name && (name === target.name ? " hit" : "");
-      return element("span", {class: kind + (hit || ""), "data-name": name}, text);
+      const hit = named && name === target?.name && !(kind === "name" && blockOfLoop.test(text));
+      return element("span", {class: kind + (hit ? " hit" : ""), "data-name": name}, text);
     });
     const loop = line.loops?.at(-1);
     return element("div", {class: `row${this.lit.has(i) ? this.exact ? " lit" : " kin" : ""}` +
@@ -147,7 +150,7 @@ class TextPane {
   }
   /// The lines that a target lights: those of its loop, or of a loop that is called so, or of one that
   /// was made of it; else those that name it.
-  light(target, quiet = true) {
+  light(target) {
     const inLoop = test => this.lines.flatMap((line, i) => line.loops?.some(test) ? [i] : []);
     let lines = [];
     this.exact = true;
@@ -165,7 +168,6 @@ class TextPane {
     this.lit = new Set(lines);
     this.drawTicks();
     this.draw(true);
-    return quiet;
   }
   names(line) {
     line.names ??= tokensOf(line.text, this.language).filter(([kind]) => kind === "name" || kind === "label")
@@ -213,7 +215,7 @@ class TextPane {
   point(event) {
     const target = this.targetOf(event), now = this.group.target;
     if (target?.name !== now?.name || target?.loop?.key !== now?.loop?.key)
-      this.group.point(target, this);
+      this.group.point(target);
   }
   click(event) {
     if (getSelection().isCollapsed)
@@ -232,13 +234,13 @@ class TextPane {
       return this.group.pin(this.group.target, this);
     else if (event.key === "Escape") {
       this.group.pinned = false;
-      return this.group.point(null, this);
+      return this.group.point(null);
     } else
       return;
     event.preventDefault();
     this.body.scrollTop = Math.max(Math.min(this.body.scrollTop, this.cursor * lineHeight),
       (this.cursor + 2) * lineHeight - this.body.clientHeight);
     this.group.pinned = false;
-    this.group.point(this.targetAt(this.cursor, this.names(this.lines[this.cursor] ?? {text: ""})[this.column]), this);
+    this.group.point(this.targetAt(this.cursor, this.names(this.lines[this.cursor] ?? {text: ""})[this.column]));
   }
 }
