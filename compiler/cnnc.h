@@ -582,9 +582,11 @@ Result<std::string> summary(const Model &model, const Options &options = {});
 Result<Model> reduce(const Model &model, const std::function<bool(const Model &)> &test,
                      const Options &options = {});
 
-/// The ops and passes there are, as text or as Markdown tables.
-std::string list_ops(bool markdown = false);
-std::string list_passes(bool markdown);
+/// How lists are written: for people, as a Markdown table, or with all that is known, for programs.
+enum class ListFormat { text, markdown, json };
+/// The ops and passes there are.
+std::string list_ops(ListFormat format = ListFormat::text);
+std::string list_passes(ListFormat format = ListFormat::text);
 /// "cnnc 0.1.0 (LLVM 22.1.8)"
 std::string version();
 

@@ -1,5 +1,7 @@
 #include "compiler/analysis/shape_rule.h"
 
+#include "compiler/analysis/definition.h"
+
 #include <fmt/format.h>
 
 namespace cnnc {
@@ -27,8 +29,7 @@ public:
     return window(pool.kernel, pool.stride, pool.pad, {1, 1}, pool.ceil_mode);
   }
   Lines operator()(const ConvTranspose2d &conv) const {
-    Lines lines = {
-        "size    (in - 1) * stride + dilation * (kernel - 1) + 1 - pads + output_padding"};
+    Lines lines = {size()};
     for (size_t i = 0; i < 2; ++i)
       lines.push_back(fmt::format("{}  ({} - 1) * {} + {} * ({} - 1) + 1 - {} + {} = {}", axes[i],
                                   input(i), conv.stride[i], conv.dilation[i], filter_window(2)[i],
@@ -46,6 +47,7 @@ public:
   }
 
 private:
+  std::string size() const { return "size    " + definition_of(node_.op).size; }
   int64_t input(size_t axis) const { return graph_.type(node_.operands[0]).shape[2 + axis]; }
   int64_t result(size_t axis) const { return graph_.type(node_.results[0]).shape[2 + axis]; }
 
@@ -58,9 +60,7 @@ private:
                const std::array<int64_t, 4> &pad, const std::array<int64_t, 2> &dilation,
                bool ceil_mode) const {
     const char *round = ceil_mode ? "ceil" : "floor";
-    Lines lines = {
-        fmt::format("size    {}((in + pads - dilation * (kernel - 1) - 1) / stride) + 1{}", round,
-                    ceil_mode ? ", less a window that begins in the padding behind" : "")};
+    Lines lines = {size()};
     for (size_t i = 0; i < 2; ++i)
       lines.push_back(fmt::format("{}  {}(({} + {} - {} * ({} - 1) - 1) / {}) + 1 = {}", axes[i],
                                   round, input(i), pad[i] + pad[i + 2], dilation[i], kernel[i],

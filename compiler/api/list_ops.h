@@ -14,4 +14,7 @@ std::string spell(const AttributeInfo &attribute);
 /// All attributes of an op, as in `stride=[1, 1], groups: an integer`.
 std::string attributes_of(const OpInfo &op);
 
+/// What an element of the result is; empty where the summary says that already.
+std::string formula_of(const OpInfo &op);
+
 } // namespace cnnc

@@ -35,6 +35,17 @@ int write_text(const std::string &text, const std::string &output) {
   return exit_fine;
 }
 
+/// Of ops or passes, and in a file of its own for programs.
+int write_list(const CommandLine &line, std::string (*list)(ListFormat)) {
+  const ListFormat format = line.markdown ? ListFormat::markdown : ListFormat::text;
+  int code = exit_fine;
+  if (line.json_file != "-")
+    code = write_text(list(format), line.output);
+  if (code == exit_fine && !line.json_file.empty())
+    code = write_text(list(ListFormat::json), line.json_file);
+  return code;
+}
+
 /// What `--time` prints, collected while the compiler works.
 class Times {
 public:
@@ -275,9 +286,9 @@ int main(int argc, char **argv) {
     return *code;
   CommandLine &line = std::get<CommandLine>(parsed);
   if (line.action == Action::list_ops)
-    return write_text(list_ops(line.markdown), line.output);
+    return write_list(line, list_ops);
   if (line.action == Action::list_passes)
-    return write_text(list_passes(line.markdown), line.output);
+    return write_list(line, list_passes);
   if (line.action == Action::serve_editor)
     return lsp::serve() ? exit_fine : exit_wrong_input;
 

@@ -317,9 +317,11 @@ void add_run_options(CLI::App &app, CommandLine &line, Flags &flags) {
                "of --run, or --runs, what it takes here, too")
       ->type_name("@NAME")
       ->group(group);
-  app.add_option("--json", line.json_file,
-                 "With --profile, --explain and --compare-schedules: the same for programs; - for "
-                 "standard output, instead of the text")
+  app.add_option(
+         "--json", line.json_file,
+         "With --profile, --explain and --compare-schedules: the same for programs; - for "
+         "standard output, instead of the text. With --list-ops and --list-passes: all that "
+         "is known of them")
       ->type_name("FILE")
       ->group(group);
   app.add_option("--trace", line.trace_file,

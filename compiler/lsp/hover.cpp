@@ -118,6 +118,8 @@ std::optional<std::string> describe_token(const Document &document, const Sectio
 
 std::string describe(const OpInfo &op) {
   std::string text = fmt::format("**{}**({}): {}", op.name, operands_of(op), op.summary);
+  if (const std::string formula = formula_of(op); !formula.empty())
+    text += fmt::format("\n\n```\n{}\n```", formula);
   for (const AttributeInfo &attribute : op.attributes)
     text += fmt::format("\n* `{}`", cnnc::spell(attribute));
   return text;

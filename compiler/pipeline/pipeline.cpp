@@ -18,19 +18,19 @@ namespace cnnc {
 namespace {
 
 /// A pass over graphs, over the whole text, or over kernels of loops; behind the function what it
-/// needs.
+/// needs, what it does, and why it stands where it does.
 constexpr Pass graph(std::string_view name, bool (*function)(Graph &, PassContext &),
-                     const Need *needs, std::string_view summary,
+                     const Need *needs, std::string_view summary, std::string_view place,
                      bool (*verify)(const Graph &, Diagnostics &) = nullptr) {
-  return {name, summary, needs, function, nullptr, nullptr, verify};
+  return {name, summary, place, needs, function, nullptr, nullptr, verify};
 }
 constexpr Pass module(std::string_view name, bool (*function)(Module &, PassContext &),
-                      const Need *needs, std::string_view summary) {
-  return {name, summary, needs, nullptr, function};
+                      const Need *needs, std::string_view summary, std::string_view place) {
+  return {name, summary, place, needs, nullptr, function};
 }
 constexpr Pass loops(std::string_view name, bool (*function)(loop::Kernel &, PassContext &),
-                     std::string_view summary) {
-  return {name, summary, nullptr, nullptr, nullptr, function};
+                     std::string_view summary, std::string_view place) {
+  return {name, summary, place, nullptr, nullptr, nullptr, function};
 }
 
 constexpr Pass on_request(Pass pass) {
@@ -50,94 +50,99 @@ constexpr const Need *packed = &needs_packed_weights;
 /// The order of the compiler, and why each pass stands where it does.
 const std::vector<Pass> &table() {
   static const std::vector<Pass> passes = {
-      // Types first: everything after it may ask for the shape of any value.
       graph("infer_shapes", infer_shapes, nothing,
-            "computes the type of every value and checks every op"),
-      // On the model as it was written, so that rules are of the ops that people know.
+            "computes the type of every value and checks every op",
+            "First: everything after it may ask for the shape of any value"),
       with(gradient_options,
-           on_request(graph("differentiate", differentiate, types,
-                            "with --differentiate: adds the gradients of weights to the outputs"))),
+           on_request(graph(
+               "differentiate", differentiate, types,
+               "with --differentiate: adds the gradients of weights to the outputs",
+               "On the model as it was written, so that rules are of the ops that people know"))),
       with(training_options,
            on_request(graph("make_training_step", make_training_step, types,
-                            "with --train: a step of gradient descent, from weights to weights"))),
-      // Before what works on ops of inference: the ops it writes are rewritten and fused like all.
+                            "with --train: a step of gradient descent, from weights to weights",
+                            "Where differentiate stands, which is a part of it"))),
       graph("expand_training_ops", expand_training_ops, types,
-            "writes losses, and batch norms with statistics of their own, with other ops"),
-      // First of the rewrites, so that canonicalize, fold_batch_norm and choose_algorithms see
-      // ordinary convolutions.
+            "writes losses, and batch norms with statistics of their own, with other ops",
+            "Before what works on ops of inference: the ops it writes are rewritten and fused like "
+            "all"),
       graph("lower_conv_transpose", lower_conv_transpose, types,
-            "writes transposed convolutions as convolutions"),
-      // One spelling for equal things, so that the passes below see fewer cases.
-      graph("canonicalize", canonicalize, types, "rewrites ops into their simplest equal form"),
-      // On one spelling, and before constants are folded, which its patterns look for.
+            "writes transposed convolutions as convolutions",
+            "First of the rewrites, so that canonicalize, fold_batch_norm and choose_algorithms "
+            "see ordinary convolutions"),
+      graph("canonicalize", canonicalize, types, "rewrites ops into their simplest equal form",
+            "One spelling for equal things, so that the passes below see fewer cases"),
       graph("recognize_ops", recognize_ops, types,
-            "pattern matching: finds ops that are spelt with several others"),
-      // Before constants are folded: it makes new constant arithmetic.
+            "pattern matching: finds ops that are spelt with several others",
+            "On one spelling, and before constants are folded, which its patterns look for"),
       graph("fold_batch_norm", fold_batch_norm, types,
-            "turns batch_norm after a convolution or dense into its filter and bias"),
-      // After what needs constant filters: one that is scaled by a gate is none any more.
+            "turns batch_norm after a convolution or dense into its filter and bias",
+            "Before constants are folded: it makes new constant arithmetic"),
       graph("absorb_scales", absorb_scales, types,
-            "scales the filter of a convolution instead of its input"),
-      // After patterns are found in the shapes that people write, and while biases are still ops.
+            "scales the filter of a convolution instead of its input",
+            "After what needs constant filters: one that is scaled by a gate is none any more"),
       graph("flatten_matmul", flatten_matmul, types,
-            "makes one matrix product of many that share their right operand"),
-      // After scales and biases have found their convolution, which is not the last op any more.
+            "makes one matrix product of many that share their right operand",
+            "After patterns are found in the shapes that people write, and while biases are still "
+            "ops"),
       graph("trim_padding", trim_padding, types,
-            "leaves out the padding of a convolution that is many times its input"),
-      // After all passes that make constant arithmetic.
+            "leaves out the padding of a convolution that is many times its input",
+            "After scales and biases have found their convolution, which is not the last op any "
+            "more"),
       graph("fold_constants", fold_constants, types,
-            "constant folding: computes small constants, removes arithmetic that changes nothing"),
-      // After folding, which makes more values equal.
+            "constant folding: computes small constants, removes arithmetic that changes nothing",
+            "After all passes that make constant arithmetic"),
       graph("eliminate_common_values", eliminate_common_values, types,
-            "common subexpression elimination: keeps one of values that are equal"),
-      // After all rewrites, which leave their old values behind.
+            "common subexpression elimination: keeps one of values that are equal",
+            "After folding, which makes more values equal"),
       graph("eliminate_dead_values", eliminate_dead_values, types,
-            "dead code elimination: removes values that no output needs"),
-      // Before grouping and layouts: Winograd's tiles decide which pools fit and how wide the halos
-      // are.
-      with(algorithm_options,
-           graph("choose_algorithms", choose_algorithms, types,
-                 "computes 3x3 convolutions with Winograd's method where that is faster")),
-      // Grouping wants the final ops; layouts and schedules are decided per kernel.
+            "dead code elimination: removes values that no output needs",
+            "After all rewrites, which leave their old values behind"),
+      with(
+          algorithm_options,
+          graph("choose_algorithms", choose_algorithms, types,
+                "computes 3x3 convolutions with Winograd's method where that is faster",
+                "Before grouping and layouts: Winograd's tiles decide which pools fit and how wide "
+                "the halos are")),
       graph("fuse_kernels", fuse_kernels, types,
-            "op fusion: groups ops into kernels, one loop nest each"),
-      // Layouts are a matter between kernels, hence after grouping.
-      graph("assign_layouts", assign_layouts, types, "chooses how every value lies in memory"),
-      // On kernels in their layouts, whose sizes and order are those that the plan of memory sees,
-      // and which nothing behind it joins again.
+            "op fusion: groups ops into kernels, one loop nest each",
+            "Grouping wants the final ops; layouts and schedules are decided per kernel"),
+      graph("assign_layouts", assign_layouts, types, "chooses how every value lies in memory",
+            "Layouts are a matter between kernels, hence after grouping"),
       on_request(graph("rematerialize", rematerialize, types,
-                       "with --remat: computes again what would be kept for late readers")),
-      // Register tiles count vectors of blocked channels: after layouts.
+                       "with --remat: computes again what would be kept for late readers",
+                       "On kernels in their layouts, whose sizes and order are those that the plan "
+                       "of memory sees, and which nothing behind it joins again")),
       graph("choose_schedule", choose_schedule, types,
-            "decides how the loops of every kernel are tiled, vectorised and shared"),
-      // The schedule says in which order the inner loop reads the weights.
+            "decides how the loops of every kernel are tiled, vectorised and shared",
+            "Register tiles count vectors of blocked channels: after layouts"),
       graph("pack_weights", pack_weights, types,
-            "lays constants out in the order in which kernels read them"),
-      // Last on the graph: every value and its size is known.
+            "lays constants out in the order in which kernels read them",
+            "The schedule says in which order the inner loop reads the weights"),
       graph("plan_memory", plan_memory, types, "allocates every value in the workspace",
-            verify_memory_plan),
-      // All decisions stand in the text; from here on they are only carried out.
-      module("lower_loops", lower_loops, packed, "writes every kernel as loops"),
-      // Before tiling: one tile then covers the convolution and everything fused to it.
+            "Last on the graph: every value and its size is known", verify_memory_plan),
+      module("lower_loops", lower_loops, packed, "writes every kernel as loops",
+             "All decisions stand in the text; from here on they are only carried out"),
       loops("fuse_loops", fuse_loops,
-            "loop fusion: joins the loops of fused ops, their values in registers"),
-      // On the joined nest; the passes below work on the tile's loops.
+            "loop fusion: joins the loops of fused ops, their values in registers",
+            "Before tiling: one tile then covers the convolution and everything fused to it"),
       loops("tile_loops", tile_loops,
-            "splits loops into register tiles, and moves those below the reduction"),
-      // After tiling, which has put the tile's loops innermost, around one assignment each.
-      loops("vectorize_loops", vectorize_loops, "turns a tile loop into the lanes of vectors"),
-      // Splits the reduction loops, which the passes above leave whole.
-      loops("unroll_loops", unroll_loops, "writes out a few iterations of the reduction loops"),
-      // After tiling, which makes the outer loops that tasks consist of.
+            "splits loops into register tiles, and moves those below the reduction",
+            "On the joined nest; the passes below work on the tile's loops"),
+      loops("vectorize_loops", vectorize_loops, "turns a tile loop into the lanes of vectors",
+            "After tiling, which has put the tile's loops innermost, around one assignment each"),
+      loops("unroll_loops", unroll_loops, "writes out a few iterations of the reduction loops",
+            "Splits the reduction loops, which the passes above leave whole"),
       loops("parallelize_loops", parallelize_loops,
-            "multithreading: makes one parallel loop of the outermost loops"),
-      // Clears up after the others: constant bounds, loops of one iteration, subscripts.
+            "multithreading: makes one parallel loop of the outermost loops",
+            "After tiling, which makes the outer loops that tasks consist of"),
       loops("simplify_loops", simplify_loops,
-            "drops loops of one iteration, simplifies bounds and subscripts"),
-      // The last look before code is generated.
+            "drops loops of one iteration, simplifies bounds and subscripts",
+            "Clears up after the others: constant bounds, loops of one iteration, subscripts"),
       loops("check_bounds", check_bounds,
             "proves that every access lies inside its buffer; finds results that are not written, "
-            "and tasks that write the same"),
+            "and tasks that write the same",
+            "The last look before code is generated"),
   };
   return passes;
 }
@@ -181,6 +186,8 @@ bool run_pass(const Pass &pass, Module &module, PassContext &context) {
 }
 
 } // namespace
+
+std::span<const Pass> all_passes() { return table(); }
 
 std::vector<const Pass *> default_pipeline() {
   std::vector<const Pass *> passes;
@@ -284,25 +291,6 @@ bool run_passes(std::span<const Pass *const> passes, Module &module, PassContext
       observe(*pass, module, std::chrono::steady_clock::now() - start);
   }
   return true;
-}
-
-std::string list_passes(bool markdown) {
-  std::string result =
-      markdown ? "| pass | level | needs | what it does |\n|---|---|---|---|\n" : "";
-  for (const Pass &pass : table()) {
-    std::string options;
-    for (const PassOption &option : pass.options)
-      options += markdown
-                     ? fmt::format("{} `{}`", options.empty() ? "; options:" : ",", option.name)
-                     : fmt::format("  :{:<22}         {} ({})\n", fmt::format("{}=", option.name),
-                                   option.summary, option.values);
-    result += markdown ? fmt::format("| `{}` | {} | {} | {}{} |\n", pass.name, pass.level(),
-                                     pass.needs ? fmt::format("`{}`", pass.needs->pass) : "",
-                                     pass.summary, options)
-                       : fmt::format("{:<24} {:<7} {}\n{}", pass.name, pass.level(), pass.summary,
-                                     options);
-  }
-  return result;
 }
 
 } // namespace cnnc

@@ -21,6 +21,7 @@ struct PassOption {
 struct Pass {
   std::string_view name; // function = file = `--passes=name` = test
   std::string_view summary;
+  std::string_view place;      // why it stands where it does
   const Need *needs = nullptr; // what every model must have before; null: nothing
   bool (*graph)(Graph &, PassContext &) = nullptr;         // on every model
   bool (*module)(Module &, PassContext &) = nullptr;       // on the whole text
@@ -33,7 +34,9 @@ struct Pass {
   std::string_view level() const { return graph ? "graph" : module ? "module" : "loops"; }
 };
 
-/// All passes, in the order in which a model is compiled.
+/// All passes, in their order.
+std::span<const Pass> all_passes();
+/// Those that every model goes through.
 std::vector<const Pass *> default_pipeline();
 /// Its part before lowering, after which a text is still a graph.
 std::vector<const Pass *> graph_pipeline();
@@ -65,8 +68,5 @@ using PassObserver =
 /// after one that reported errors or left something invalid.
 bool run_passes(std::span<const Pass *const> passes, Module &module, PassContext &context,
                 const PassObserver &observe = {});
-
-/// The table for `--list-passes`: name, level, summary; as a Markdown table for the documentation.
-std::string list_passes(bool markdown);
 
 } // namespace cnnc

@@ -1,4 +1,5 @@
 """Whole sessions with `cnnc --lsp`, every answer compared exactly: session.py CNNC."""
+import re
 import subprocess
 import sys
 
@@ -91,6 +92,9 @@ width   floor((8 + 2 - 1 * (3 - 1) - 1) / 1) + 1 = 8
 ```
 * receptive field: 3 pixels, stride 1, from -1
 """))
+    hover = client.ask("hover", at(MENDED, "conv2d", 2))["contents"]["value"]
+    expect("the formula in the hover of an op", re.search(r"\n```\n(y\[n, oc, oh, ow\] = bias\[oc\] \+ sum .*)\n```\n", hover) is not None,
+           True)
     hover = client.ask("hover", at(MENDED, "pad=", 1))
     expect("hover of an attribute", hover["contents"]["value"],
            "```cnnc\npad=[0, 0, 0, 0]\n```\na list of 4 integers, attribute of conv2d")

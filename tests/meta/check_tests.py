@@ -2,6 +2,7 @@
 
     python3 check_tests.py ops|passes|diagnostics|walls SOURCE_ROOT [CNNC]
 """
+import json
 import re
 import subprocess
 import sys
@@ -18,12 +19,25 @@ def names(cnnc, option):
     return [(line.split()[0], line.split()) for line in printed.splitlines() if line[:1].strip()]
 
 
+def check_gradients(cnnc, table):
+    """What the list of ops says of gradients is what the table of tests/training/README.md has."""
+    words = {"`": "yes", "stops": "zero", "has no operands": "", "an error": "no"}  # the rule begins so
+    printed = subprocess.run([cnnc, "--list-ops", "--json", "-"], check=True, capture_output=True, text=True).stdout
+    for op in json.loads(printed):
+        rule = re.search(rf"^\| `{op['name']}` \| (.*?) \|", table, re.M)
+        said = [word for start, word in words.items() if rule and rule[1].startswith(start)]
+        if rule and said != [op["gradient"]]:
+            yield (f"compiler/analysis/definition.cpp: gradient_rule() of {op['name']} is '{op['gradient']}', but "
+                   f"tests/training/README.md has: {rule[1]}")
+
+
 def check_ops(root, cnnc):
     """Every op has tests/ops/NAME.ir, in which it stands, and is compared with PyTorch when it has a gradient."""
     sys.path.insert(0, str(root / "tests/training"))
     import op_models
     compared = {case.op for case in op_models.CASES}
     table = (root / "tests/training/README.md").read_text()
+    yield from check_gradients(cnnc, table)
     ops = [name for name, _ in names(cnnc, "--list-ops")]
     for name in sorted((compared | set(op_models.WITHOUT)) - set(ops)):
         yield f"tests/training/op_models.py: there is no op {name}"

@@ -1,5 +1,6 @@
 // Every op: the types it computes and the mistakes it finds. Each row is a statement that defines
 // %y from the values of `prelude`.
+#include "compiler/analysis/definition.h"
 #include "compiler/graph_passes/graph_passes.h"
 #include "ir/graph/ops/window.h"
 #include "ir/graph/parser.h"
@@ -7,6 +8,7 @@
 
 #include <fstream>
 #include <gtest/gtest.h>
+#include <regex>
 
 namespace cnnc {
 namespace {
@@ -402,6 +404,44 @@ TEST(ops, window_output_counts_the_positions) {
                 EXPECT_EQ(*window.output(), count + more);
               }
             }
+}
+
+bool has_word(const std::string &text, const std::string &word) {
+  return std::regex_search(text, std::regex("(^|[^A-Za-z_0-9])" + word + "($|[^A-Za-z_0-9])"));
+}
+
+TEST(Definitions, NameEveryOperandAndSayWhatShapeFollows) {
+  for (const OpInfo &info : op_table()) {
+    const Op op = info.make();
+    const Definition definition = definition_of(op);
+    const bool constant = gradient_rule(op) == GradientRule::constant;
+    EXPECT_EQ(constant, info.operands.empty()) << info.name;
+    if (category_of(op) == Category::internal)
+      continue;
+    EXPECT_EQ(definition.shape.find(" -> ") == std::string::npos, constant) << info.name;
+    for (const OperandInfo &operand : info.operands) {
+      const std::string name = operand.name == "input" ? "x" : operand.name;
+      EXPECT_TRUE(has_word(definition.formula, name)) << info.name << ": " << operand.name;
+    }
+  }
+}
+
+TEST(Definitions, HaveTheSizeOfWindows) {
+  MaxPool2d pool;
+  EXPECT_EQ(definition_of(pool).size.rfind("floor((in + pads ", 0), 0u);
+  pool.ceil_mode = true;
+  EXPECT_EQ(definition_of(pool).size.rfind("ceil((in + pads ", 0), 0u);
+  EXPECT_EQ(definition_of(Dense()).size, "");
+}
+
+TEST(Definitions, KnowWhichOpsHaveGradients) {
+  EXPECT_EQ(gradient_rule(Conv2d()), GradientRule::given);
+  EXPECT_EQ(gradient_rule(find_op("relu")->make()), GradientRule::given);
+  EXPECT_EQ(gradient_rule(find_op("floor")->make()), GradientRule::zero);
+  EXPECT_EQ(gradient_rule(find_op("less")->make()), GradientRule::zero);
+  EXPECT_EQ(gradient_rule(ArgMax()), GradientRule::zero);
+  EXPECT_EQ(gradient_rule(Splat()), GradientRule::constant);
+  EXPECT_EQ(gradient_rule(Call()), GradientRule::missing);
 }
 
 } // namespace

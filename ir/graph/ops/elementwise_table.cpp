@@ -239,7 +239,7 @@ constexpr UnaryRow unary_rows[] = {
                     const P &) { return -(dy * apply(unary::sin, x)); },
      .onnx = {"Cos", 7}},
     {.name = "round",
-     .formula = "the nearest integer, the even one of two",
+     .formula = "the integer nearest to x, the even one of two",
      .reference = [](double x, const P &) { return std::nearbyint(x); },
      .lower = [](const Expression &x, const P &) { return round(x); },
      .gradient = no_gradient,
