@@ -13,8 +13,7 @@ def parse(shape, *values):
     return [int(size) for size in shape.split(",") if size], struct.pack(f"<{len(values)}f", *map(float, values))
 
 
-file, *arguments = sys.argv[1:]
-if file.endswith(".safetensors"):
+def weights(arguments):
     header, data = {}, b""
     while arguments:
         end = arguments.index("+") if "+" in arguments else len(arguments)
@@ -24,12 +23,22 @@ if file.endswith(".safetensors"):
         header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(elements)]}
         data += elements
     text = json.dumps(header).encode()
-    data = struct.pack("<Q", len(text)) + text + data
-else:
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def tensor(arguments):
     shape, data = parse(*arguments)
     sizes = "".join(f"{size}, " for size in shape)
     header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({sizes}), }}"
     header = header.ljust(128 - 10 - 1).encode() + b"\n"
-    data = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data
-with open(file, "wb") as output:
-    output.write(data)
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data
+
+
+def write(file, *arguments):
+    data = weights(arguments) if file.endswith(".safetensors") else tensor(arguments)
+    with open(file, "wb") as output:
+        output.write(data)
+
+
+if __name__ == "__main__":
+    write(*sys.argv[1:])
