@@ -2,9 +2,11 @@
 import html.parser
 import posixpath
 import re
+import subprocess
 from pathlib import Path
 from urllib.parse import unquote
 
+ROOT = Path(__file__).resolve().parent.parent
 # documents of the repository: page, in the order of the reference; sections of the first are on the page itself
 DOCUMENTS = {
     "README.md": "index.md",
@@ -40,8 +42,12 @@ def from_to(page, target):
     return posixpath.relpath(target, posixpath.dirname(page) or ".")
 
 
+class Broken(Exception):
+    pass
+
+
 def move_links(text, document, page):
-    """Links of a document of the repository as they are on its page; files that are no pages are not linked."""
+    """Links of a document of the repository as they are on its page; files that are no pages are not linked, but must exist."""
 
     def moved(found):
         words, target = found.groups()
@@ -49,6 +55,8 @@ def move_links(text, document, page):
         if re.match(r"[a-z]+:", target) or not path:
             return found[0]
         wanted = posixpath.normpath(posixpath.join(posixpath.dirname(document), path))
+        if not (ROOT / wanted).exists():
+            raise Broken(f"{document}: there is no file {path}")
         wanted = wanted if wanted in DOCUMENTS else posixpath.join(wanted, "README.md")
         if wanted not in DOCUMENTS:
             return words
@@ -96,6 +104,13 @@ class Anchors(html.parser.HTMLParser):
                 self.ids.add(value)
             if name in ("href", "src") and value:
                 self.links.append(value)
+
+
+def left_out():
+    """Documents of the repository that are no pages."""
+    files = subprocess.run(["git", "-C", ROOT, "ls-files", "*.md", ":!docs/pages"], text=True, stdout=subprocess.PIPE,
+                           stderr=subprocess.DEVNULL)
+    return [file for file in files.stdout.split() if file not in DOCUMENTS]
 
 
 def broken_links(site):

@@ -1,4 +1,8 @@
 """Unit tests of what builds the documentation: docs_test.py SOURCE_ROOT CNNC"""
+import json
+import math
+import re
+import struct
 import sys
 import tempfile
 import unittest
@@ -12,6 +16,7 @@ import links
 import onnx_nodes
 import op_pages
 import pass_pages
+import write_tensor
 
 
 class Console(unittest.TestCase):
@@ -56,6 +61,10 @@ class Links(unittest.TestCase):
                                  "```\n[a](ir/README.md)\n```\n", "README.md", "guides/page.md")
         self.assertEqual(moved, "[a](../reference/texts.md#gradients) [b](../reference/train.md) c [d](https://x.org/y) [e](#f)\n"
                                 "```\n[a](ir/README.md)\n```\n")
+
+    def test_files_that_are_linked_exist(self):
+        with self.assertRaisesRegex(links.Broken, "ir/README.md: there is no file ../gone.md"):
+            links.move_links("[a](../gone.md)", "ir/README.md", "page.md")
 
     def test_sections(self):
         text = "# T\n\nhead\n\n## One\n\n```\n# no heading\n```\n### Deeper\nx\n\n## Two (2)\n\ny\n"
@@ -111,6 +120,71 @@ class Generated(unittest.TestCase):
         self.assertTrue({"Conv", "Einsum", "Resize"} <= onnx_nodes.supported())
         self.assertEqual(onnx_nodes.without_copies(["abs", "reshape"]), ["abs"])
         self.assertEqual(onnx_nodes.without_copies(["reshape"]), ["reshape"])
+
+    def test_formulas_of_elementwise_ops(self):
+        """Evaluated as they stand, they give what compiled code does."""
+        ops = json.loads(pass_pages.output(CNNC, "--list-ops", "--json", "-"))
+        checked = [op["name"] for op in ops if op["category"] == "element-wise" and self.check_formula(op)]
+        self.assertGreaterEqual(len(checked), 40, checked)
+
+    def check_formula(self, op):
+        """False where the formula is in words."""
+        formula = python_of(op["formula"])
+        names = {attribute["name"].replace("lambda", "lambda_"): float(attribute["default"]) for attribute in op["attributes"] if attribute["default"]}
+        try:
+            code = compile(formula, op["name"], "eval")
+        except SyntaxError:
+            return False
+        if not set(code.co_names) <= FUNCTIONS.keys() | names.keys() | {"x", "a", "b"}:
+            return False
+        values = {"a": [-2, -0.75, -0.25, 0.25, 1.5, 3, 2.5, 0.5], "b": [1.5, -2, 0.25, 0.25, 3, 2, -1, 2]}
+        values = values if len(op["operands"]) == 2 else {"x": values["a"]}
+        if op["name"] in ("log", "sqrt", "pow"):
+            values = {name: [abs(value) for value in row] for name, row in values.items()}
+        wanted = [float(eval(code, FUNCTIONS | names | dict(zip(values, row)))) for row in zip(*values.values())]
+        for got, expected in zip(run_op(op["name"], values), wanted):
+            self.assertLess(abs(got - expected), 1e-6 * max(1, abs(expected)), f"{op['name']}: {formula}")
+        return True
+
+
+FUNCTIONS = {name: getattr(math, name) for name in ("exp", "log", "sqrt", "tanh", "sin", "cos", "erf", "pi", "inf")}
+FUNCTIONS |= {"maximum": max, "minimum": min, "abs": abs}
+
+
+def python_of(formula):
+    """A formula as an expression of Python, as far as it is one."""
+    text = re.sub(r"( as bool)?, with broadcasting$|; .*", "", formula).replace("^", "**")
+    text = re.sub(r"\|x\|", "abs(x)", text)
+    text = re.sub(r"^the (sine|cosine|natural logarithm|error function) of x$",
+                  lambda found: {"sine": "sin", "cosine": "cos", "natural logarithm": "log", "error function": "erf"}[found[1]] + "(x)", text)
+    text = re.sub(r"^the (smaller|larger) of a and b$", lambda found: ("min" if found[1] == "smaller" else "max") + "imum(a, b)", text)
+    text = re.sub(r"\b(max|min)\(", r"\1imum(", text)  # both are attributes of clip as well
+    return with_choices(re.sub(r"^a to the power b$", "a ** b", text.replace("lambda", "lambda_")))
+
+
+def with_choices(text):
+    """`c ? a : b` as Python says it; in brackets first."""
+    inner = re.search(r"\(([^()]* \? [^()]*(?:\([^()]*(?:\([^()]*\)[^()]*)*\)[^()]*)*)\)", text)
+    if inner:
+        return text[: inner.start() + 1] + with_choices(inner[1]) + text[inner.end() - 1 :]
+    condition, question, rest = text.partition(" ? ")
+    if not question:
+        return text
+    then, _, otherwise = rest.partition(" : ")
+    return f"({then}) if ({condition}) else ({with_choices(otherwise)})"
+
+
+def run_op(name, values):
+    """The elements that compiled code computes."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = []
+        for operand, row in values.items():
+            files.append(f"{folder}/{operand}.npy")
+            write_tensor.write(files[-1], "8", *map(str, row))
+        inputs, operands = ", ".join(f"%{operand}: f32[8]" for operand in values), ", ".join(f"%{operand}" for operand in values)
+        Path(folder, "m.ir").write_text(f"model @m({inputs}) {{\n  %y = {name} {operands}\n  %z = cast %y to=f32\n  return %z\n}}\n")
+        pass_pages.output(CNNC, f"{folder}/m.ir", "--run", *files, "-o", f"{folder}/y.npy")
+        return struct.unpack("<8f", Path(folder, "y.npy").read_bytes()[-32:])
 
 
 unittest.main(argv=sys.argv[:1])
