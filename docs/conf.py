@@ -6,6 +6,7 @@ myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 4
 suppress_warnings = ["myst.header"]  # the pages of a pass begin as its source does
 nitpicky = True
+smartquotes = False  # -- is an option
 exclude_patterns = []
 html_theme = "furo"
 html_title = "cnnc"

@@ -55,6 +55,16 @@ def scratch(folder, root):
         (Path(folder) / name).symlink_to(root / name)
 
 
+def fenced(language, lines):
+    return "\n".join([f"```{language}", *lines, "```"]) + "\n"
+
+
+def fenced_output(lines):
+    """A block of its own, as a diff where it is one."""
+    language = "diff" if any(line.startswith("@@ ") for line in lines) else "text"
+    return fenced(f"{{code-block}} {language}\n:class: output\n", lines)
+
+
 def run_commands(name, text, root, cnnc):
     """The page with the output of its commands, and [(seconds, command)]."""
     times = []
@@ -75,11 +85,14 @@ def run_commands(name, text, root, cnnc):
             return done.stdout.rstrip("\n").splitlines()
 
         def with_output(found):
-            lines = []
+            text, commands = "", []
             for command, written in parse(found[1]):
                 printed = output_of(command)
-                lines += ["$ " + command.replace("\n", "\n> "), *(written or printed)]
-            return "```console\n" + "\n".join(lines) + "\n```"
+                commands.append("$ " + command.replace("\n", "\n> "))
+                if written or printed:
+                    text += fenced("console", commands) + fenced_output(written or printed)
+                    commands = []
+            return (text + (fenced("console", commands) if commands else "")).rstrip("\n")
 
         return BLOCK.sub(with_output, text), times
 

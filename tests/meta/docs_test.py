@@ -19,19 +19,27 @@ import pass_pages
 import write_tensor
 
 
+OUTPUT = "```{code-block} text\n:class: output\n\n"
+
+
 class Console(unittest.TestCase):
     def run_page(self, text):
         return console.run_commands("page.md", text, ROOT, CNNC)[0]
 
     def test_output_is_put_below_the_command(self):
         page = "a\n```console\n$ echo one\n$ cat << end\n> x\n>\n> end\n```\nb\n"
-        self.assertEqual(self.run_page(page), "a\n```console\n$ echo one\none\n$ cat << end\n> x\n> \n> end\nx\n```\nb\n")
+        self.assertEqual(self.run_page(page), "a\n```console\n$ echo one\n```\n" + OUTPUT + "one\n```\n```console\n$ cat << end\n> x\n> \n> end\n"
+                         "```\n" + OUTPUT + "x\n```\nb\n")
+
+    def test_commands_without_output_share_a_block(self):
+        self.assertEqual(self.run_page("```console\n$ true\n$ echo '@@ 1'\n```\n"),
+                         "```console\n$ true\n$ echo '@@ 1'\n```\n" + OUTPUT.replace("text", "diff") + "@@ 1\n```\n")
 
     def test_written_output_stays(self):
         self.assertIn("\nabout 300 KB\n", self.run_page("```console\n$ echo 305 KB\nabout 300 KB\n```\n"))
 
     def test_blocks_share_a_folder_with_the_examples(self):
-        self.assertIn("\n$ cat a\n// LeNet-5", self.run_page("```console\n$ head -1 examples/lenet/lenet.ir > a\n```\n\n"
+        self.assertIn("\n$ cat a\n```\n" + OUTPUT + "// LeNet-5", self.run_page("```console\n$ head -1 examples/lenet/lenet.ir > a\n```\n\n"
                                                                "```console\n$ cat a\n```\n"))
 
     def test_a_command_that_fails_is_an_error_with_its_output(self):
