@@ -26,6 +26,11 @@ ROOT = DOCS.parent
 INCLUDE = re.compile(r"^<!-- include (\S+?)(?:#(\S+))? -->$", re.M)
 
 
+def moved(text, document, page):
+    """A text of a document of the repository as it is on a page."""
+    return links.move_images(links.move_links(text, document, page), document, page)
+
+
 def included(text, page):
     """Puts the sections of documents, and whole files of code, in their places."""
 
@@ -34,7 +39,7 @@ def included(text, page):
         file = (ROOT / path).read_text()
         if not path.endswith(".md"):
             return f"```{ {'.cpp': 'cpp', '.c': 'c', '.sh': 'sh'}.get(Path(path).suffix, 'text') }\n{file}```"
-        return links.move_links(links.section(file, anchor), path, page)
+        return moved(links.section(file, anchor), path, page)
 
     return INCLUDE.sub(content, text)
 
@@ -46,7 +51,7 @@ def written_pages():
         name = path.relative_to(DOCS / "pages").as_posix()
         pages[name] = included(path.read_text(), name)
     for document, name in links.DOCUMENTS.items():
-        pages.setdefault(name, links.move_links((ROOT / document).read_text(), document, name))
+        pages.setdefault(name, moved((ROOT / document).read_text(), document, name))
     return pages
 
 
@@ -91,6 +96,7 @@ def with_outputs(pages, cnnc, pool):
 
 def write(pages, folder):
     shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(DOCS / "images", folder / "images")
     for name, text in pages.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)

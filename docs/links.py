@@ -25,7 +25,7 @@ DOCUMENTS = {
     "docs/README.md": "reference/site.md",
     "CHANGELOG.md": "reference/changelog.md",
 }
-LINK = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
+LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 
 
@@ -63,6 +63,22 @@ def move_links(text, document, page):
         return f"[{words}]({from_to(page, DOCUMENTS[wanted])}{'#' + anchor if anchor else ''})"
 
     return outside_of_code(text, lambda part: LINK.sub(moved, part))
+
+
+IMAGE = re.compile(r"!\[([^\]]*)\]\(([^()\s]+)\)")
+
+
+def move_images(text, document, page):
+    """The same with pictures, which lie in docs/images."""
+
+    def moved(found):
+        words, target = found.groups()
+        picture = posixpath.normpath(posixpath.join(posixpath.dirname(document), target))
+        if not (ROOT / picture).exists() or not picture.startswith("docs/"):
+            raise Broken(f"{document}: there is no picture {target} in docs/images")
+        return f"![{words}]({from_to(page, picture.removeprefix('docs/'))})"
+
+    return outside_of_code(text, lambda part: IMAGE.sub(moved, part))
 
 
 def slug(heading):

@@ -70,6 +70,13 @@ class Links(unittest.TestCase):
         self.assertEqual(moved, "[a](../reference/texts.md#gradients) [b](../reference/train.md) c [d](https://x.org/y) [e](#f)\n"
                                 "```\n[a](ir/README.md)\n```\n")
 
+    def test_pictures_of_documents(self):
+        text = "![a](docs/images/lenet_graph.png) [b](ir/README.md)"
+        self.assertEqual(links.move_images(text, "README.md", "guides/x.md"), "![a](../images/lenet_graph.png) [b](ir/README.md)")
+        with self.assertRaisesRegex(links.Broken, "no picture docs/images/gone.png"):
+            links.move_images("![a](docs/images/gone.png)", "README.md", "x.md")
+        self.assertEqual(links.move_links("![a](docs/images/lenet_graph.png)", "README.md", "x.md"), "![a](docs/images/lenet_graph.png)")
+
     def test_files_that_are_linked_exist(self):
         with self.assertRaisesRegex(links.Broken, "ir/README.md: there is no file ../gone.md"):
             links.move_links("[a](../gone.md)", "ir/README.md", "page.md")
