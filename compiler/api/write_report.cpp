@@ -1,13 +1,16 @@
 // The page that shows what the compiler did: one compilation, seen from all sides.
-#include "compiler/api/session.h"
+#include "compiler/api/computed_values.h"
 #include "compiler/codegen/kernels.h"
 #include "compiler/codegen/model_object.h"
+#include "compiler/layout/tensor_layout.h"
+#include "compiler/report/made_input.h"
 #include "compiler/report/report.h"
 #include "compiler/support/text_diff.h"
 #include "ir/graph/printer.h"
 #include "ir/text/files.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <map>
 
 namespace cnnc {
@@ -20,6 +23,9 @@ using report::KernelTexts;
 using report::Measurement;
 using report::PassRecord;
 
+/// The pass after which kernels, layouts and schedules are chosen.
+constexpr std::string_view last_simplification = "eliminate_dead_values";
+
 /// Sees the text after every pass, and keeps what the page shows of it.
 class Recorder {
 public:
@@ -31,6 +37,8 @@ public:
       add_pass(*pass, text);
     if (pass && pass->name == "infer_shapes")
       compilation_.written = module.models.front();
+    if (pass && pass->name == last_simplification)
+      compilation_.simplified = module.models.front();
     if (pass && pass->graph)
       compilation_.planned = module.models.front();
     if (pass && !pass->graph)
@@ -175,6 +183,40 @@ Result<Measurement> measure(const Model &model, const ReportOptions &how, const 
   return measurement;
 }
 
+/// One image of each input: of those that were given the first, else one that is made up.
+std::vector<Tensor> shown_inputs(const Compilation &compilation) {
+  std::vector<Tensor> inputs;
+  for (ValueId id : compilation.simplified.inputs) {
+    const TensorType type = logical_type(one_image(compilation.simplified.type(id)), 1);
+    if (!compilation.measured) {
+      inputs.push_back(report::made_input(type));
+      continue;
+    }
+    Tensor input(type);
+    const std::vector<std::byte> &given = compilation.measured->inputs[inputs.size()];
+    std::ranges::copy(std::span(given).first(input.bytes().size()), input.mutable_bytes().begin());
+    inputs.push_back(std::move(input));
+  }
+  return inputs;
+}
+
+/// The numbers that lessons and maps show. Without weights, or memory for all values at once, the page
+/// goes without.
+void add_values(const Model &model, const Options &options, Compilation &compilation) {
+  Diagnostics diagnostics;
+  compilation.constants =
+      open_constants(model.content(), compilation.simplified, options, diagnostics);
+  Result<report::NamedValues> values =
+      compilation.constants
+          ? computed_values(model, compilation.simplified, shown_inputs(compilation), options)
+          : Error{diagnostics.to_string()};
+  if (values)
+    compilation.values = std::move(*values);
+  else if (options.remark)
+    options.remark(fmt::format("remark: the report has no lessons and feature maps: {}",
+                               values.error().substr(0, values.error().find('\n'))));
+}
+
 } // namespace
 
 Result<uint64_t> write_report(const Model &model, const std::filesystem::path &file,
@@ -188,6 +230,7 @@ Result<uint64_t> write_report(const Model &model, const std::filesystem::path &f
       return Error{std::string(measured.error())};
     compilation->measured = std::move(*measured);
   }
+  add_values(model, options, *compilation);
   Progress progress;
   if (options.progress)
     progress = [&](size_t done, size_t total) {

@@ -4,6 +4,7 @@
 #include "compiler/cnnc.h"
 #include "compiler/constants/constants.h"
 #include "compiler/program/program.h"
+#include "compiler/report/known_values.h"
 
 namespace cnnc::report {
 
@@ -48,6 +49,8 @@ struct Compilation {
   uint64_t code_size = 0;             // bytes
   std::optional<Constants> constants; // of `written`; empty when the weights are not there
   std::optional<Measurement> measured;
+  Graph simplified;   // before kernels and layouts are chosen
+  NamedValues values; // of `simplified`, for the inputs that were given, or others; may be empty
 };
 
 } // namespace cnnc::report

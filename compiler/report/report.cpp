@@ -16,8 +16,14 @@ struct Section {
 
 /// What the page has, in this order.
 constexpr Section sections[] = {
-    {"model", model_section},   {"facts", facts_section},     {"graph", graph_section},
-    {"passes", passes_section}, {"kernels", kernels_section}, {"memory", memory_section},
+    {"model", model_section},
+    {"facts", facts_section},
+    {"graph", graph_section},
+    {"passes", passes_section},
+    {"kernels", kernels_section},
+    {"memory", memory_section},
+    {"convolution", convolution_section},
+    {"maps", maps_section},
 };
 
 /// JSON as it may stand in a page: nothing in it ends the element or begins a comment.

@@ -22,6 +22,10 @@ Json passes_section(const Compilation &compilation);
 Json kernels_section(const Compilation &compilation);
 /// What lies where in the workspace and for how long; constants.
 Json memory_section(const Compilation &compilation);
+/// The numbers of convolutions and pools (convolution.cpp); null when there are none.
+Json convolution_section(const Compilation &compilation);
+/// Pictures of values (maps.cpp); null when there are none.
+Json maps_section(const Compilation &compilation);
 
 /// Bytes, deflated and in base64: what dom.js inflates when it is shown.
 Json blob(std::string_view bytes);
