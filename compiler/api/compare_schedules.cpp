@@ -1,10 +1,12 @@
 // A kernel in all the ways that the compiler can compute it, measured: where a policy is wrong.
 #include "compiler/analysis/cost.h"
+#include "compiler/api/jit.h"
 #include "compiler/api/judge.h"
 #include "compiler/api/session.h"
 #include "compiler/profile/profiled_program.h"
 #include "compiler/reduce/cut_kernel.h"
 #include "compiler/schedule/alternatives.h"
+#include "compiler/support/machine_memory.h"
 #include "ir/weights/random.h"
 
 #include <algorithm>
@@ -48,6 +50,7 @@ public:
     return {};
   }
   void forget_times() { times_.clear(); }
+  uint64_t bytes() const { return program_.table().weights_size + profiled_.workspace_size(); }
 
   /// Of the last run, all outputs, one behind the other.
   std::vector<double> values() const {
@@ -116,9 +119,11 @@ private:
     if (!session)
       return Error{std::string(session.error())};
     const Graph &graph = session->model();
-    for (KernelId id = 0; id < graph.kernels.size(); ++id)
-      if (graph.kernels[id].name == kernel)
-        cut_ = cut_kernel(graph, id);
+    const auto found = std::ranges::find(graph.kernels, kernel, &KernelGroup::name);
+    if (found == graph.kernels.end())
+      return error_of(fmt::format("the kernel @{} is loops already, in which all is decided",
+                                  format_name(kernel)));
+    cut_ = cut_kernel(graph, static_cast<KernelId>(found - graph.kernels.begin()));
     // It stands alone from here on.
     options_.gradients.reset();
     options_.training.reset();
@@ -225,7 +230,7 @@ private:
       Result<Program> program = jit(variants_[i].model, options_);
       if (!program && i == 0)
         return Error{std::string(program.error())};
-      if (program)
+      if (program && (i == 0 || fits_memory(program->table())))
         add_program(variants_[i], std::move(*program));
       else
         ++result_.left_out;
@@ -233,6 +238,15 @@ private:
         options_.progress("candidates compiled", i + 1, variants_.size());
     }
     return {};
+  }
+
+  /// All programs are there at a time.
+  bool fits_memory(const cnnc_model_v1 &table) const {
+    uint64_t taken = 0;
+    for (const std::unique_ptr<Measured> &variant : measured_)
+      taken += variant->bytes();
+    return taken + table.weights_size + cnnc_workspace_size(&table, how_.threads) <=
+           usable_memory(options_.max_memory);
   }
 
   void add_program(const Variant &variant, Program program) {
@@ -273,11 +287,11 @@ private:
       candidate.error = found.error;
       candidate.largest = found.largest;
       if (found.wrong > 0)
-        return Error{fmt::format("cnnc: error: {} with {} computes other values than the choice of "
-                                 "the compiler: the error {:.3g} is more than {:g} of the largest "
-                                 "value {:.4g}\n",
-                                 candidate.algorithm, candidate.schedule, found.error,
-                                 how_.tolerance, found.largest)};
+        return error_of(fmt::format("{} with {} computes other values than the choice of the "
+                                    "compiler: the error {:.3g} is more than {:g} of the largest "
+                                    "value {:.4g}",
+                                    candidate.algorithm, candidate.schedule, found.error,
+                                    how_.tolerance, found.largest));
     }
     return {};
   }

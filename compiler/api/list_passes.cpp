@@ -11,21 +11,22 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string row_of(const Pass &pass) {
-  std::string options;
+/// "; options: `max_error`": with what they may be for people, who have no table.
+std::string options_of(const Pass &pass, bool markdown) {
+  std::string text;
   for (const PassOption &option : pass.options)
-    options += fmt::format("{} `{}`", options.empty() ? "; options:" : ",", option.name);
-  return fmt::format("| `{}` | {} | {} | {}{} |\n", pass.name, pass.level(),
-                     pass.needs ? fmt::format("`{}`", pass.needs->pass) : "", pass.summary,
-                     options);
+    text += (text.empty() ? "; options: " : ", ") +
+            (markdown ? fmt::format("`{}`", option.name)
+                      : fmt::format("{} ({})", option.name, option.values));
+  return text;
 }
 
-std::string lines_of(const Pass &pass) {
-  std::string lines = fmt::format("{:<24} {:<7} {}\n", pass.name, pass.level(), pass.summary);
-  for (const PassOption &option : pass.options)
-    lines += fmt::format("  :{:<22}         {} ({})\n", fmt::format("{}=", option.name),
-                         option.summary, option.values);
-  return lines;
+std::string row_of(const Pass &pass, bool markdown) {
+  const std::string what = std::string(pass.summary) + options_of(pass, markdown);
+  if (!markdown)
+    return fmt::format("{:<24} {:<7} {}\n", pass.name, pass.level(), what);
+  return fmt::format("| `{}` | {} | {} | {} |\n", pass.name, pass.level(),
+                     pass.needs ? fmt::format("`{}`", pass.needs->pass) : "", what);
 }
 
 Json json_of(const Pass &pass) {
@@ -55,7 +56,7 @@ std::string list_passes(ListFormat format) {
   std::string result =
       markdown ? "| pass | level | needs | what it does |\n|---|---|---|---|\n" : "";
   for (const Pass &pass : all_passes())
-    result += markdown ? row_of(pass) : lines_of(pass);
+    result += row_of(pass, markdown);
   return result;
 }
 

@@ -265,7 +265,7 @@ bool Session::check_overrides(const std::vector<const Pass *> &passes) {
     if (std::ranges::any_of(passes, [&](const Pass *pass) { return pass->name == needed; }))
       continue;
     diagnostics_.error(override.range(),
-                       fmt::format("{} obeys this, which does not run here", needed));
+                       fmt::format("this is for {}, which does not run here", needed));
     ok = false;
   }
   return ok;

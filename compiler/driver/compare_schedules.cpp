@@ -45,7 +45,8 @@ std::string table(const ScheduleComparison &comparison) {
       "multiply-accumulate of its register tile\n";
   if (comparison.left_out > 0)
     text +=
-        fmt::format("{} candidates left out, which this kernel cannot have\n", comparison.left_out);
+        fmt::format("{} candidates left out, which this kernel cannot have, or memory not hold\n",
+                    comparison.left_out);
   return text;
 }
 

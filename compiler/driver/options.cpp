@@ -33,6 +33,8 @@ Examples:
   cnnc model.onnx --profile              where that time goes, kernel by kernel
   cnnc lenet.ir --explain                why every kernel is as it is, and what it should take
   cnnc lenet.ir --explain=@conv2 digit.npy               one at length, with its measured time
+  cnnc lenet.ir --compare-schedules=@conv2               how long it would take, computed otherwise
+  cnnc lenet.ir --set '@conv2.tile=[oc:16, ow:5]' -o lenet.so             decided by you
   cnnc lenet.ir --verify                 every kernel against the reference interpreter
   cnnc lenet.ir --compare digit.npy expected.npy         its output against another program's
   cnnc bug.ir --reduce --test 'cnnc {} --verify 2>&1 | grep WRONG' -o small.ir    for a report

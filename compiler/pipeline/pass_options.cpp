@@ -47,11 +47,11 @@ bool add_pattern(std::vector<std::string> &patterns, const std::string &pattern)
 }
 
 constexpr PassOption of_choose_algorithms[] = {
-    {"max_error", "a positive number", "as --max-error",
+    {"max_error", "a positive number",
      [](PassContext &context, const std::string &value) {
        return read_number(value, context.max_error, is_positive);
      }},
-    {"strict", "true or false", "as --fp=strict",
+    {"strict", "true or false",
      [](PassContext &context, const std::string &value) {
        return read_word(value, switches, context.strict_arithmetic);
      }},
@@ -59,12 +59,12 @@ constexpr PassOption of_choose_algorithms[] = {
 
 constexpr PassOption loss = {"loss",
                              "automatic, cross_entropy, mean_squared_error or binary_cross_entropy",
-                             "as --loss", [](PassContext &context, const std::string &value) {
+                             [](PassContext &context, const std::string &value) {
                                return read_word(value, losses, context.gradients.loss);
                              }};
 
 constexpr PassOption label_smoothing = {
-    "label_smoothing", "a number from 0 to below 1", "as --label-smoothing",
+    "label_smoothing", "a number from 0 to below 1",
     [](PassContext &context, const std::string &value) {
       return read_number(value, context.gradients.label_smoothing,
                          [](double number) { return number >= 0 && number < 1; });
@@ -73,7 +73,7 @@ constexpr PassOption label_smoothing = {
 constexpr PassOption of_differentiate[] = {
     loss,
     label_smoothing,
-    {"of", "a name with * and ?", "one pattern of --gradients-of; repeatable",
+    {"of", "a name with * and ?, repeatable",
      [](PassContext &context, const std::string &value) {
        return add_pattern(context.gradients.of, value);
      }},
@@ -82,19 +82,19 @@ constexpr PassOption of_differentiate[] = {
 constexpr PassOption of_make_training_step[] = {
     loss,
     label_smoothing,
-    {"optimizer", "sgd or adamw", "as --train",
+    {"optimizer", "sgd or adamw",
      [](PassContext &context, const std::string &value) {
        return read_word(value, optimizers, context.gradients.optimizer.kind);
      }},
-    {"momentum", "a number from 0 to 1", "as --momentum",
+    {"momentum", "a number from 0 to 1",
      [](PassContext &context, const std::string &value) {
        return read_number(value, context.gradients.optimizer.momentum, is_fraction);
      }},
-    {"weight_decay", "a number, not negative", "as --weight-decay",
+    {"weight_decay", "a number, not negative",
      [](PassContext &context, const std::string &value) {
        return read_number(value, context.gradients.optimizer.weight_decay, is_not_negative);
      }},
-    {"freeze", "a name with * and ?", "one pattern of --freeze; repeatable",
+    {"freeze", "a name with * and ?, repeatable",
      [](PassContext &context, const std::string &value) {
        return add_pattern(context.gradients.optimizer.freeze, value);
      }},

@@ -12,8 +12,7 @@ namespace cnnc {
 /// What a pass can be told: `--passes=choose_algorithms:max_error=1e-3`.
 struct PassOption {
   std::string_view name;
-  std::string_view values; // for errors and lists: "a positive number"
-  std::string_view summary;
+  std::string_view values;                              // for errors and lists: "a positive number"
   bool (*set)(PassContext &, const std::string &value); // false: the value does not fit
 };
 

@@ -19,6 +19,8 @@ public:
   /// What the last run computed.
   const std::vector<std::vector<std::byte>> &outputs() const { return outputs_; }
 
+  size_t workspace_size() const { return workspace_.size(); }
+
   /// What kernels and threads do when, in a run of its own.
   Result<std::vector<Profile::Span>> trace();
 
