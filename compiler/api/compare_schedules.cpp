@@ -3,9 +3,11 @@
 #include "compiler/api/jit.h"
 #include "compiler/api/judge.h"
 #include "compiler/api/session.h"
+#include "compiler/profile/machine_speed.h"
 #include "compiler/profile/profiled_program.h"
 #include "compiler/reduce/cut_kernel.h"
 #include "compiler/schedule/alternatives.h"
+#include "compiler/schedule/register_tile.h"
 #include "compiler/support/machine_memory.h"
 #include "ir/weights/random.h"
 
@@ -27,16 +29,17 @@ double seconds_since(Clock::time_point start) {
 struct Variant {
   ScheduleCandidate candidate;
   Model model;
+  KernelTime time;
   std::set<std::string> copies; // kernels that bring inputs and outputs into other layouts
 };
 
 /// A variant that is compiled, and what its runs took.
 class Measured {
 public:
-  Measured(ScheduleCandidate candidate, Program program, std::vector<bool> counts,
+  Measured(const Variant &variant, Program program, std::vector<bool> counts,
            std::span<const void *const> inputs, uint32_t threads)
-      : candidate_(std::move(candidate)), program_(std::move(program)), counts_(std::move(counts)),
-        profiled_(program_, inputs, threads, 1) {}
+      : candidate_(variant.candidate), time_(variant.time), program_(std::move(program)),
+        counts_(std::move(counts)), profiled_(program_, inputs, threads, 1) {}
   Measured(const Measured &) = delete;
   Measured &operator=(const Measured &) = delete;
 
@@ -67,15 +70,18 @@ public:
   }
 
   ScheduleCandidate &candidate() { return candidate_; }
-  ScheduleCandidate finished() {
+  /// With what the machine can do, in operations and bytes a second.
+  ScheduleCandidate finished(double peak, double bandwidth) {
     std::ranges::sort(times_);
     candidate_.median = times_[times_.size() / 2];
     candidate_.least = times_.front();
+    candidate_.expected = time_.seconds(peak, bandwidth);
     return candidate_;
   }
 
 private:
   ScheduleCandidate candidate_;
+  KernelTime time_;
   Program program_;
   std::vector<bool> counts_; // which of the kernels are no copies into other layouts
   ProfiledProgram profiled_;
@@ -103,7 +109,7 @@ public:
     if (Result<void> measured = measure(); !measured)
       return Error{std::string(measured.error())};
     for (const std::unique_ptr<Measured> &variant : measured_)
-      result_.candidates.push_back(variant->finished());
+      result_.candidates.push_back(variant->finished(median_peak(), bandwidth_));
     std::ranges::stable_sort(result_.candidates, {}, &ScheduleCandidate::median);
     result_.kernel.name = kernel;
     return std::move(result_);
@@ -165,7 +171,7 @@ private:
     Graph graph = cut_;
     if (Conv2d *conv = convolution(graph))
       conv->winograd = winograd;
-    Variant variant{{}, model_of(std::move(graph)), {}};
+    Variant variant{{}, model_of(std::move(graph)), {}, {}};
     Options options = options_;
     options.stop_after = "choose_schedule";
     Result<Session> session = Session::open(variant.model, options, {true, graph_pipeline()});
@@ -178,9 +184,12 @@ private:
       if (std::holds_alternative<Relayout>(scheduled.nodes[members[id].front()].op))
         variant.copies.insert(scheduled.kernels[id].name);
     const Machine machine = codegen::machine_of(session->target());
-    const Schedule &schedule = scheduled.kernels[kernel].schedule;
-    const auto loads = [&](const Schedule &of) {
-      return loads_of_tile(scheduled, of, members[kernel], machine);
+    const KernelTimes times(scheduled, machine);
+    const auto take = [&](const Schedule &taken) {
+      const TileSize tile = scheduled_tile(scheduled, members[kernel], taken);
+      variant.candidate.schedule = to_string(taken);
+      variant.candidate.loads = loads_of_tile(tile);
+      variant.time = times.of(kernel, tile, !taken.vector.empty());
     };
     Result<std::vector<KernelInfo>> described = describe_kernels(variant.model, options_);
     if (!described)
@@ -190,9 +199,8 @@ private:
     if (chosen)
       result_.kernel = info;
     variant.candidate.algorithm = info.algorithm;
-    variant.candidate.schedule = to_string(schedule);
     variant.candidate.chosen = chosen;
-    variant.candidate.loads = loads(schedule);
+    take(scheduled.kernels[kernel].schedule);
     variants_.push_back(variant);
     if (!alternatives)
       return {};
@@ -200,8 +208,7 @@ private:
     for (ScheduleAlternative &other :
          schedule_alternatives(scheduled, scheduled.kernels[kernel], members[kernel], machine)) {
       variant.candidate.change = other.change;
-      variant.candidate.schedule = to_string(other.schedule);
-      variant.candidate.loads = loads(other.schedule);
+      take(other.schedule);
       Graph changed = scheduled;
       changed.kernels[kernel].schedule = std::move(other.schedule);
       variant.model = model_of(std::move(changed));
@@ -256,8 +263,8 @@ private:
     std::vector<bool> counts;
     for (uint32_t i = 0; i < table.kernel_count; ++i)
       counts.push_back(!variant.copies.contains(table.kernel_names[i]));
-    measured_.push_back(std::make_unique<Measured>(
-        variant.candidate, std::move(program), std::move(counts), input_pointers_, how_.threads));
+    measured_.push_back(std::make_unique<Measured>(variant, std::move(program), std::move(counts),
+                                                   input_pointers_, how_.threads));
   }
 
   void make_inputs(const cnnc_model_v1 &table) {
@@ -299,9 +306,12 @@ private:
   /// In turn, as other programs share the machine.
   Result<void> measure() {
     constexpr size_t least_rounds = 5, most_rounds = 1000;
+    FmaPeak peak(options_, how_.threads);
+    bandwidth_ = read_bandwidth(options_, how_.threads);
     const Clock::time_point start = Clock::now();
     while (result_.rounds < least_rounds ||
            (result_.rounds < most_rounds && seconds_since(start) < how_.seconds)) {
+      peaks_.push_back(peak.measure());
       for (const std::unique_ptr<Measured> &variant : measured_)
         if (Result<void> ran = variant->run(); !ran)
           return ran;
@@ -311,6 +321,11 @@ private:
                           expected_rounds(seconds_since(start), least_rounds, most_rounds));
     }
     return {};
+  }
+
+  double median_peak() {
+    std::ranges::sort(peaks_);
+    return peaks_[peaks_.size() / 2];
   }
 
   size_t expected_rounds(double elapsed, size_t least, size_t most) const {
@@ -326,6 +341,8 @@ private:
   std::vector<std::vector<std::byte>> inputs_;
   std::vector<const void *> input_pointers_;
   std::vector<std::unique_ptr<Measured>> measured_;
+  std::vector<double> peaks_; // operations a second, before each round
+  double bandwidth_ = 0;      // bytes a second
   ScheduleComparison result_;
 };
 

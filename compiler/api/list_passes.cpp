@@ -32,8 +32,7 @@ std::string row_of(const Pass &pass, bool markdown) {
 Json json_of(const Pass &pass) {
   Json options = Json::array();
   for (const PassOption &option : pass.options)
-    options.push_back(
-        {{"name", option.name}, {"values", option.values}, {"summary", option.summary}});
+    options.push_back({{"name", option.name}, {"values", option.values}});
   return {{"name", pass.name},
           {"level", pass.level()},
           {"needs", pass.needs ? Json(pass.needs->pass) : Json()},

@@ -40,9 +40,9 @@ std::string table(const ScheduleComparison &comparison) {
                         format_loads(candidate.loads), candidate.chosen ? "*" : " ",
                         candidate.algorithm, candidate.change.empty() ? "-" : candidate.change,
                         candidate.schedule);
-  text +=
-      "\n* what the compiler chooses; ratio: of the medians to its; loads: of vectors, for each "
-      "multiply-accumulate of its register tile\n";
+  text += "\n* what the compiler chooses; expected: by the cost model of --explain; ratio: of the "
+          "medians to its; loads: of vectors, for each "
+          "multiply-accumulate of its register tile\n";
   if (comparison.left_out > 0)
     text +=
         fmt::format("{} candidates left out, which this kernel cannot have, or memory not hold\n",

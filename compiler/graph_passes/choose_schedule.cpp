@@ -261,6 +261,7 @@ bool choose_schedule(Graph &graph, PassContext &context) {
     overrides.apply(graph.kernels[id], id); // what is set for the kernel of a filter stays
     slow.add(graph.kernels[id].name, chooser.slow_path(members[id], graph.kernels[id].schedule));
   }
+  overrides.tell(graph, context);
   if (context.remark)
     slow.report(context.remark);
   bool ok = true;

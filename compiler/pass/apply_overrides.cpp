@@ -165,6 +165,16 @@ ScheduleOverrides::ScheduleOverrides(const Graph &graph, const std::vector<Overr
   }
 }
 
+void ScheduleOverrides::tell(const Graph &graph, const PassContext &context) const {
+  for (const auto &[kernel, override] : entries_) {
+    const SourceRange &value = override->value_range;
+    context.recorder("choose_schedule", graph.kernels[kernel].name)
+        .note(override->entry,
+              std::string_view(value.source->text).substr(value.begin, value.end - value.begin),
+              "set by the user");
+  }
+}
+
 void ScheduleOverrides::apply(KernelGroup &kernel, KernelId id) const {
   bool any = false;
   for (const auto &[owner, override] : entries_)

@@ -1,7 +1,7 @@
 // Puts what the user has set into a graph.
 #pragma once
 
-#include "compiler/pass/override.h"
+#include "compiler/pass/pass_context.h"
 #include "ir/graph/graph.h"
 
 namespace cnnc {
@@ -22,6 +22,8 @@ public:
   /// Puts the entries that are set for a kernel into its schedule, and takes out what a policy has
   /// chosen that cannot be beside them.
   void apply(KernelGroup &kernel, KernelId id) const;
+  /// For those who want to know why.
+  void tell(const Graph &graph, const PassContext &context) const;
 
 private:
   std::vector<std::pair<KernelId, const Override *>> entries_;

@@ -16,7 +16,8 @@ public:
   Alternatives(const Graph &graph, const Schedule &chosen, const std::vector<NodeId> &members,
                const Machine &machine)
       : graph_(graph), anchor_(graph.nodes[members.front()]), chosen_(chosen), machine_(machine),
-        loops_(loops_of(graph, members)), stored_(graph.nodes[members.back()]) {}
+        loops_(loops_of(graph, members)), stored_(graph.nodes[members.back()]),
+        pooled_(pooled_pixels(graph, members)) {}
 
   std::vector<ScheduleAlternative> run() {
     tiles();
@@ -41,8 +42,6 @@ private:
   const std::vector<int64_t> &filter() const { return graph_.type(anchor_.operands[1]).shape; }
 
   bool has_pool() const { return category_of(stored_.op) == Category::pool; }
-  /// Results of a convolution in one of the pool that is fused to it.
-  int64_t pooled() const { return conv() && has_pool() ? 4 : 1; }
 
   /// Iterations of a loop, where tiles have to divide or need not exceed them; 0: not known.
   int64_t extent(const LoopSpec &loop) const {
@@ -84,7 +83,7 @@ private:
       if (all % vectors == 0)
         for (int64_t size : sizes_of_tile(vectors, extent(*find_loop(loops_, pixels->loop))))
           add("tile", with_tile(*channels, vectors, *pixels, size));
-    if (conv() && !winograd() && pooled() == 1)
+    if (conv() && !winograd() && pooled_ == 1)
       tiles_of_rows(*channels, *pixels);
   }
 
@@ -95,6 +94,8 @@ private:
     const bool wide = machine_.wide_tiles && vectors <= 2;
     int64_t largest =
         wide ? longest_row(machine_) / vectors : (machine_.tile_registers - vectors) / vectors;
+    if (!winograd())
+      largest /= pooled_;
     if (most > 0)
       largest = std::min(largest, most);
     std::vector<int64_t> sizes;
@@ -233,6 +234,7 @@ private:
   const Machine &machine_;
   const Loops loops_;
   const Node &stored_; // the last op
+  const int64_t pooled_;
   std::vector<ScheduleAlternative> result_;
 };
 
@@ -245,23 +247,10 @@ std::vector<ScheduleAlternative> schedule_alternatives(const Graph &graph,
   return Alternatives(graph, kernel.schedule, members, machine).run();
 }
 
-std::optional<double> loads_of_tile(const Graph &graph, const Schedule &schedule,
-                                    const std::vector<NodeId> &members, const Machine &machine) {
-  const Loops loops = loops_of(graph, members);
-  const LoopFactor *channels = tile_of(schedule, loops, Role::channels);
-  if (!channels || channels->size % machine.vector_lanes != 0)
+std::optional<double> loads_of_tile(const TileSize &tile) {
+  if (tile.accumulators() == 0)
     return std::nullopt;
-  double pixels = 1;
-  bool any = false;
-  for (Role role : {Role::images, Role::rows, Role::pixels})
-    if (const LoopFactor *tile = tile_of(schedule, loops, role)) {
-      pixels *= static_cast<double>(tile->size);
-      any = true;
-    }
-  if (!any)
-    return std::nullopt;
-  return 1 / pixels +
-         static_cast<double>(machine.vector_lanes) / static_cast<double>(channels->size);
+  return 1 / static_cast<double>(tile.vectors) + 1 / static_cast<double>(tile.rows * tile.pixels);
 }
 
 } // namespace cnnc

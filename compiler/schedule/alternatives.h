@@ -2,7 +2,7 @@
 // measures.
 #pragma once
 
-#include "compiler/codegen/target/machine.h"
+#include "compiler/analysis/kernel_time.h"
 #include "ir/graph/graph.h"
 
 namespace cnnc {
@@ -22,10 +22,8 @@ std::vector<ScheduleAlternative> schedule_alternatives(const Graph &graph,
                                                        const std::vector<NodeId> &members,
                                                        const Machine &machine);
 
-/// Vector loads that the register tile of a schedule needs for each multiply-accumulate of vectors:
-/// one of weights for all its pixels, one of inputs for all its channels. Empty for loops that have
-/// no such tile.
-std::optional<double> loads_of_tile(const Graph &graph, const Schedule &schedule,
-                                    const std::vector<NodeId> &members, const Machine &machine);
+/// Vector loads that a register tile needs for each multiply-accumulate of vectors: one of weights
+/// for all its pixels, one of inputs for all its channels. Empty for no tile.
+std::optional<double> loads_of_tile(const TileSize &tile);
 
 } // namespace cnnc

@@ -16,6 +16,7 @@ assert len(set(schedules)) == len(schedules), "a candidate is measured twice"
 for candidate in candidates:
     assert 0 < candidate["least_us"] <= candidate["median_us"], candidate
     assert candidate["error"] <= 2e-4 * max(1, candidate["largest"]), candidate
+    assert candidate["expected_us"] > 0, candidate
     tile = candidate["loads_per_multiply_accumulate"]
     assert 0 < tile <= 2, candidate
 medians = [candidate["median_us"] for candidate in candidates]

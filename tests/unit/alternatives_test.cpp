@@ -3,6 +3,7 @@
 #include "compiler/reduce/cut_kernel.h"
 #include "compiler/schedule/alternatives.h"
 #include "compiler/schedule/check_schedule.h"
+#include "compiler/schedule/register_tile.h"
 #include "ir/module/module.h"
 #include "tests/unit/test_models.h"
 
@@ -89,8 +90,8 @@ TEST(Alternatives, EachDiffersInOneEntryAndIsPossible) {
 TEST(Alternatives, LoadsServeAllPixelsAndAllChannels) {
   const Graph graph = scheduled(direct);
   const KernelId kernel = kernel_named(graph, "c");
-  const std::optional<double> loads = loads_of_tile(graph, graph.kernels[kernel].schedule,
-                                                    kernel_members(graph)[kernel], Machine());
+  const std::optional<double> loads = loads_of_tile(
+      scheduled_tile(graph, kernel_members(graph)[kernel], graph.kernels[kernel].schedule));
   ASSERT_TRUE(loads);
   EXPECT_NEAR(*loads, 1.0 / 3 + 1.0 / 8, 1e-12); // an input for 3 vectors, a vector for 8 pixels
 }
@@ -102,8 +103,8 @@ TEST(Alternatives, WhatHasNoTileHasNoLoads) {
       return %s
     })");
   for (KernelId id = 0; id < graph.kernels.size(); ++id)
-    EXPECT_FALSE(
-        loads_of_tile(graph, graph.kernels[id].schedule, kernel_members(graph)[id], Machine()));
+    EXPECT_FALSE(loads_of_tile(
+        scheduled_tile(graph, kernel_members(graph)[id], graph.kernels[id].schedule)));
 }
 
 TEST(CutKernel, IsAModelOfItsOwn) {
