@@ -143,6 +143,10 @@ Result<Compilation> compile(const Model &model, const Options &options) {
   Compilation compilation;
   Recorder recorder(compilation);
   std::vector<PassStatistics> statistics;
+  Options unseen = quiet(options);
+  unseen.remark = {};
+  unseen.timing = {};
+  unseen.progress = {};
   Options observed = quiet(options);
   observed.statistics = [&](const PassStatistics &pass) { statistics.push_back(pass); };
   Opening opening;
@@ -155,8 +159,8 @@ Result<Compilation> compile(const Model &model, const Options &options) {
   if (!add_kernels(*session, recorder, compilation))
     return session->error();
   compilation.cpu = session->target().cpu;
-  compilation.features = session->target().feature_summary();
-  Result<std::vector<KernelInfo>> kernels = describe_kernels(model, quiet(options));
+  compilation.machine = codegen::machine_of(session->target());
+  Result<std::vector<KernelExplanation>> kernels = explain(model, unseen);
   if (!kernels)
     return Error{std::string(kernels.error())};
   compilation.kernels = std::move(*kernels);

@@ -41,10 +41,11 @@ struct Compilation {
   Graph written; // with its types, before any rewrite
   Graph lowered; // whose ops are calls of kernels
   Graph planned; // after the last pass on graphs: kernels, layouts, places in the workspace
-  std::string cpu, features;
+  std::string cpu;
+  Machine machine;
   std::vector<PassRecord> passes;
-  std::vector<KernelInfo> kernels; // in the order in which they run
-  std::vector<KernelTexts> texts;  // of each of them
+  std::vector<KernelExplanation> kernels; // in the order in which they run
+  std::vector<KernelTexts> texts;         // of each of them
   ProgramLayout program;
   uint64_t code_size = 0;             // bytes
   std::optional<Constants> constants; // of `written`; empty when the weights are not there

@@ -65,6 +65,17 @@ private:
   std::map<std::string, KernelId> ids_;
 };
 
+/// What was measured, and what the estimate makes of the measured machine. It knows one core only.
+void add_times(const Measurement &measured, size_t kernel,
+               const KernelExplanation::ExpectedTime &expected, Json &facts) {
+  const Profile &profile = measured.profile;
+  facts["median"] = median(profile.kernels[kernel]);
+  facts["least"] = std::ranges::min(profile.kernels[kernel]);
+  if (measured.how.threads == 1)
+    facts["expected"] = expected.seconds(median(profile.peaks), profile.bandwidth) *
+                        static_cast<double>(measured.how.batch);
+}
+
 /// Bytes and operations are those of the images of the measured run.
 Json machine_of(const Measurement &measured) {
   return {{"peak", median(measured.profile.peaks)}, {"bandwidth", measured.profile.bandwidth},
@@ -78,7 +89,8 @@ Json facts_section(const Compilation &compilation) {
   const Groups groups(compilation.planned);
   Json kernels = Json::array();
   for (size_t i = 0; i < compilation.kernels.size(); ++i) {
-    const KernelInfo &info = compilation.kernels[i];
+    const KernelExplanation &kernel = compilation.kernels[i];
+    const KernelInfo &info = kernel.info;
     Json facts = {{"name", info.name},
                   {"ops", info.ops},
                   {"source", info.source},
@@ -90,16 +102,17 @@ Json facts_section(const Compilation &compilation) {
                   {"inputBytes", info.input_bytes},
                   {"outputBytes", info.output_bytes},
                   {"code", info.code},
-                  {"codeBytes", compilation.texts[i].code_size}};
+                  {"codeBytes", compilation.texts[i].code_size},
+                  {"expectedOperations", kernel.expected_operations},
+                  {"memoryBound", kernel.memory_bound}};
     groups.add_facts(info.name, facts);
-    if (compilation.measured) {
-      facts["median"] = median(compilation.measured->profile.kernels[i]);
-      facts["least"] = std::ranges::min(compilation.measured->profile.kernels[i]);
-    }
+    if (compilation.measured)
+      add_times(*compilation.measured, i, kernel.time, facts);
     kernels.push_back(std::move(facts));
   }
   return {{"kernels", std::move(kernels)},
           {"machine", compilation.measured ? machine_of(*compilation.measured) : Json()},
+          {"operationsPerByte", 1 / compilation.machine.bytes_per_operation},
           {"codeBytes", compilation.code_size},
           {"weightBytes", compilation.program.description.weights_size},
           {"workspaceBytes", compilation.program.description.workspace_size}};

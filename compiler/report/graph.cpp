@@ -55,6 +55,8 @@ private:
   }
 
   size_t box_of(const Node &node) {
+    if (const Call *call = std::get_if<Call>(&node.op))
+      return add({"kernel", call->kernel, "", {kernel_width, kernel_height, {}}});
     if (node.kernel == no_id)
       return add({"view", graph_.value(node.results.front()).name,
                   std::string(info_of(node.op).name), small()});

@@ -54,8 +54,8 @@ private:
   std::vector<std::vector<size_t>> layers_;
 };
 
-/// Every box stands one layer below the lowest of those before it; what nothing leads to, just above
-/// what it leads to.
+/// Every box stands one layer below the lowest of those before it; what nothing leads to, just
+/// above what it leads to.
 void Layers::add_boxes() {
   std::vector<size_t> depth(boxes_.size(), 0);
   std::vector<bool> has_source(boxes_.size(), false);

@@ -8,6 +8,8 @@ namespace {
 /// What a step is called: its kernel, or the value of a lone op.
 std::string name_of_step(const Graph &graph, const std::vector<NodeId> &members) {
   const Node &node = graph.nodes[members.front()];
+  if (const Call *call = std::get_if<Call>(&node.op))
+    return call->kernel;
   return node.kernel != no_id ? graph.kernels[node.kernel].name
                               : graph.value(node.results.front()).name;
 }

@@ -1,5 +1,5 @@
-// The sections of the page's data, one file each: a view of the page (page/NAME.js) reads the section
-// of its name.
+// The sections of the page's data, one file each: a view of the page (page/NAME.js) reads the
+// section of its name.
 #pragma once
 
 #include "compiler/report/compilation.h"

@@ -51,8 +51,24 @@ def check_passes():
             check(recorded["name"], f"// {recorded['name']}:" in diffs, False)
 
 
+def check_explanation(about, texts, expected):
+    """Decisions, registers and the estimate are those of --explain."""
+    check("kernel", about["name"], expected["kernel"])
+    for decision in texts["decisions"]:
+        for candidate in decision["candidates"]:
+            if candidate["cost"] is None:
+                del candidate["cost"]
+    check("decisions", texts["decisions"], expected["decisions"])
+    check("lines", texts["written"], [{key: op[key] for key in ("value", "source", "line")} for op in expected["ops"]])
+    code = texts["machineCode"]
+    check("accumulators", code["accumulators"], expected["accumulators"])
+    check("inner loop", code.get("loop", {}).get("instructions"), expected.get("inner_loop", {}).get("instructions"))
+    check("expected", about["expectedOperations"], expected["expected"]["operations"])
+
+
 def check_kernels(facts):
     """Texts are those of --emit with --print-kernel."""
+    explained = json.loads(printed("--explain", "--json", "-"))["kernels"]
     kernels = section("kernels")
     check("kernels", len(kernels), len(facts["kernels"]))
     for kernel, about in zip(kernels, facts["kernels"]):
@@ -60,6 +76,7 @@ def check_kernels(facts):
             return printed(f"--emit={stage}", f"--print-kernel=@{about['name']}")
 
         texts = json.loads(inflated(kernel["texts"]))
+        check_explanation(about, texts, explained[kernels.index(kernel)])
         check("graph", texts["graph"], emitted("graph"))
         check("loops", texts["loops"][-1]["text"], emitted("loops"))
         code = json.loads(inflated(kernels[kernel["codeOf"]]["code"]))

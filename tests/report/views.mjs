@@ -114,6 +114,11 @@ const marked = (page, title) => texts(page, `${pane(title)} .row.lit .code`);
 async function checkLoops(page) {
   await showKernel(page, 'conv1');
   assert.match((await texts(page, `${pane('Graph')} .code`)).join('\n'), /%conv1 = conv2d .*\n.*relu.*\n.*max_pool2d/);
+  assert.match((await texts(page, `${pane('Model')} .code`))[0], /^%conv1 = conv2d %image, .*lenet\.ir:14$/);
+  await page.click('#panel-kernels .decisions > summary');
+  assert((await texts(page, '#panel-kernels .decision .question')).includes('tile'));
+  await page.click('#panel-kernels .decision:has(.question:text-is("tile")) > summary');
+  assert.equal((await texts(page, '#panel-kernels .decision[open] tr.chosen th')).length, 1);
   const steps = await texts(page, `${pane('Loops')} option`);
   assert.deepEqual(steps.slice(0, 3), ['lower_loops', 'fuse_loops', 'tile_loops']);
   await page.hover(`${pane('Loops')} .row:has-text("for kh in") [data-name=kh]`);
@@ -145,7 +150,7 @@ async function checkCursor(page) {
   await page.keyboard.press('End');
   await page.keyboard.press('ArrowUp');
   await page.keyboard.press('ArrowRight');
-  assert.match(await status(page, 'kernels'), /^Name pool1: \d+ lines of Graph, \d+ lines of Loops, \d+ lines of LLVM IR/);
+  assert.match(await status(page, 'kernels'), /^Name pool1: 1 line of Model, 2 lines of Graph, \d+ lines of Loops, \d+ lines of LLVM IR/);
 }
 
 /// Loops of every pass, and each of them marked by its family where the name is another.
@@ -252,12 +257,30 @@ async function checkHostile(browser) {
   await page.close();
 }
 
+/// A model that computes nothing, and one whose kernels are loops already: every view has something to say.
+async function checkOthers(browser) {
+  const empty = path.join(folder, 'empty.ir'), loops = path.join(folder, 'loops.ir');
+  fs.writeFileSync(empty, 'model @empty(%x: f32[0, 3]) { %y = relu %x return %y }');
+  fs.writeFileSync(loops, run(cnnc, hostile, '--cpu=x86-64-v3', '--emit=loops'));
+  for (const [model, count] of [[empty, 0], [loops, 4]]) {
+    const page = await openPage(browser, makeReport(model));
+    for (const view of ['graph', 'passes', 'kernels', 'memory', 'roofline'])
+      await show(page, view);
+    assert.equal((await page.$$('#panel-graph .box.kernel')).length, count);
+    if (count > 0)
+      await showKernel(page, 'a/b#c%41');
+    assert.deepEqual(page.said, []);
+    await page.close();
+  }
+}
+
 fs.mkdirSync(folder, { recursive: true });
 const browser = await startBrowser();
 try {
   await checkLenet(browser);
   await checkResnet(browser);
   await checkHostile(browser);
+  await checkOthers(browser);
 } finally {
   await browser.close();
 }

@@ -70,11 +70,12 @@ const shorten = (text, most) => text.length > most ? text.slice(0, most - 1) + "
 
 /// 1234567 as "1 234 567".
 const formatExact = number => String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
-const plural = (count, what) => `${formatExact(count)} ${what}${count === 1 ? "" : "s"}`;
+const plural = (count, what) =>
+  `${formatExact(count)} ${what}${count === 1 ? "" : what.endsWith("s") ? "es" : "s"}`;
 
 /// Names and what they mean, as pairs; those without a meaning are left out.
 function makeFacts(pairs) {
-  return element("dl", {class: "facts"}, pairs.filter(([, fact]) => fact).map(([name, fact]) =>
+  return element("dl", {class: "facts"}, pairs.filter(([, fact]) => fact && fact.length !== 0).map(([name, fact]) =>
     [element("dt", null, name), element("dd", null, fact)]));
 }
 

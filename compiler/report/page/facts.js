@@ -1,7 +1,8 @@
 // What views say of kernels: their times, as measured or else as expected, and their colours.
 
-/// Seconds of a kernel; 0 when nothing is known.
-const secondsOf = kernel => kernel.median ?? kernel.expected ?? 0;
+/// How long a kernel takes: seconds where it was measured, else operations at peak as expected.
+const timeOf = kernel => kernel.median ?? kernel.expectedOperations;
+const formatTime = (kernel, time) => kernel.median ? formatSeconds(time) : formatCount(time);
 const bytesOf = kernel => kernel.weightBytes + kernel.inputBytes + kernel.outputBytes;
 
 /// Colours of algorithms, in the order in which they come.
@@ -30,10 +31,8 @@ function makeScales() {
   const {kernels, machine} = readSection("facts");
   const colours = algorithmColours(kernels);
   const scales = new Map();
-  const timed = kernels.some(kernel => secondsOf(kernel) > 0);
-  scales.set("time", timed
-    ? makeScale(machine ? "Time, measured" : "Time, expected", kernels, secondsOf, formatSeconds)
-    : makeScale("Multiplications", kernels, kernel => kernel.multiplications, formatCount));
+  scales.set("time", machine ? makeScale("Time, measured", kernels, timeOf, formatSeconds)
+    : makeScale("Time, expected, as operations at peak", kernels, timeOf, formatCount));
   scales.set("memory", makeScale("Bytes moved", kernels, bytesOf, formatBytes));
   scales.set("algorithm", {
     label: "Algorithm",
@@ -45,8 +44,8 @@ function makeScales() {
   return scales;
 }
 
-/// What is to be said of a kernel in short.
-function kernelFacts(kernel) {
+/// What is to be said of a kernel in short; `more` are pairs behind it.
+function kernelFacts(kernel, more = []) {
   const values = list => (list ?? []).filter(value => !value.constant)
     .map(value => element("div", {class: "mono"}, `%${value.name}: ${value.type}`));
   return makeFacts([
@@ -62,8 +61,10 @@ function kernelFacts(kernel) {
     ["Memory", `weights ${formatBytes(kernel.weightBytes)}, reads ${formatBytes(kernel.inputBytes)}, ` +
       `writes ${formatBytes(kernel.outputBytes)}`],
     ["Code", formatBytes(kernel.codeBytes)],
-    ["Expected", kernel.expected ? formatSeconds(kernel.expected) : null],
+    ["Expected", (kernel.expected ? formatSeconds(kernel.expected)
+      : `${formatCount(kernel.expectedOperations)} operations at peak`) + (kernel.memoryBound ? ", bound by memory" : "")],
     ["Measured", kernel.median ? `${formatSeconds(kernel.median)} (least ${formatSeconds(kernel.least)})`
       : null],
+    ...more,
   ]);
 }

@@ -239,9 +239,11 @@ function renderGraph(panel, data) {
     const wanted = text.trim().toLowerCase();
     const textsOf = box => [box.name, box.detail, kernelOf(box)?.ops ?? "", kernelOf(box)?.source ?? "",
       ...(kernelOf(box)?.outputs ?? []).map(value => value.name)].map(part => part.toLowerCase());
-    const rank = texts => texts[0] === wanted ? 0 : texts[0].includes(wanted) ? 1 : texts.some(part => part.includes(wanted)) ? 2 : 3;
-    const ranks = data.boxes.map(box => wanted ? rank(textsOf(box)) : 3);
-    found = data.boxes.map((box, i) => i).filter(i => ranks[i] < 3).sort((a, b) => ranks[a] - ranks[b]);
+    // Where it is the name comes first, then where it is in the name.
+    const ranks = data.boxes.map(textsOf).map(texts => texts[0] === wanted ? 0 : texts[0].includes(wanted) ? 1 : 2);
+    found = data.boxes.map((box, i) => i)
+      .filter(i => wanted && textsOf(data.boxes[i]).some(part => part.includes(wanted)))
+      .sort((a, b) => ranks[a] - ranks[b]);
     boxes.forEach((node, i) => node.classList.toggle("dim", wanted !== "" && !found.includes(i)));
     place = -1;
     count.textContent = wanted ? `${found.length} found` : "";

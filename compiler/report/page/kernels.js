@@ -52,6 +52,19 @@ function makePaneSwitches(panes, shown) {
     }));
 }
 
+/// The lines of the model that a kernel comes from, each once; of an ONNX file its nodes.
+function linesWritten(ops) {
+  const lines = new Map(ops.filter(({source}) => source).map(({source, line}) => [source, line]));
+  return [...lines].map(([source, line]) => ({text: line ? `${line}   // ${source}` : `// ${source}`}));
+}
+
+/// A text of a few lines, all of which are shown; a pane without any is not.
+function setShort(pane, lines) {
+  pane.setLines(lines);
+  pane.node.hidden = lines.length === 0;
+  pane.node.style.setProperty("--lines", Math.min(lines.length, 8));
+}
+
 /// The step of the loops that is shown.
 function makeStepSelect(onchange) {
   const select = element("select", {"aria-label": "Loops after the pass", onchange: () => onchange(select.selectedIndex)});
@@ -60,9 +73,14 @@ function makeStepSelect(onchange) {
 
 function renderKernels(panel, section) {
   const kernels = readSection("facts").kernels;
+  if (kernels.length === 0) {
+    panel.append(element("p", null, "The model computes nothing: it has no kernels."));
+    return undefined;
+  }
   const status = element("p", {class: "faint status", role: "status"});
   const group = new PaneGroup(target => { status.textContent = describe(group, target); });
   const select = makeStepSelect(i => showLoops(i));
+  const written = new TextPane(group, "Model", "ours");
   const graph = new TextPane(group, "Graph", "ours");
   const loops = new TextPane(group, "Loops", "ours", [element("span", {class: "faint"}, "after"), select]);
   const llvm = new TextPane(group, "LLVM IR", "llvm");
@@ -72,7 +90,7 @@ function renderKernels(panel, section) {
   const list = makeKernelList(kernels);
   append(panel, [element("div", {class: "kernel-view"}, list.node, element("div", {class: "kernel"},
     element("div", {class: "tools"}, heading, makePaneSwitches(panes, [true, true, true])),
-    about, why, graph.node, status, element("div", {class: "panes"}, panes.map(pane => pane.node))))]);
+    about, why, written.node, graph.node, status, element("div", {class: "panes"}, panes.map(pane => pane.node))))]);
 
   let texts = null, fused = [];
   function showLoops(i) {
@@ -100,7 +118,6 @@ function renderKernels(panel, section) {
   async function show(i) {
     list.mark(i);
     heading.textContent = `@${kernels[i].name}`;
-    about.replaceChildren(kernelFacts(kernels[i]));
     const code = section[section[i].codeOf].code;
     const [own, shared] = await Promise.all([inflateJson(section[i].texts), inflateJson(code)]);
     texts = own;
@@ -108,8 +125,10 @@ function renderKernels(panel, section) {
     group.pinned = false;
     group.target = null;
     learnNames();
-    graph.setLines(texts.graph.replace(/\n$/, "").split("\n").map(text => ({text: text.replace(/^ {2}/, "")})));
-    graph.node.style.setProperty("--lines", Math.min(graph.lines.length, 8));
+    about.replaceChildren(kernelFacts(kernels[i], machineFacts(texts.machineCode)));
+    why.replaceChildren(makeDecisions(texts.decisions, why.querySelector(".decisions")?.open));
+    setShort(written, linesWritten(texts.written));
+    setShort(graph, texts.graph.split("\n").filter(Boolean).map(text => ({text: text.replace(/^ {2}/, "")})));
     select.replaceChildren(...texts.loops.map(({step}) => element("option", null, step)));
     showLoops(texts.loops.length - 1);
     const ir = linesOfLlvm(shared.llvm);

@@ -59,8 +59,10 @@ function makePlan(data, describe) {
 function makeBar(label, parts) {
   const whole = parts.reduce((sum, [, bytes]) => sum + bytes, 0);
   return element("figure", {class: "bar"}, element("figcaption", null, label),
-    element("div", {class: "parts", role: "img", "aria-label": label}, parts.map(([name, bytes], i) => element("span",
-      {style: `flex-grow: ${bytes / whole}; background: color-mix(in oklab, ${bufferColour(i)}, var(--paper) 62%)`, title: `${name}: ${formatBytes(bytes)}`},
+    element("div", {class: "parts", role: "img", "aria-label": label}, parts.map(([name, bytes], i) => element("span", {
+      style: `flex-grow: ${bytes / whole}; background: color-mix(in oklab, ${bufferColour(i)}, var(--paper) 62%)`,
+      title: `${name}: ${formatBytes(bytes)}`,
+    },
       bytes / whole > 0.05 ? `${name} ${formatBytes(bytes)}` : ""))));
 }
 
@@ -69,8 +71,8 @@ function renderMemory(panel, data) {
   const told = element("p", {class: "status", role: "status"}, "Point at a buffer, or use the arrow keys.");
   const describe = i => {
     const {name, type, bytes, offset, first, last} = data.buffers[i];
-    told.replaceChildren(element("b", null, `%${name}`), ` ${type}: ${formatBytes(bytes)} at ${formatExact(offset)}, from @` +
-      `${data.steps[first]} (step ${first + 1}) to @${data.steps[last]} (step ${last + 1})`);
+    told.replaceChildren(element("b", null, `%${name}`), ` ${type}: ${formatBytes(bytes)} at ` +
+      `${formatExact(offset)}, from @${data.steps[first]} (step ${first + 1}) to @${data.steps[last]} (step ${last + 1})`);
     plan?.mark(i);
   };
   const plan = data.plan > 0 ? makePlan(data, describe) : null;

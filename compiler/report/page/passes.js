@@ -75,8 +75,8 @@ function renderPasses(panel, passes) {
   const setAll = open => nodes.forEach(node => { if (node.matches("details")) node.open = open; });
   append(panel, [
     element("div", {class: "tools"},
-      element("p", null, `${plural(passes.length, "pass")} in this order, of which ${changing.length} changed something, in ` +
-        `${formatSeconds(passes.reduce((sum, pass) => sum + pass.seconds, 0))}.`),
+      element("p", null, `${plural(passes.length, "pass")} in this order, of which ${changing.length} changed ` +
+        `something, in ${formatSeconds(passes.reduce((sum, pass) => sum + pass.seconds, 0))}.`),
       element("span", {class: "group"},
         element("button", {type: "button", onclick: () => setAll(true)}, "Open all"),
         element("button", {type: "button", onclick: () => setAll(false)}, "Close all"))),

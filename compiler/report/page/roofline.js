@@ -19,8 +19,8 @@ function pointsOf(facts) {
   return facts.kernels.map((kernel, index) => {
     const operations = 2 * kernel.multiplications * (facts.machine?.batch ?? 1);
     return {kernel, index, operations, intensity: 2 * kernel.multiplications / bytesOf(kernel),
-      share: facts.machine ? operations / (secondsOf(kernel) * facts.machine.peak)
-        : 2 * kernel.multiplications / kernel.expectedOperations};
+      share: facts.machine ? operations / (kernel.median * facts.machine.peak)
+        : operations / kernel.expectedOperations};
   }).filter(point => point.operations > 0 && isFinite(point.share));
 }
 
@@ -48,8 +48,8 @@ function makeRoofline(facts, points, describe) {
   const longest = Math.max(...facts.kernels.map(kernel => timeOf(kernel)));
   const colours = algorithmColours(facts.kernels);
   const order = [...points].sort((a, b) => timeOf(b.kernel) - timeOf(a.kernel));
-  const dots = order.map((point, i) => svg("circle", {class: "dot", cx: x.place(point.intensity), cy: y.place(point.share * peak),
-    r: 3.5 + 12 * Math.sqrt(timeOf(point.kernel) / longest), "data-name": point.kernel.name,
+  const dots = order.map((point, i) => svg("circle", {class: "dot",
+    cx: x.place(point.intensity), cy: y.place(point.share * peak), r: 3.5 + 12 * Math.sqrt(timeOf(point.kernel) / longest), "data-name": point.kernel.name,
     style: `fill: ${colours.get(point.kernel.algorithm.replace(/\(.*/, ""))}`,
     onpointerenter: () => describe(i), onclick: () => { location.hash = address("kernels", point.kernel.name); }},
     svg("title", null, `@${point.kernel.name}`)));
@@ -82,13 +82,9 @@ function makeRoofline(facts, points, describe) {
   return {chart, order, mark};
 }
 
-/// Seconds, or without a run operations at peak.
-const timeOf = kernel => kernel.median ?? kernel.expectedOperations ?? kernel.multiplications;
-
 /// A bar for each kernel, in the order in which they run; measured and expected beside each other.
 function makeTimes(facts) {
-  const {machine, kernels} = facts;
-  const format = machine ? formatSeconds : operations => `${formatCount(operations)} operations`;
+  const {kernels} = facts;
   const longest = Math.max(...kernels.map(kernel => Math.max(timeOf(kernel), kernel.expected ?? 0)));
   const whole = kernels.reduce((sum, kernel) => sum + timeOf(kernel), 0);
   return element("div", {class: "times"}, kernels.map(kernel => element("a",
@@ -98,13 +94,13 @@ function makeTimes(facts) {
       element("span", {class: "time-bar", style: `width: ${100 * timeOf(kernel) / longest}%`}),
       kernel.expected ? element("span", {class: "expected", title: `expected ${formatSeconds(kernel.expected)}`,
         style: `left: ${100 * kernel.expected / longest}%`}) : null),
-    element("span", {class: "number"}, format(timeOf(kernel))),
+    element("span", {class: "number"}, formatTime(kernel, timeOf(kernel))),
     element("span", {class: "number faint"}, `${(100 * timeOf(kernel) / whole).toFixed(1)} %`))));
 }
 
 function makeKernelTable(facts) {
   const {machine, kernels} = facts;
-  const rate = kernel => 2 * kernel.multiplications * machine.batch / secondsOf(kernel);
+  const rate = kernel => 2 * kernel.multiplications * machine.batch / kernel.median;
   return makeTable([
     {title: "Kernel", value: kernel => kernel.name,
       text: kernel => element("a", {href: address("kernels", kernel.name)}, `@${kernel.name}`)},
@@ -113,13 +109,17 @@ function makeKernelTable(facts) {
     {title: "Tile", value: kernel => kernel.tile},
     ...machine ? [
       {title: "Measured", number: true, value: kernel => kernel.median, text: kernel => formatSeconds(kernel.median)},
-      {title: "GFLOP/s", number: true, value: rate, text: kernel => rate(kernel) > 0 ? (rate(kernel) * 1e-9).toFixed(1) : "–"},
+      {title: "GFLOP/s", number: true, value: rate,
+        text: kernel => rate(kernel) > 0 ? (rate(kernel) * 1e-9).toFixed(1) : "–"},
       {title: "Of peak", number: true, value: rate,
         text: kernel => rate(kernel) > 0 ? `${(100 * rate(kernel) / machine.peak).toFixed(0)} %` : "–"}] : [],
-    ...kernels.some(kernel => kernel.expected) ? [
-      {title: "Expected", number: true, value: kernel => kernel.expected, text: kernel => formatSeconds(kernel.expected)}] : [],
-    {title: "Multiplications", number: true, value: kernel => kernel.multiplications, text: kernel => formatCount(kernel.multiplications)},
-    {title: "Parameters", number: true, value: kernel => kernel.parameters ?? 0, text: kernel => formatCount(kernel.parameters ?? 0)},
+    {title: kernels.some(kernel => kernel.expected) ? "Expected" : "Expected operations", number: true,
+      value: kernel => kernel.expected ?? kernel.expectedOperations,
+      text: kernel => kernel.expected ? formatSeconds(kernel.expected) : formatCount(kernel.expectedOperations)},
+    {title: "Multiplications", number: true, value: kernel => kernel.multiplications,
+      text: kernel => formatCount(kernel.multiplications)},
+    {title: "Parameters", number: true, value: kernel => kernel.parameters ?? 0,
+      text: kernel => formatCount(kernel.parameters ?? 0)},
     {title: "Bytes", number: true, value: bytesOf, text: kernel => formatBytes(bytesOf(kernel))},
     {title: "Code", number: true, value: kernel => kernel.codeBytes, text: kernel => formatBytes(kernel.codeBytes)},
   ], kernels, "All kernels");
@@ -130,8 +130,8 @@ function renderRoofline(panel, facts) {
   const told = element("p", {class: "status", role: "status"}, "Point at a kernel, or use the arrow keys.");
   const describe = i => {
     const {kernel, intensity, share} = roofline.order[i];
-    told.replaceChildren(element("b", null, `@${kernel.name}`), ` ${kernel.ops}: ${Number(intensity.toPrecision(3))} operations per ` +
-      `byte, ${(100 * share).toFixed(0)} % of the peak` + (machine ? `, ${formatSeconds(kernel.median)}` : ""));
+    told.replaceChildren(element("b", null, `@${kernel.name}`), ` ${kernel.ops}: ${Number(intensity.toPrecision(3))} ` +
+      `operations per byte, ${(100 * share).toFixed(0)} % of the peak` + (machine ? `, ${formatSeconds(kernel.median)}` : ""));
     roofline.mark(i);
   };
   const roofline = points.length > 0 ? makeRoofline(facts, points, describe) : null;
@@ -144,9 +144,10 @@ function renderRoofline(panel, facts) {
       : "Expected by the compiler's estimate. With the .npy files of inputs behind the model, --report measures."),
     roofline ? [
       element("h2", null, "Roofline"),
-      element("p", {class: "faint"}, "A kernel cannot be above the roof: to the left, memory does not bring more bytes; to the " +
-        "right, the core does not multiply faster. But what caches still hold comes faster than from memory, and operations are " +
-        "those of the direct formula, of which Winograd's method saves some. The larger a dot, the longer the kernel takes."),
+      element("p", {class: "faint"}, "A kernel cannot be above the roof: to the left, memory does not bring more bytes; " +
+        "to the right, the core does not multiply faster. But what caches still hold comes faster than from memory, and " +
+        "operations are those of the direct formula, of which Winograd's method saves some. The larger a dot, the longer " +
+        "the kernel takes."),
       element("div", {class: "scrolls"}, roofline.chart), told,
       element("p", {class: "key"}, [...colours].filter(([name]) => shown.has(name)).map(([name, colour]) =>
         [element("span", {class: "swatch", style: `background: ${colour}`}), name]))] : null,

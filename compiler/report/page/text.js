@@ -56,8 +56,10 @@ function plainName(token, known) {
   const loop = blockOfLoop.exec(name);
   if (loop)
     return loop[1];
-  const unnumbered = name.replace(/\d+$/, "");
-  return known.has(unnumbered) ? unnumbered : name;
+  for (let end = name.length - 1; /\d/.test(name[end]); --end) // pool1 may be pool152
+    if (known.has(name.slice(0, end)))
+      return name.slice(0, end);
+  return name;
 }
 
 /// Names that passes have derived from each other: oc, oc.o and oc.v; conv1 and conv1.weight are none.
