@@ -217,8 +217,8 @@ struct Options {
   std::function<void(const std::string &)> remark;
   /// Called after each of the pieces of what may take long: so many of `total` are done, "passes
   /// run", "kernels compiled", "constants computed", of verify() "ops interpreted" and "kernels
-  /// verified", of compare_schedules() "candidates compiled" and "rounds measured". From any thread,
-  /// but never from two at a time.
+  /// verified", of compare_schedules() "candidates compiled" and "rounds measured", of write_report()
+  /// "kernels printed" and "sections written". From any thread, but never from two at a time.
   std::function<void(std::string_view what, size_t done, size_t total)> progress;
   /// Called with the time that each pass, and each step after the passes, took.
   std::function<void(std::string_view step, std::chrono::nanoseconds)> timing;
