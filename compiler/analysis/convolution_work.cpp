@@ -1,6 +1,6 @@
 #include "compiler/analysis/convolution_work.h"
 
-#include "compiler/tensor/winograd.h"
+#include "ir/type/type.h"
 
 #include <algorithm>
 

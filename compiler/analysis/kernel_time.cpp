@@ -20,18 +20,18 @@ constexpr double far_load = 0.4, near_load = 0.1;
 /// Accumulators below which multiply-adds wait for the ones before them.
 constexpr double least_accumulators = 8;
 /// For each vector of results: one is stored in a cycle. For each tile: its loop.
-constexpr double store = 2, start_of_tile = 40;
+constexpr double store = 1, start_of_tile = 40;
 /// To call a kernel.
 constexpr double start_of_kernel = 1500;
 /// Bytes between the first and the second cache in the time of one.
-constexpr double cache_bytes_each = 17.5;
+constexpr double cache_bytes_each = 20;
 /// Of what the second cache does not hold of values on their way from kernel to kernel: the rest is in
 /// one that cores share.
-constexpr double activations_from_memory = 0.5;
+constexpr double activations_from_memory = 0.65;
 /// Arithmetic, and functions that are polynomials.
 constexpr double simple = 1, division = 8, function = 20;
 /// Elements of a sum that is corrected for its rounding, and others of reductions.
-constexpr double corrected_sum = 8;
+constexpr double corrected_sum = 4;
 
 double instructions(const loop::Expression &expression) {
   using loop::Function;
@@ -166,18 +166,23 @@ private:
              {static_cast<double>(tiles - larger), static_cast<double>(small)}}};
   }
 
-  /// Tiles over a plane of rows times pixels, each with sums of `depth` products; so often as `times`
-  /// says.
-  void add_tiles(double times, int64_t rows, int64_t pixels, double depth, double load) {
-    for (const auto &[row_tiles, row_size] : cut(rows, tile_.rows))
-      for (const auto &[pixel_tiles, pixel_size] : cut(pixels, tile_.pixels)) {
-        const double tiles = times * row_tiles * pixel_tiles;
-        const Step of_tile = step(vectors(), row_size * pixel_size, load);
-        arithmetic_ += tiles * depth * of_tile.products;
-        waiting_ += tiles * (depth * (of_tile.all - of_tile.products) + start_of_tile);
-      }
+  /// What a nest of tiles computes: so many lanes of results, on a plane of rows times pixels, each a
+  /// sum of `depth` products; all that so often as `times` says.
+  struct Nest {
+    double times;
+    int64_t lanes, rows, pixels;
+    double depth, load;
+  };
+  void add_tiles(const Nest &nest) {
+    for (const Tiles &vectors : cut(ceil_div(nest.lanes, machine_.vector_lanes), tile_.vectors))
+      for (const Tiles &rows : cut(nest.rows, tile_.rows))
+        for (const Tiles &pixels : cut(nest.pixels, tile_.pixels)) {
+          const double tiles = nest.times * vectors.count * rows.count * pixels.count;
+          const Step of_tile = step(vectors.size, rows.size * pixels.size, nest.load);
+          arithmetic_ += tiles * nest.depth * of_tile.products;
+          waiting_ += tiles * (nest.depth * (of_tile.all - of_tile.products) + start_of_tile);
+        }
   }
-  double vectors() const { return static_cast<double>(std::max<int64_t>(1, tile_.vectors)); }
 
   void add_convolution(const Conv2d &conv, const Node &node) {
     const std::vector<int64_t> &result = type(node.results[0]).shape,
@@ -187,16 +192,14 @@ private:
       return add_winograd(conv, node);
     const double depth = static_cast<double>(filter[1] * filter[2] * filter[3]);
     const bool blocked = type(node.results[0]).layout.block_of(1) > 1;
-    if (!blocked) { // a row's pixels are in lanes, and channels are computed one by one
-      const double tiles = ceil_of(result[3], machine_.vector_lanes * tile_.vectors);
-      return add_tiles(images * static_cast<double>(result[1] * result[2]) * tiles, 1, 1, depth,
-                       far_load);
-    }
+    if (!blocked) // a row's pixels are in lanes, and channels are computed one by one
+      return add_tiles(
+          {images * static_cast<double>(result[1]), result[3], result[2], 1, depth, far_load});
     const bool depthwise = filter[1] == 1 && conv.groups > 1;
     // Tiles of a narrow map that a pool is fused to reach over rows.
     const int64_t pooled = tile_.pixels > result[3] && tile_.rows == 1 ? result[2] : 1;
-    add_tiles(images * ceil_of(result[1], machine_.vector_lanes * tile_.vectors),
-              result[2] / pooled, result[3] * pooled, depth, depthwise ? near_load : far_load);
+    add_tiles({images, result[1], result[2] / pooled, result[3] * pooled, depth,
+               depthwise ? near_load : far_load});
   }
 
   /// Each of the matrices lies in memory between the steps.
@@ -207,20 +210,19 @@ private:
     const WinogradWork work =
         winograd_work(m, filter, result, graph_.is_constant(node.operands[1]), machine_);
     const auto tiles = static_cast<int64_t>(work.tiles);
-    const double blocks = ceil_of(filter[0], machine_.vector_lanes * tile_.vectors);
-    add_tiles(static_cast<double>(size) * blocks, 1, tiles, static_cast<double>(filter[1]),
-              far_load);
+    add_tiles(
+        {static_cast<double>(size), filter[0], 1, tiles, static_cast<double>(filter[1]), far_load});
     arithmetic_ += (work.transforms + work.filter_transforms) / (2 * lanes_);
     const double inputs = 4 * static_cast<double>(size * filter[1]) * work.tiles,
                  products = 4 * static_cast<double>(size * filter[0]) * work.tiles;
+    const double blocks = ceil_of(filter[0], machine_.vector_lanes * tile_.vectors);
     add_bytes(inputs * (1 + blocks) + 2 * products + 4 * work.weights);
   }
 
   void add_dense(const Node &node) {
     const std::vector<int64_t> &result = type(node.results[0]).shape;
-    add_tiles(ceil_of(result[1], machine_.vector_lanes * tile_.vectors),
-              std::max<int64_t>(1, result[0]), 1,
-              static_cast<double>(type(node.operands[1]).shape[1]), far_load);
+    const auto depth = static_cast<double>(type(node.operands[1]).shape[1]);
+    add_tiles({1, result[1], std::max<int64_t>(1, result[0]), 1, depth, far_load});
   }
 
   void add_matmul(const Node &node) {
@@ -232,8 +234,7 @@ private:
     const auto depth = static_cast<double>(a.shape.back());
     if (columns == 1)
       return add_products(matrices * static_cast<double>(rows) * depth);
-    add_tiles(matrices * ceil_of(columns, machine_.vector_lanes * tile_.vectors), rows, 1, depth,
-              far_load);
+    add_tiles({matrices, columns, rows, 1, depth, far_load});
   }
 
   const Graph &graph_;
@@ -254,31 +255,45 @@ KernelTimes::KernelTimes(const Graph &graph, const Machine &machine)
     : graph_(graph), machine_(machine), members_(kernel_members(graph)),
       interfaces_(kernel_interfaces(graph)) {
   double weights = 0;
-  for (const KernelInterface &interface : interfaces_)
-    for (ValueId input : interface.inputs)
-      if (graph.is_constant(input))
-        weights += bytes_of(graph, input);
+  for (KernelId id = 0; id < interfaces_.size(); ++id)
+    weights += weights_of(id);
   weights_stay_ = weights <= static_cast<double>(machine.cache_bytes) / 2;
 }
 
+double KernelTimes::weights_of(KernelId kernel) const {
+  double bytes = 0;
+  for (ValueId input : interfaces_[kernel].inputs)
+    if (graph_.is_constant(input))
+      bytes += bytes_of(graph_, input);
+  return bytes;
+}
+
+bool KernelTimes::is_driven_out(ValueId value) const {
+  const KernelId writer = graph_.nodes[graph_.value(value).producer].kernel;
+  return writer != no_id && weights_of(writer) > 2 * static_cast<double>(machine_.cache_bytes);
+}
+
 KernelTime KernelTimes::of(KernelId kernel, const TileSize &tile, bool in_lanes) const {
-  double weights = 0, fresh = 0, read = 0, written = 0;
-  for (ValueId input : interfaces_[kernel].inputs) {
-    const double bytes = bytes_of(graph_, input);
-    (graph_.is_constant(input) ? weights : graph_.is_input(input) ? fresh : read) += bytes;
-  }
+  const double weights = weights_of(kernel);
+  double fresh = 0, read = 0, driven_out = 0, written = 0;
+  for (ValueId input : interfaces_[kernel].inputs)
+    if (!graph_.is_constant(input))
+      (graph_.is_input(input) ? fresh
+       : is_driven_out(input) ? driven_out
+                              : read) += bytes_of(graph_, input);
   for (ValueId output : interfaces_[kernel].outputs)
     written += bytes_of(graph_, output);
   Timer timer(graph_, members_[kernel], tile, in_lanes, machine_);
-  KernelTime time = timer.time(weights + fresh + read + written);
+  KernelTime time = timer.time(weights + fresh + driven_out + read + written);
   // The caller's inputs lie in memory, and what is written first finds nothing of it in the caches.
-  // What was written before stays there as far as it fits.
+  // What was written before stays there as far as it fits, and as weights do not take its place.
   time.memory_bytes = weights_stay_ ? 0 : weights;
   if (fresh > 0 && !weights_stay_)
     time.memory_bytes += fresh + written;
   else
-    time.memory_bytes += activations_from_memory *
-                         std::max(0.0, read + written - static_cast<double>(machine_.cache_bytes));
+    time.memory_bytes +=
+        activations_from_memory *
+        (driven_out + std::max(0.0, read + written - static_cast<double>(machine_.cache_bytes)));
   return time;
 }
 

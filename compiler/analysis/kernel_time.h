@@ -40,6 +40,11 @@ public:
   KernelTime of(KernelId kernel, const TileSize &tile, bool in_lanes) const;
 
 private:
+  /// Bytes of the constants that a kernel reads.
+  double weights_of(KernelId kernel) const;
+  /// Whether the second cache has nothing left of a value when it is read.
+  bool is_driven_out(ValueId value) const;
+
   const Graph &graph_;
   Machine machine_;
   std::vector<std::vector<NodeId>> members_;
