@@ -16,7 +16,8 @@ namespace {
 /// What the passes have told and left behind.
 struct Observed {
   DecisionLog decisions;
-  /// The values of each kernel as fuse_kernels found them: later passes give some other names.
+  /// The values of the kernels that fuse_kernels made, under the names that they had then: later
+  /// passes give these to copies.
   std::map<std::string, std::set<std::string>> values;
   Graph before_lowering;
 
@@ -24,13 +25,13 @@ struct Observed {
     if (pass && !pass->graph)
       return;
     before_lowering = module.models.front();
+    if (!values.empty())
+      return;
     const std::vector<std::vector<NodeId>> members = kernel_members(before_lowering);
-    for (KernelId id = 0; id < before_lowering.kernels.size(); ++id) {
-      auto [entry, first] = values.try_emplace(before_lowering.kernels[id].name);
-      for (size_t i = 0; first && i < members[id].size(); ++i)
-        entry->second.insert(
-            before_lowering.value(before_lowering.nodes[members[id][i]].results[0]).name);
-    }
+    for (KernelId id = 0; id < members.size(); ++id)
+      for (NodeId member : members[id])
+        values[before_lowering.kernels[id].name].insert(
+            before_lowering.value(before_lowering.nodes[member].results[0]).name);
   }
 };
 

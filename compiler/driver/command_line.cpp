@@ -375,8 +375,6 @@ std::optional<int> interpret_explain(CommandLine &line, const Flags &flags) {
   if (!flags.explain.starts_with('@') || flags.explain.size() == 1)
     return mistake(
         fmt::format("--explain=@NAME explains one kernel; '{}' is no name of one", flags.explain));
-  if (!line.options.print_kernel.empty())
-    return mistake("--explain=@NAME and --print-kernel exclude each other");
   line.options.print_kernel = flags.explain.substr(1);
   return std::nullopt;
 }

@@ -185,6 +185,8 @@ std::string short_explanation(const KernelExplanation &kernel, const MeasuredKer
     text += entry("algorithm", spelt(*algorithm));
   if (const auto *copy = find(kernel, "copy"))
     text += entry("copy", spelt(*copy));
+  if (const auto *fusion = find(kernel, "fusion"))
+    text += entry("fusion", spelt(*fusion));
   if (!kernel.info.tile.empty()) {
     const auto *tile = find(kernel, "tile");
     text += entry("tile", kernel.info.tile + (tile ? ": " + tile->reason : ""));

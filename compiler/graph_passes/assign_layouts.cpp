@@ -91,8 +91,9 @@ private:
   bool is_blocked(ValueId id) { return type(id).layout.block_of(1) > 1; }
 
   void assign(const std::vector<NodeId> &members) {
-    const KernelId kernel = graph_.nodes[members.front()].kernel;
-    const Recorder recorder = context_.recorder("assign_layouts", graph_.kernels[kernel].name);
+    // A copy: the kernels move in memory when copies of operands join them.
+    const std::string kernel = graph_.kernels[graph_.nodes[members.front()].kernel].name;
+    const Recorder recorder = context_.recorder("assign_layouts", kernel);
     std::vector<Block> blocks = choose_blocks(graph_, context_.machine, members, recorder);
     bool filter = blocks.empty() && computes_filter(graph_, members);
     std::set<ValueId> inside;

@@ -126,6 +126,8 @@ public:
       recorder.note("threads", "one",
                     text("{} operations take less time than threads need to meet (from {} on)",
                          operations, parallel_threshold));
+    } else if (schedule.parallel.empty()) {
+      recorder.note("threads", "one", "none of its loops can be shared");
     } else {
       recorder.note(
           "threads", [&] { return "share " + spelt(schedule.parallel); },

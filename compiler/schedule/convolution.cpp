@@ -146,7 +146,7 @@ Schedule small_groups(const Problem &problem, int64_t vectors) {
   schedule.unroll = {{"ic", problem.filter[1]}};
   schedule.parallel = {"n", "oc", "oh"};
   problem.recorder.note("tile", schedule.tile,
-                        text("the pattern of groups in vectors repeats after {}", vectors));
+                        text("vectors until the pattern of groups repeats: {}", vectors));
   return schedule;
 }
 

@@ -19,11 +19,11 @@ inline int64_t prefetch_distance(int64_t weight_bytes, int64_t sweeps, const Rec
     return 0;
   }
   if (sweeps > most_sweeps) {
-    recorder.note("prefetch", "none", text("weights are read {} times once they are here", sweeps));
+    recorder.note("prefetch", "none", text("many sweeps over the weights: {}", sweeps));
     return 0;
   }
   recorder.note("prefetch", text("{} bytes ahead", distance),
-                text("each weight is read {} times at most, from beyond the cache", sweeps));
+                text("few sweeps over weights from beyond the cache: {}", sweeps));
   return distance;
 }
 
