@@ -15,6 +15,7 @@ Result<void> explain(const CommandLine &line, const Model &model) {
   if (!line.tensors.empty() || line.profile.runs > 0) {
     CommandLine runs = line;
     runs.options.print_kernel.clear();
+    runs.options.remark = {}; // explaining has made them
     Result<Measured> run = measure(runs, model);
     if (!run)
       return Error{std::string(run.error())};

@@ -191,6 +191,8 @@ std::string short_explanation(const KernelExplanation &kernel, const MeasuredKer
     const auto *tile = find(kernel, "tile");
     text += entry("tile", kernel.info.tile + (tile ? ": " + tile->reason : ""));
   }
+  if (const auto *fitted = find(kernel, "registers"))
+    text += entry("fitted", spelt(*fitted));
   text += entry("registers", registers(kernel));
   text += entry("time", time(kernel, measured));
   return text + entry("roofline", roofline(kernel)) + "\n";
