@@ -24,7 +24,9 @@ public:
     if (computes_filter(graph_, members))
       return plain("it computes a filter, which pack_weights lays out");
     if (!can_be_blocked(first, members))
-      return plain("its op, or the layout of what it reads, does not fill vectors of channels");
+      return plain(std::holds_alternative<Conv2d>(first.op)
+                       ? "its groups of channels do not fill vectors"
+                       : "its op moves channels, or reads few, or none that lie in blocks");
     if (fills_memory(first.results[0]))
       return plain("the lanes that fill up the last block would be most of a large tensor");
     if (!finite_in_padding(members))

@@ -282,6 +282,7 @@ TEST(explain, reasons_of_pools_and_reductions) {
                 "clipped tile: c:16: windows are clipped at the border: pixel by pixel",
                 "blocked tile: c:16, ow:8: neighbouring columns share what they read",
                 "sum threads: one: none of its loops can be shared",
+                "narrow layout: plain: its groups of channels do not fill vectors",
                 "narrow tile: ow:64: channels do not fill vectors: pixels do"});
 }
 
