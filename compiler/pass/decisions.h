@@ -87,8 +87,6 @@ public:
   Recorder(DecisionLog *log, std::string_view pass, std::string_view subject)
       : log_(log), pass_(pass), subject_(subject) {}
 
-  bool listens() const { return log_ != nullptr; }
-
   /// A decision between candidates, whose costs have this unit.
   Record question(std::string_view question, std::string_view unit = "") const {
     if (!log_)
