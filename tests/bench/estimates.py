@@ -2,8 +2,9 @@
 
     estimates.py CNNC [NETWORK.ir ...] [--runs N] [--within 1.5] [--worst 5]
 
-Every network is run here; the default are those of examples/nets. For each: how many kernels are within the factor, measured by
-expected, and the worst ones. Peak and bandwidth are measured in the same runs, so the machine may be any, but not busy.
+Every network is run here; the default are those of examples/nets. For each: how many kernels are within the factor,
+measured by expected, and the worst ones. Peak and bandwidth are measured in the same runs, so the machine may be any,
+but not busy.
 """
 import argparse
 import json

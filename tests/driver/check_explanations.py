@@ -2,8 +2,8 @@
 
     check_explanations.py CNNC MODEL CPU [kernel:products ...]
 
-A kernel's innermost loop is looked for in the text of --emit=asm. products: multiply-adds that the loop has for each accumulator, which
-then has to be the register tile of the explanation.
+A kernel's innermost loop is looked for in the text of --emit=asm. products: multiply-adds that the loop has for each
+accumulator, which then has to be the register tile of the explanation.
 """
 import json
 import re
@@ -63,7 +63,8 @@ def main():
     explained = json.loads(run(cnnc, model, "--explain", "--json", "-", "--cpu", cpu))
     for kernel in explained["kernels"]:
         name = kernel["kernel"]
-        loops = [describe(loop) for loop in inner_loops(run(cnnc, model, "--emit=asm", f"--print-kernel=@{name}", "--cpu", cpu))]
+        assembly = run(cnnc, model, "--emit=asm", f"--print-kernel=@{name}", "--cpu", cpu)
+        loops = [describe(loop) for loop in inner_loops(assembly)]
         assert bool(loops) == ("inner_loop" in kernel), (name, loops, kernel)
         if not loops:
             continue
