@@ -97,6 +97,18 @@ public:
     add_kernels();
   }
 
+  /// What every kernel consists of, and why of no more.
+  void tell(const PassContext &context) const {
+    const std::vector<std::vector<NodeId>> members = kernel_members(graph_);
+    for (KernelId id = 0; id < members.size(); ++id) {
+      std::string ops;
+      for (NodeId member : members[id])
+        ops += (ops.empty() ? "" : " + ") + info_of(op(member)).name;
+      context.recorder("fuse_kernels", graph_.kernels[id].name)
+          .note("fusion", ops, why_no_more(members[id]));
+    }
+  }
+
 private:
   NodeId node_count() const { return static_cast<NodeId>(graph_.nodes.size()); }
   const Op &op(NodeId id) const { return graph_.nodes[id].op; }
@@ -284,20 +296,6 @@ private:
     }
   }
 
-public:
-  /// What every kernel consists of, and why of no more.
-  void tell(const PassContext &context) const {
-    const std::vector<std::vector<NodeId>> members = kernel_members(graph_);
-    for (KernelId id = 0; id < members.size(); ++id) {
-      std::string ops;
-      for (NodeId member : members[id])
-        ops += (ops.empty() ? "" : " + ") + info_of(op(member)).name;
-      context.recorder("fuse_kernels", graph_.kernels[id].name)
-          .note("fusion", ops, why_no_more(members[id]));
-    }
-  }
-
-private:
   /// What keeps the readers of a kernel's last value out of it.
   std::string why_no_more(const std::vector<NodeId> &members) const {
     const NodeId tail = members.back();
