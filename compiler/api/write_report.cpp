@@ -26,15 +26,27 @@ using report::PassRecord;
 /// The pass after which kernels, layouts and schedules are chosen.
 constexpr std::string_view last_simplification = "eliminate_dead_values";
 
+/// The parts of a text, by what they are called.
+using Parts = std::map<std::string, std::string>;
+
+Parts parts_of(const Module &module) {
+  Parts parts;
+  for (const Graph &model : module.models)
+    parts["model @" + format_name(model.name)] = to_string(model);
+  for (const loop::Kernel &kernel : module.kernels)
+    parts["kernel @" + format_name(kernel.name)] = loop::to_string(kernel);
+  return parts;
+}
+
 /// Sees the text after every pass, and keeps what the page shows of it.
-class Recorder {
+class PassWatcher {
 public:
-  explicit Recorder(Compilation &compilation) : compilation_(compilation) {}
+  explicit PassWatcher(Compilation &compilation) : compilation_(compilation) {}
 
   void see(const Pass *pass, const Module &module) {
-    std::string text = to_string(module);
+    Parts parts = parts_of(module);
     if (pass)
-      add_pass(*pass, text);
+      add_pass(*pass, parts);
     if (pass && pass->name == "infer_shapes")
       compilation_.written = module.models.front();
     if (pass && pass->name == last_simplification)
@@ -43,7 +55,7 @@ public:
       compilation_.planned = module.models.front();
     if (pass && !pass->graph)
       add_loops(pass->name, module);
-    text_ = std::move(text);
+    parts_ = std::move(parts);
   }
 
   /// The loops as they are compiled: tiled again where registers were spilt.
@@ -54,14 +66,16 @@ public:
   }
 
 private:
-  void add_pass(const Pass &pass, const std::string &text) {
+  /// Part by part: the time of a diff grows with the lines times the changes.
+  void add_pass(const Pass &pass, const Parts &parts) {
     PassRecord record{std::string(pass.name), std::string(pass.level()), std::string(pass.summary)};
-    if (text != text_) {
-      TextDiff diff = diff_texts(text_, text);
-      record.diff = std::move(diff.hunks);
-      record.added = diff.added;
-      record.removed = diff.removed;
-    }
+    for (const auto &[name, text] : parts)
+      if (const std::string &before = parts_[name]; text != before) {
+        const TextDiff diff = diff_texts(before, text);
+        record.diff += (parts.size() > 1 ? name + "\n" : "") + diff.hunks;
+        record.added += diff.added;
+        record.removed += diff.removed;
+      }
     compilation_.passes.push_back(std::move(record));
   }
 
@@ -75,7 +89,7 @@ private:
   }
 
   Compilation &compilation_;
-  std::string text_; // before the pass that comes
+  Parts parts_; // before the pass that comes
   std::map<std::string, std::vector<KernelText>> loops_;
 };
 
@@ -113,11 +127,11 @@ std::map<std::string, std::string> graph_texts(const Graph &graph) {
 }
 
 /// Compiles what the passes have left, and collects the kernels at every level.
-bool add_kernels(Session &session, Recorder &recorder, Compilation &compilation) {
+bool add_kernels(Session &session, PassWatcher &watcher, Compilation &compilation) {
   std::optional<CompiledProgram> program = session.compile();
   if (!program)
     return false;
-  recorder.see_compiled(session.module());
+  watcher.see_compiled(session.module());
   std::optional<std::map<std::string, Code>> code = print_code(session, *program);
   if (!code)
     return false;
@@ -126,7 +140,7 @@ bool add_kernels(Session &session, Recorder &recorder, Compilation &compilation)
     KernelTexts texts;
     if (auto graph = graphs.find(step.name); graph != graphs.end())
       texts.graph = graph->second;
-    texts.loops = recorder.take_loops(step.name);
+    texts.loops = watcher.take_loops(step.name);
     const Code &printed = code->at(step.symbol);
     texts.llvm = printed.llvm;
     texts.assembly = printed.assembly;
@@ -141,7 +155,7 @@ bool add_kernels(Session &session, Recorder &recorder, Compilation &compilation)
 
 Result<Compilation> compile(const Model &model, const Options &options) {
   Compilation compilation;
-  Recorder recorder(compilation);
+  PassWatcher watcher(compilation);
   std::vector<PassStatistics> statistics;
   Options unseen = quiet(options);
   unseen.remark = {};
@@ -150,13 +164,13 @@ Result<Compilation> compile(const Model &model, const Options &options) {
   Options observed = quiet(options);
   observed.statistics = [&](const PassStatistics &pass) { statistics.push_back(pass); };
   Opening opening;
-  opening.observe = [&](const Pass *pass, const Module &module) { recorder.see(pass, module); };
+  opening.observe = [&](const Pass *pass, const Module &module) { watcher.see(pass, module); };
   Result<Session> session = Session::open(model, observed, opening);
   if (!session)
     return Error{std::string(session.error())};
   for (size_t i = 0; i < statistics.size(); ++i)
     compilation.passes[i].statistics = std::move(statistics[i]);
-  if (!add_kernels(*session, recorder, compilation))
+  if (!add_kernels(*session, watcher, compilation))
     return session->error();
   compilation.cpu = session->target().cpu;
   compilation.machine = codegen::machine_of(session->target());

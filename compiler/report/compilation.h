@@ -12,7 +12,9 @@ namespace cnnc::report {
 struct PassRecord {
   std::string name, level, summary;
   PassStatistics statistics;
-  std::string diff;              // hunks of a unified diff; empty: nothing changed
+  /// Hunks of unified diffs, where there are several models and kernels each under its name; empty:
+  /// nothing changed.
+  std::string diff;
   size_t added = 0, removed = 0; // lines
 };
 

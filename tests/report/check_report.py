@@ -35,15 +35,30 @@ def check(what, got, expected):
     sys.exit(f"{what}: {got!r}\ninstead of {expected!r}")
 
 
-def check_passes():
-    """Diffs are those of --print-after-change, numbers those of --stats."""
+def parts_of(diff):
+    """The hunks of each kernel of a pass on loops, by what it is called."""
+    names = re.findall(r"^(?:kernel|model) (@.*)$", diff, re.M)
+    return dict(zip(names, re.split(r"^(?:kernel|model) @.*\n", diff, flags=re.M)[1:], strict=True))
+
+
+def check_passes(kernels):
+    """Diffs are those of --print-after-change, of passes on loops kernel by kernel; numbers are those of --stats."""
     statistics = json.loads(printed("--stats=json"))
     diffs = printed("--print-after-change")
+    diffs_of = {kernel: printed("--print-after-change", f"--print-kernel=@{kernel}") for kernel in kernels}
     for recorded, expected in zip(section("passes"), statistics, strict=True):
         check("pass", recorded["name"], expected["pass"])
         changes = {change["what"]: {"before": change["before"], "after": change["after"]} for change in recorded["changes"]}
         check(recorded["name"], changes, expected["changes"])
-        if recorded["diff"]:
+        if recorded["diff"] and recorded["level"] == "loops":
+            for name, hunks in parts_of(inflated(recorded["diff"])).items():
+                if name.startswith("@\""):
+                    continue  # quoted
+                shown = re.search(rf"^// {recorded['name']}: .*\n((?:[-+ @].*\n)*)", diffs_of[name[1:]], re.M)
+                check(f"{recorded['name']} of {name}", hunks, shown[1])
+        elif recorded["diff"] and recorded["level"] == "module":
+            check("kernels", len(parts_of(inflated(recorded["diff"]))), len(kernels) + 1)
+        elif recorded["diff"]:
             head = f"// {recorded['name']}: {recorded['added']} line{'' if recorded['added'] == 1 else 's'} added, " \
                    f"{recorded['removed']} removed\n"
             check(recorded["name"], head + inflated(recorded["diff"]) in diffs, True)
@@ -95,7 +110,7 @@ def check_page():
 
 facts = section("facts")
 check_page()
-check_passes()
+check_passes([kernel["name"] for kernel in facts["kernels"]])
 check_kernels(facts)
 buffers = section("memory")["buffers"]
 header = printed("--emit=header")

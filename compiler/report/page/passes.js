@@ -9,6 +9,8 @@ function linesOfDiff(diff) {
       [before, after] = [Number(hunk[1]), Number(hunk[2])];
       return {text: line, kind: "hunk", numbers: ["", ""]};
     }
+    if (/^(model|kernel) @/.test(line)) // the lines that follow are of this
+      return {text: line, kind: "part", numbers: ["", ""]};
     const sign = line[0] ?? " ";
     const numbers = [sign === "+" ? "" : before++, sign === "-" ? "" : after++];
     return {text: line, kind: {"+": "added", "-": "removed"}[sign] ?? "", numbers};
@@ -34,7 +36,7 @@ class DiffPane {
     this.sheet.replaceChildren(...this.lines.slice(first, end).map(({text, kind, numbers}, i) =>
       element("div", {class: `row ${kind}`, style: `top: ${(first + i) * lineHeight}px`},
         numbers.map(number => element("span", {class: "number"}, number)),
-        element("span", {class: "code"}, kind === "hunk" ? text : tokensOf(text, "ours").map(([token, part]) =>
+        element("span", {class: "code"}, kind === "hunk" || kind === "part" ? text : tokensOf(text, "ours").map(([token, part]) =>
           token ? element("span", {class: token}, part) : part)))));
   }
 }
