@@ -1,13 +1,11 @@
 // What the comparisons with ONNX Runtime share: the runtime itself, tensors as .npy files, the cnnc command.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
-import os from 'node:os';
 import path from 'node:path';
+import { loadPackage } from '../npm_package.mjs';
 
 export const runtimePackage = 'onnxruntime-node';
 export const runtimeVersion = '1.30.0';
-export const skipped = 77;
 
 /// Element types: name in ONNX Runtime, in .npy files, and the array that holds them.
 export const dtypes = [
@@ -15,23 +13,7 @@ export const dtypes = [
   ['int64', '<i8', BigInt64Array], ['uint8', '|u1', Uint8Array], ['bool', '|b1', Uint8Array],
 ];
 
-/// The npm package, installed once, without scripts, into ${XDG_CACHE_HOME:-~/.cache}/cnnc. Ends the process with
-/// 77 when it is not there and cannot be installed.
-export function loadRuntime() {
-  const cache = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache');
-  const folder = path.join(cache, 'cnnc', `${runtimePackage}-${runtimeVersion}`);
-  if (!fs.existsSync(path.join(folder, 'node_modules', runtimePackage))) {
-    fs.mkdirSync(folder, { recursive: true });
-    const npm = spawnSync('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix',
-      folder, `${runtimePackage}@${runtimeVersion}`], { encoding: 'utf8', timeout: 300_000 });
-    if (npm.status !== 0) {
-      console.log(`skipped: npm could not install ${runtimePackage}@${runtimeVersion}: ` +
-        `${npm.error?.message ?? npm.stderr.split('\n').filter((line) => /^npm err/i.test(line)).join('; ')}`);
-      process.exit(skipped);
-    }
-  }
-  return createRequire(path.join(folder, 'package.json'))(runtimePackage);
-}
+export const loadRuntime = () => loadPackage(runtimePackage, runtimeVersion);
 
 export function writeNpy(file, tensor) {
   const descr = dtypes.find(([name]) => name === tensor.type)[1];

@@ -15,7 +15,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadRuntime, outputFiles, readNpy, run, runtimePackage, runtimeVersion, skipped, writeNpy } from './onnxruntime.mjs';
+import { loadRuntime, outputFiles, readNpy, run, runtimePackage, runtimeVersion, writeNpy } from './onnxruntime.mjs';
+import { skipped } from '../npm_package.mjs';
 
 const folderOfTests = path.dirname(fileURLToPath(import.meta.url));
 
