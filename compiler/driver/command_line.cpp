@@ -1,6 +1,7 @@
 #include "compiler/driver/command_line.h"
-#include "compiler/driver/options.h"
 
+#include "compiler/driver/actions.h"
+#include "compiler/driver/options.h"
 #include "compiler/pipeline/pipeline.h"
 #include "compiler/support/split_list.h"
 #include "ir/text/diagnostics.h"
@@ -38,36 +39,6 @@ bool prints_passes(const CommandLine &line) {
 /// Whether passes alone have something to show.
 bool shows_passes(const CommandLine &line) {
   return prints_passes(line) || line.statistics != Statistics::no;
-}
-
-/// The option that asks for an action.
-std::string_view name_of(Action action) {
-  static const std::map<Action, std::string_view> names = {
-      {Action::list_ops, "--list-ops"},
-      {Action::list_passes, "--list-passes"},
-      {Action::serve_editor, "--lsp"},
-      {Action::check, "--check"},
-      {Action::summary, "--summary"},
-      {Action::emit, "--emit"},
-      {Action::verify, "--verify"},
-      {Action::run, "--run"},
-      {Action::time_run, "--time-run"},
-      {Action::profile, "--profile"},
-      {Action::explain, "--explain"},
-      {Action::compare, "--compare"},
-      {Action::compare_each, "--compare-each"},
-      {Action::compare_schedules, "--compare-schedules"},
-      {Action::reduce, "--reduce"},
-      {Action::report, "--report"}};
-  return names.at(action);
-}
-
-/// "--run, --time-run and --verify"
-std::string names_of(const std::vector<Action> &actions) {
-  std::string text(name_of(actions.front()));
-  for (size_t i = 1; i < actions.size(); ++i)
-    text += fmt::format("{}{}", i + 1 < actions.size() ? ", " : " and ", name_of(actions[i]));
-  return text;
 }
 
 /// The one thing to do; an exit code when there are several or none.
@@ -184,64 +155,26 @@ std::optional<int> check_output(const CommandLine &line) {
   return check_written_files(line);
 }
 
-/// What runs the model, and takes tensors.
-const std::vector<Action> &runs() {
-  static const std::vector<Action> actions = {
-      Action::run,    Action::time_run, Action::profile,      Action::explain,
-      Action::verify, Action::compare,  Action::compare_each, Action::report};
-  return actions;
-}
-
 /// Which of the files is the model. Only some actions take tensors.
 std::optional<int> take_files(CommandLine &line, const Flags &flags) {
   const bool lists = line.action == Action::list_ops || line.action == Action::list_passes;
   const bool serves = line.action == Action::serve_editor;
   if (flags.files.empty() && !lists && !serves)
     return mistake("no model given; a text file, an ONNX file, or - for standard input");
-  bool takes_tensors = std::ranges::find(runs(), line.action) != runs().end();
+  const bool tensors = takes_tensors(line.action);
   size_t models = lists || serves ? 0 : 1;
-  if (!takes_tensors && flags.files.size() > models)
+  if (!tensors && flags.files.size() > models)
     return mistake(fmt::format("'{}' is too much: {}", flags.files[models],
                                lists    ? "a list needs no model"
                                : serves ? "--lsp gets its texts from the editor"
                                         : "one model at a time"));
   if (models > 0)
     line.input = flags.files.front();
-  if (takes_tensors)
+  if (tensors)
     line.tensors.assign(flags.files.begin() + 1, flags.files.end());
   if (line.action == Action::compare && line.tensors.empty())
     return mistake("--compare takes the .npy files of the inputs and outputs behind the model");
   return std::nullopt;
-}
-
-/// Options that only some actions heed, and these.
-struct Effect {
-  const char *option;
-  std::vector<Action> actions;
-};
-
-const std::vector<Effect> &effects() {
-  static const std::vector<Effect> table = {
-      {"--outputs", {Action::run}},
-      {"--threads",
-       {Action::run, Action::time_run, Action::profile, Action::explain, Action::compare,
-        Action::compare_each, Action::compare_schedules, Action::report}},
-      {"--seed",
-       {Action::run, Action::time_run, Action::profile, Action::explain, Action::verify,
-        Action::compare, Action::compare_schedules}},
-      {"--json",
-       {Action::profile, Action::explain, Action::compare_schedules, Action::list_ops,
-        Action::list_passes}},
-      {"--seconds", {Action::compare_schedules}},
-      {"--trace", {Action::profile}},
-      {"--runs", {Action::profile, Action::explain, Action::report}},
-      {"--tolerance",
-       {Action::verify, Action::compare, Action::compare_each, Action::compare_schedules}},
-      {"--test", {Action::reduce}},
-      {"--test-timeout", {Action::reduce}},
-      {"--markdown", {Action::list_ops, Action::list_passes}},
-  };
-  return table;
 }
 
 /// An option without effect is a misunderstanding.

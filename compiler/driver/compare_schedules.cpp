@@ -1,10 +1,10 @@
 #include "compiler/driver/compare_schedules.h"
 
+#include "compiler/driver/json_text.h"
 #include "ir/text/files.h"
 
 #include <fmt/format.h>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 namespace cnnc::driver {
 
@@ -66,7 +66,7 @@ nlohmann::ordered_json json_of(const ScheduleCandidate &candidate) {
   return json;
 }
 
-std::string json_text(const ScheduleComparison &comparison, uint32_t threads) {
+std::string comparison_json(const ScheduleComparison &comparison, uint32_t threads) {
   nlohmann::ordered_json json = {{"kernel", comparison.kernel.name},
                                  {"ops", comparison.kernel.ops},
                                  {"multiplications", comparison.kernel.multiplications},
@@ -76,8 +76,7 @@ std::string json_text(const ScheduleComparison &comparison, uint32_t threads) {
   json["candidates"] = nlohmann::ordered_json::array();
   for (const ScheduleCandidate &candidate : comparison.candidates)
     json["candidates"].push_back(json_of(candidate));
-  // Names of kernels may be anything; JSON is UTF-8.
-  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json_text(json, 2);
 }
 
 } // namespace
@@ -96,7 +95,8 @@ Result<void> compare_schedules(const CommandLine &line, const Model &model) {
     std::cout << table(*comparison) << std::flush;
   Diagnostics diagnostics;
   if (!line.json_file.empty() &&
-      !write_file_atomically(line.json_file, json_text(*comparison, line.threads), diagnostics))
+      !write_file_atomically(line.json_file, comparison_json(*comparison, line.threads),
+                             diagnostics))
     return Error{diagnostics.to_string()};
   return {};
 }
