@@ -158,7 +158,7 @@ function renderGraph(panel, data) {
     const kernel = kernelOf(box);
     const texts = linesOfBox(box, kernel, scale).map((text, line) => svg("text",
       {x: kernel ? 14 : box.width / 2, y: (kernel ? 20 : 16) + 17 * line, class: `line-${line}`},
-      shorten(text, (kernel ? [27, 32, 33] : [24, 27])[line])));
+      shorten(text, (kernel ? [24, 30, 31] : [20, 25])[line])));
     return svg("g", {class: `box ${box.kind}`, transform: `translate(${box.x},${box.y})`,
       "data-name": box.name, onclick: () => open(i), onpointerenter: () => select(i)},
       svg("title", null, linesOfBox(box, kernel, scale).join("\n")),
@@ -197,7 +197,7 @@ function renderGraph(panel, data) {
       if (!kernel)
         return;
       node.style.setProperty("--colour", scale.colour(kernel));
-      node.querySelector(".line-2").textContent = shorten(linesOfBox(data.boxes[i], kernel, scale)[2], 33);
+      node.querySelector(".line-2").textContent = shorten(linesOfBox(data.boxes[i], kernel, scale)[2], 31);
     });
     map.colour();
     legend.replaceChildren(element("span", {class: "label"}, scale.label), scale.legend());
