@@ -31,11 +31,14 @@ async function show(page, ...names) {
   await page.waitForSelector(`#panel-${names[0]}:not([hidden])`);
 }
 
-/// Goes to a kernel, and waits until its assembly is there.
+/// Until a kernel, which the page reads on its own time, is there at all levels.
+const waitForKernel = (page, name) => page.waitForFunction((kernel) =>
+  document.querySelector('#panel-kernels h2')?.textContent === `@${kernel}` &&
+  document.querySelectorAll('#panel-kernels .pane:last-child .row').length > 10, name);
+
 async function showKernel(page, name) {
   await show(page, 'kernels', name);
-  await page.waitForFunction((kernel) => document.querySelector('#panel-kernels h2').textContent === `@${kernel}` &&
-    document.querySelectorAll('#panel-kernels .pane:last-child .row').length > 10, name);
+  await waitForKernel(page, name);
 }
 
 const texts = (page, selector) => page.$$eval(selector, (nodes) => nodes.map((node) => node.textContent));
@@ -65,8 +68,7 @@ async function checkNetwork(page, count, wanted) {
   assert.match(await status(page, 'graph'), /^1 of [1-9]/);
   assert.equal(await page.textContent('#panel-graph .side h2'), `@${wanted}`);
   await page.click(`#panel-graph .box[data-name="${wanted}"]`);
-  await page.waitForSelector('#panel-kernels:not([hidden])');
-  assert.equal(await page.textContent('#panel-kernels h2'), `@${wanted}`);
+  await waitForKernel(page, wanted);
   await show(page, 'graph');
   for (const colouring of ['memory', 'algorithm', 'time']) {
     await page.click(`#panel-graph .choice button:text-is("${colouring}")`);
@@ -91,7 +93,7 @@ async function checkKeys(page) {
   }
   assert.deepEqual(boxes, ['@pool2.plain', '%flat', '@fc1']); // from conv2, which was found before
   await page.keyboard.press('Enter');
-  await page.waitForFunction(() => document.querySelector('#panel-kernels h2')?.textContent === '@fc1');
+  await waitForKernel(page, 'fc1');
 }
 
 /// Passes: those that changed something have a diff, the others are folded.

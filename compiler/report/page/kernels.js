@@ -115,11 +115,15 @@ function renderKernels(panel, section) {
     learn(texts.graph);
     texts.loops.forEach(step => learn(step.text));
   }
+  let wanted = -1;
   async function show(i) {
+    wanted = i;
     list.mark(i);
-    heading.textContent = `@${kernels[i].name}`;
     const code = section[section[i].codeOf].code;
     const [own, shared] = await Promise.all([inflateJson(section[i].texts), inflateJson(code)]);
+    if (wanted !== i)
+      return; // another one was chosen meanwhile
+    heading.textContent = `@${kernels[i].name}`;
     texts = own;
     fused = fusedLoops(texts.graph);
     group.pinned = false;
