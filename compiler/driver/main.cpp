@@ -180,15 +180,8 @@ void print_values(const char *title, const std::vector<VerifiedValue> &values) {
 }
 
 int verify(const CommandLine &line, const Model &model) {
-  auto inputs = [&](const cnnc_model_v1 &table) -> Result<std::vector<Bytes>> {
-    Budget budget(line.options); // verify() has counted them, not what making them takes
-    Result<Inputs> made = make_inputs(line, table, budget);
-    if (!made)
-      return Error{std::string(made.error())};
-    return std::move(made->tensors);
-  };
-  Result<Verification> result =
-      cnnc::verify(model, inputs, line.tolerance.value_or(verify_tolerance), line.options);
+  Result<Verification> result = cnnc::verify(
+      model, input_maker(line), line.tolerance.value_or(verify_tolerance), line.options);
   if (!result)
     return fail(result.error());
   print_values("kernel", result->values);

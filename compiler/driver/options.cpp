@@ -82,7 +82,8 @@ CLI::Validator nonnegative_number() { return number_between(0, 1e300, "NONNEGATI
 void add_output_options(CLI::App &app, CommandLine &line, Flags &flags) {
   app.add_option("model", flags.files,
                  "The model, a text or an ONNX file, or - for standard input; behind it the .npy "
-                 "files of --run, --time-run, --verify and --compare")
+                 "files of what runs it: --run, --time-run, --profile, --explain, --report, "
+                 "--verify, --compare and --compare-each")
       ->type_name("FILE");
   app.add_option("-o,--output", line.output,
                  "model.so, model.o or model.a (with a header model.h beside it), model.ir for an "

@@ -13,13 +13,7 @@ Result<void> report(const CommandLine &line, const Model &model) {
   how.profile = line.profile;
   how.profile.threads = line.threads;
   if (!line.tensors.empty())
-    how.inputs = [&](const cnnc_model_v1 &table) -> Result<std::vector<Bytes>> {
-      Budget budget(line.options);
-      Result<Inputs> made = make_inputs(line, table, budget);
-      if (!made)
-        return Error{std::string(made.error())};
-      return std::move(made->tensors);
-    };
+    how.inputs = input_maker(line);
   Result<uint64_t> size = write_report(model, line.report, how, line.options);
   if (!size)
     return Error{std::string(size.error())};

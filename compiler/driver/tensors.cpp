@@ -279,6 +279,16 @@ Result<Inputs> make_inputs(const CommandLine &line, const cnnc_model_v1 &model, 
   return read_inputs(line.tensors, model, budget);
 }
 
+InputMaker input_maker(const CommandLine &line) {
+  return [&line](const cnnc_model_v1 &table) -> Result<std::vector<Bytes>> {
+    Budget budget(line.options);
+    Result<Inputs> made = make_inputs(line, table, budget);
+    if (!made)
+      return Error{std::string(made.error())};
+    return std::move(made->tensors);
+  };
+}
+
 Result<Inputs> read_inputs(std::span<const std::string> files, const cnnc_model_v1 &model,
                            Budget &budget) {
   Inputs inputs;

@@ -21,6 +21,9 @@ struct Inputs {
 
 /// From the .npy files of the command line, or random ones, checked against the model's table.
 Result<Inputs> make_inputs(const CommandLine &line, const cnnc_model_v1 &model, Budget &budget);
+/// The same for calls of the API that ask for their inputs. These count the inputs themselves, not what
+/// making them takes. Refers to the command line.
+InputMaker input_maker(const CommandLine &line);
 /// From one .npy file per input.
 Result<Inputs> read_inputs(std::span<const std::string> files, const cnnc_model_v1 &model,
                            Budget &budget);
