@@ -123,6 +123,8 @@ async function checkLoops(page) {
   assert.equal((await texts(page, '#panel-kernels .decision[open] tr.chosen th')).length, 1);
   const steps = await texts(page, `${pane('Loops')} option`);
   assert.deepEqual(steps.slice(0, 3), ['lower_loops', 'fuse_loops', 'tile_loops']);
+  // Also with a single move that comes from another pane.
+  await page.hover(`${pane('LLVM IR')} .row >> nth=0`);
   await page.hover(`${pane('Loops')} .row:has-text("for kh in") [data-name=kh]`);
   const loops = await marked(page, 'Loops');
   assert.match(loops[0], /^ *for kh in 0\.\.5, kw in 0\.\.5/);

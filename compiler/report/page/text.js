@@ -99,7 +99,7 @@ class TextPane {
     this.ticks = element("div", {class: "ticks", "aria-hidden": "true"});
     this.body = element("div", {class: "lines", tabindex: "0", role: "region", "aria-label": title,
       onscroll: () => this.draw(), onkeydown: event => this.key(event),
-      onpointermove: event => this.point(event), onpointerleave: () => this.group.point(null),
+      onpointermove: event => this.point(this.targetOf(event)), onpointerleave: event => this.leave(event),
       onclick: event => this.click(event)}, this.sheet);
     this.count = element("span", {class: "faint"});
     this.node = element("section", {class: "pane"},
@@ -194,8 +194,10 @@ class TextPane {
       return;
     const seen = i => i * lineHeight >= this.body.scrollTop &&
       (i + 1) * lineHeight <= this.body.scrollTop + this.body.clientHeight;
-    if (![...this.lit].some(seen))
+    if (![...this.lit].some(seen)) {
       this.body.scrollTop = (first - 2) * lineHeight;
+      this.draw(); // now, not with the next frame, until which there would be nothing to see
+    }
   }
   /// The target at a line: the name there if it is one that others know, and the loop it is, or is in.
   targetAt(i, name) {
@@ -214,10 +216,17 @@ class TextPane {
     const row = event.target.closest?.(".row");
     return row ? this.targetAt(Number(row.dataset.line), event.target.dataset?.name) : null;
   }
-  point(event) {
-    const target = this.targetOf(event), now = this.group.target;
+  /// The pointer is at a target, or at none. Lines are made anew only if it was at another: a browser sends no move to
+  /// an element that went away meanwhile.
+  point(target) {
+    const now = this.group.target;
     if (target?.name !== now?.name || target?.loop?.key !== now?.loop?.key)
       this.group.point(target);
+  }
+  /// The move that follows into another pane says what the pointer is at there.
+  leave(event) {
+    if (!this.group.panes.some(pane => pane.body.contains(event.relatedTarget)))
+      this.point(null);
   }
   click(event) {
     if (getSelection().isCollapsed)
