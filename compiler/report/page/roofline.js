@@ -100,7 +100,8 @@ function makeTimes(facts) {
 
 function makeKernelTable(facts) {
   const {machine, kernels} = facts;
-  const rate = kernel => 2 * kernel.multiplications * machine.batch / kernel.median;
+  // A coarse clock may have seen no time go by.
+  const rate = kernel => kernel.median > 0 ? 2 * kernel.multiplications * machine.batch / kernel.median : 0;
   return makeTable([
     {title: "Kernel", value: kernel => kernel.name,
       text: kernel => element("a", {href: address("kernels", kernel.name)}, `@${kernel.name}`)},
