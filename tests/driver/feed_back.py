@@ -3,6 +3,7 @@
 Each text must give the loops that the model itself gives, in whatever order its kernels come, and print
 as itself. Options of training are for the texts that have no gradients yet.
 """
+import functools
 import subprocess
 import sys
 
@@ -10,7 +11,9 @@ import sys
 TRAINING = ("--differentiate", "--train", "--gradients-of", "--loss", "--freeze", "--momentum", "--weight-decay", "--batch")
 
 
+@functools.cache
 def run(*arguments, text=None, trained=False):
+    """What the compiler prints. Passes that change nothing leave texts that have been given to it before."""
     given = [option for option in options if not (trained and option.split("=")[0] in TRAINING)]
     result = subprocess.run([cnnc, *arguments, *given], input=text, text=True, capture_output=True)
     if result.returncode != 0:
