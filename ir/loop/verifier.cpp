@@ -426,18 +426,19 @@ private:
         continue;
       for (const Index &subscript : term.subscripts)
         lookups(subscript, range);
-      Index lookup = Index::lookup(term.variable, term.subscripts, term.limit);
-      inside({term.variable, term.subscripts}, range, to_string(lookup));
+      inside({term.variable, term.subscripts}, range,
+             [&] { return to_string(Index::lookup(term.variable, term.subscripts, term.limit)); });
     }
   }
 
   void access(const Access &access, const Assign &assign, const SourceRange &range) {
     for (const Index &subscript : access.subscripts)
       lookups(subscript, range);
-    inside(access, range, spell(assign));
+    inside(access, range, [&] { return spell(assign); });
   }
 
-  void inside(const Access &access, const SourceRange &range, const std::string &where) {
+  /// `where` spells what an error is in; that takes longer than all checks, hence happens for errors only.
+  void inside(const Access &access, const SourceRange &range, const auto &where) {
     const Storage *storage = storages_.find(access.buffer);
     if (!storage || storage->shape->size() != access.subscripts.size())
       return;
@@ -450,7 +451,7 @@ private:
       error(range, fmt::format("{} leaves its buffer: dimension {} is in 0..{} but the subscript "
                                "{} {}, in {}",
                                to_string(access), d, size, to_string(access.subscripts[d]),
-                               reach(values), where));
+                               reach(values), where()));
     }
   }
 
