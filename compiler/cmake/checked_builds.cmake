@@ -43,10 +43,11 @@ function(cnnc_precompile_headers target)
   endif()
 endfunction()
 
-# Interpreters of networks and loops: unoptimised they would take 15 to 30 times as long, and tests with them. Clang's
-# precompiled headers belong to one level of optimisation.
+# Interpreters of networks and loops, and what checks loops after every pass: unoptimised they would take 15 to 30 times as
+# long, and tests with them. Clang's precompiled headers belong to one level of optimisation.
 function(cnnc_always_optimize)
   if(CMAKE_BUILD_TYPE STREQUAL Debug)
-    set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS -O2 SKIP_PRECOMPILE_HEADERS ON)
+    set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS -O2)
+    set_property(SOURCE ${ARGN} PROPERTY SKIP_PRECOMPILE_HEADERS ON)
   endif()
 endfunction()
