@@ -9,6 +9,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
+# Where nothing is cached yet ccache would read all headers once more, to learn what the compiler tells as well.
+export CCACHE_DEPEND=1
 
 say() { printf '== %s, %s s\n' "$*" "$SECONDS"; }
 
