@@ -49,6 +49,8 @@ template <Element T> constexpr cnnc_dtype dtype_of() {
     return CNNC_I64;
   else if constexpr (std::same_as<T, uint8_t>)
     return CNNC_U8;
+  else if constexpr (std::same_as<T, int8_t>)
+    return CNNC_I8;
   else
     return CNNC_BOOL;
 }
@@ -130,6 +132,7 @@ private:
       return 8;
     case CNNC_U8:
     case CNNC_BOOL:
+    case CNNC_I8:
       return 1;
     default:
       return 4;

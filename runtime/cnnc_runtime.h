@@ -52,7 +52,8 @@ typedef enum cnnc_dtype {
   CNNC_I32 = 2,
   CNNC_I64 = 3,
   CNNC_U8 = 4,
-  CNNC_BOOL = 5
+  CNNC_BOOL = 5,
+  CNNC_I8 = 6
 } cnnc_dtype;
 
 /* A dimension of this value is the batch, chosen per call with `cnnc_context.batch`. */

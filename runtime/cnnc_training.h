@@ -143,6 +143,8 @@ static inline const char *cnnc_state_dtype_name(cnnc_dtype dtype) {
     return "U8";
   case CNNC_BOOL:
     return "BOOL";
+  case CNNC_I8:
+    return "I8";
   }
   return "?";
 }

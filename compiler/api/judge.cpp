@@ -1,5 +1,7 @@
 #include "compiler/api/judge.h"
 
+#include "compiler/tensor/element.h"
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -10,21 +12,9 @@ namespace {
 
 /// An element of a tensor of any type as a number.
 double element(const Tensor &tensor, int64_t index) {
-  auto i = static_cast<size_t>(index);
-  switch (tensor.type().dtype) {
-  case DType::f32:
-    return tensor.elements<float>()[i];
-  case DType::f64:
-    return tensor.elements<double>()[i];
-  case DType::i32:
-    return tensor.elements<int32_t>()[i];
-  case DType::i64:
-    return static_cast<double>(tensor.elements<int64_t>()[i]);
-  case DType::u8:
-  case DType::boolean:
-    return tensor.elements<uint8_t>()[i];
-  }
-  return 0;
+  return with_element(tensor.type().dtype, [&](auto zero) {
+    return static_cast<double>(tensor.elements<decltype(zero)>()[static_cast<size_t>(index)]);
+  });
 }
 
 double largest_magnitude(const Tensor &tensor) {

@@ -13,25 +13,14 @@ using llvm::IRBuilderBase;
 using llvm::Value;
 
 llvm::Type *element_type(IRBuilderBase &builder, DType dtype) {
-  switch (dtype) {
-  case DType::f32:
+  if (dtype == DType::f32)
     return builder.getFloatTy();
-  case DType::f64:
+  if (dtype == DType::f64)
     return builder.getDoubleTy();
-  case DType::i32:
-    return builder.getInt32Ty();
-  case DType::i64:
-    return builder.getInt64Ty();
-  case DType::u8:
-  case DType::boolean:
-    return builder.getInt8Ty();
-  }
-  return nullptr;
+  return builder.getIntNTy(static_cast<unsigned>(8 * size_of(dtype)));
 }
 
 namespace {
-
-bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f64; }
 
 /// The type with as many lanes as the value has.
 llvm::Type *like(Value *value, llvm::Type *element) {
@@ -39,33 +28,38 @@ llvm::Type *like(Value *value, llvm::Type *element) {
   return vector ? llvm::FixedVectorType::get(element, vector->getNumElements()) : element;
 }
 
-Value *from_float(IRBuilderBase &builder, Value *value, llvm::Type *type, DType to) {
-  if (is_float(to))
-    return builder.CreateFPCast(value, type);
-  if (to == DType::u8) {
-    // By way of i32: for vectors of bytes LLVM's fptoui.sat goes lane by lane. NaN becomes 0.
-    Value *least = llvm::ConstantFP::get(value->getType(), 0);
-    Value *most = llvm::ConstantFP::get(value->getType(), 255);
-    value = emit_min(builder, emit_max(builder, value, least), most);
-    return builder.CreateTrunc(builder.CreateFPToSI(value, like(value, builder.getInt32Ty())),
-                               type);
-  }
-  return builder.CreateIntrinsic(llvm::Intrinsic::fptosi_sat, {type, value->getType()}, {value});
-}
-
 /// Between integer types.
 Value *from_integer(IRBuilderBase &builder, Value *value, llvm::Type *type, DType from, DType to) {
+  const bool is_unsigned = info_of(from).kind == DTypeKind::unsigned_integer;
   if (size_of(to) > size_of(from))
-    return from == DType::u8 ? builder.CreateZExt(value, type) : builder.CreateSExt(value, type);
-  const bool byte = to == DType::u8;
-  const int64_t least = byte ? 0 : std::numeric_limits<int32_t>::min();
-  const int64_t most = byte ? 255 : std::numeric_limits<int32_t>::max();
+    return is_unsigned ? builder.CreateZExt(value, type) : builder.CreateSExt(value, type);
   auto bound = [&](int64_t number) {
     return llvm::ConstantInt::get(value->getType(), static_cast<uint64_t>(number), true);
   };
-  value = builder.CreateBinaryIntrinsic(llvm::Intrinsic::smax, value, bound(least));
-  value = builder.CreateBinaryIntrinsic(llvm::Intrinsic::smin, value, bound(most));
+  // Bounds that the type itself has not: u8 is never below 0, i8 never above 127.
+  if (!is_unsigned)
+    value = builder.CreateBinaryIntrinsic(llvm::Intrinsic::smax, value, bound(least_of(to)));
+  value = builder.CreateBinaryIntrinsic(is_unsigned ? llvm::Intrinsic::umin : llvm::Intrinsic::smin,
+                                        value, bound(largest_of(to)));
   return builder.CreateTrunc(value, type);
+}
+
+Value *from_float(IRBuilderBase &builder, Value *value, llvm::Type *type, DType to) {
+  if (is_float(to))
+    return builder.CreateFPCast(value, type);
+  if (size_of(to) == 1) {
+    // By way of i32: for vectors of bytes LLVM's conversions that saturate go lane by lane.
+    llvm::Type *wide = like(value, builder.getInt32Ty());
+    if (to == DType::u8) {
+      Value *least = llvm::ConstantFP::get(value->getType(), 0); // of NaN, too
+      Value *most = llvm::ConstantFP::get(value->getType(), 255);
+      value = emit_min(builder, emit_max(builder, value, least), most);
+      return builder.CreateTrunc(builder.CreateFPToSI(value, wide), type);
+    }
+    value = builder.CreateIntrinsic(llvm::Intrinsic::fptosi_sat, {wide, value->getType()}, {value});
+    return from_integer(builder, value, type, DType::i32, to);
+  }
+  return builder.CreateIntrinsic(llvm::Intrinsic::fptosi_sat, {type, value->getType()}, {value});
 }
 
 } // namespace
@@ -86,8 +80,8 @@ Value *emit_conversion(IRBuilderBase &builder, Value *value, DType from, DType t
     return is_float(to) ? builder.CreateUIToFP(set, type) : builder.CreateZExt(set, type);
   }
   if (is_float(to))
-    return from == DType::u8 ? builder.CreateUIToFP(value, type)
-                             : builder.CreateSIToFP(value, type);
+    return info_of(from).kind == DTypeKind::unsigned_integer ? builder.CreateUIToFP(value, type)
+                                                             : builder.CreateSIToFP(value, type);
   return from_integer(builder, value, type, from, to);
 }
 
@@ -97,19 +91,13 @@ Value *emit_number(IRBuilderBase &builder, double number, DType to) {
     return llvm::ConstantFP::get(type, number);
   if (to == DType::boolean)
     return llvm::ConstantInt::get(type, number != 0);
-  auto saturated = [number]<class T>(T) {
-    // The largest i64 is no double; all that reach it saturate.
-    if (std::isnan(number))
-      return T(0);
-    if (number >= static_cast<double>(std::numeric_limits<T>::max()))
-      return std::numeric_limits<T>::max();
-    return number <= static_cast<double>(std::numeric_limits<T>::min())
-               ? std::numeric_limits<T>::min()
-               : static_cast<T>(number);
-  };
-  int64_t value = to == DType::u8    ? saturated(uint8_t())
-                  : to == DType::i32 ? saturated(int32_t())
-                                     : saturated(int64_t());
+  if (std::isnan(number))
+    return llvm::ConstantInt::get(type, 0);
+  // The largest i64 is no double; all that reach it saturate.
+  const int64_t value = number >= static_cast<double>(largest_of(to)) ? largest_of(to)
+                        : number <= static_cast<double>(least_of(to))
+                            ? least_of(to)
+                            : static_cast<int64_t>(number);
   return llvm::ConstantInt::get(type, static_cast<uint64_t>(value), true);
 }
 

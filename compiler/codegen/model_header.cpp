@@ -1,6 +1,8 @@
 // The generated C header of a model.
 #include "compiler/codegen/model_table.h"
 
+#include "ir/type/dtype.h"
+
 #include <algorithm>
 #include <fmt/format.h>
 #include <set>
@@ -122,22 +124,7 @@ const std::set<std::string_view> &reserved_words() {
   return words;
 }
 
-const char *c_type(cnnc_dtype dtype) {
-  switch (dtype) {
-  case CNNC_F32:
-    return "float";
-  case CNNC_F64:
-    return "double";
-  case CNNC_I32:
-    return "int32_t";
-  case CNNC_I64:
-    return "int64_t";
-  case CNNC_U8:
-  case CNNC_BOOL:
-    return "uint8_t";
-  }
-  return "void";
-}
+std::string_view c_type(cnnc_dtype dtype) { return info_of(static_cast<DType>(dtype)).c; }
 
 /// A name inside a comment: one line that cannot end the comment or start another.
 std::string comment_text(std::string_view text) {
@@ -349,22 +336,8 @@ private:
     return fmt::format("(unsigned char *)state + {}", offset);
   }
 
-  static const char *dtype_name(cnnc_dtype dtype) {
-    switch (dtype) {
-    case CNNC_F32:
-      return "CNNC_F32";
-    case CNNC_F64:
-      return "CNNC_F64";
-    case CNNC_I32:
-      return "CNNC_I32";
-    case CNNC_I64:
-      return "CNNC_I64";
-    case CNNC_U8:
-      return "CNNC_U8";
-    case CNNC_BOOL:
-      return "CNNC_BOOL";
-    }
-    return "CNNC_F32";
+  static std::string_view dtype_name(cnnc_dtype dtype) {
+    return info_of(static_cast<DType>(dtype)).runtime;
   }
 
   const std::string &name_;

@@ -19,24 +19,11 @@ SourceRange name_range(const Node &node) {
   return node.range;
 }
 
-/// The element types of a safetensors file that a constant of this type can have, the first without
-/// conversion.
-std::vector<std::string_view> accepted_dtypes(DType dtype) {
-  switch (dtype) {
-  case DType::f32:
-    return {"F32", "F16", "BF16", "F64"};
-  case DType::f64:
-    return {"F64"};
-  case DType::i32:
-    return {"I32"};
-  case DType::i64:
-    return {"I64"};
-  case DType::u8:
-    return {"U8"};
-  case DType::boolean:
-    return {"BOOL"};
-  }
-  return {};
+/// Whether elements of a safetensors file's type become those of a constant's.
+bool converts(std::string_view stored, DType dtype) {
+  if (dtype == DType::f32 && (stored == "F16" || stored == "BF16" || stored == "F64"))
+    return true;
+  return stored == info_of(dtype).safetensors;
 }
 
 using Layers = std::vector<std::shared_ptr<const NamedTensors>>;
@@ -162,8 +149,7 @@ bool Constants::check(const Weight &weight, const TensorType &type, const Node &
     return error(fmt::format("weight {} has the shape {} in {}, not {}", quote(weight.key),
                              to_string(tensor->shape), layer->file,
                              to_string(type.shape, type.batch_name)));
-  std::vector<std::string_view> accepted = accepted_dtypes(type.dtype);
-  if (std::find(accepted.begin(), accepted.end(), tensor->dtype) == accepted.end())
+  if (!converts(tensor->dtype, type.dtype))
     return error(fmt::format("weight {} has elements of type {} in {}, which do not convert to {}",
                              quote(weight.key), tensor->dtype, layer->file, name_of(type.dtype)));
   return true;
@@ -174,7 +160,7 @@ std::optional<Tensor> Constants::load(const Weight &weight, const TensorType &ty
   if (!check(weight, type, node, diagnostics))
     return std::nullopt;
   const SafetensorsTensor &stored = *find(weight.key).tensor;
-  bool same_type = stored.dtype == accepted_dtypes(type.dtype).front();
+  bool same_type = stored.dtype == info_of(type.dtype).safetensors;
   auto address = reinterpret_cast<uintptr_t>(stored.data.data());
   if (same_type && address % static_cast<uintptr_t>(size_of(type.dtype)) == 0)
     return Tensor::view(type, stored.data);
@@ -198,7 +184,7 @@ std::optional<Tensor> Constants::bytes_of(const Graph &graph, ValueId id,
   const Weight *weight = std::get_if<Weight>(&producer(source).op);
   const TensorType type = logical_type(graph.type(id), 1);
   const SafetensorsTensor *stored = weight ? find(weight->key).tensor : nullptr;
-  if (!stored || stored->dtype != accepted_dtypes(type.dtype).front())
+  if (!stored || stored->dtype != info_of(type.dtype).safetensors)
     return value(graph, id, diagnostics);
   return Tensor::view(type, stored->data);
 }

@@ -1,8 +1,10 @@
 #include "compiler/driver/tensors.h"
 
+#include "compiler/tensor/element.h"
 #include "ir/weights/random.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -13,29 +15,13 @@ namespace cnnc::driver {
 
 namespace {
 
-const char *name_of(cnnc_dtype dtype) {
-  switch (dtype) {
-  case CNNC_F32:
-    return "f32";
-  case CNNC_F64:
-    return "f64";
-  case CNNC_I32:
-    return "i32";
-  case CNNC_I64:
-    return "i64";
-  case CNNC_U8:
-    return "u8";
-  case CNNC_BOOL:
-    return "bool";
-  }
-  return "?";
-}
+std::string_view name_of(cnnc_dtype dtype) { return name_of(static_cast<DType>(dtype)); }
 
 bool is_symbolic(const cnnc_tensor_v1 &tensor) {
   return tensor.rank > 0 && tensor.shape[0] == CNNC_SYMBOLIC_BATCH;
 }
 
-std::string spell(const char *dtype, const std::vector<int64_t> &shape) {
+std::string spell(std::string_view dtype, const std::vector<int64_t> &shape) {
   return fmt::format("{}[{}]", dtype, fmt::join(shape, ", "));
 }
 
@@ -46,38 +32,28 @@ size_t count_of(const cnnc_tensor_v1 &tensor, int64_t batch) {
   return count;
 }
 
-/// Small whole numbers fit every type; f32 gets normally distributed ones.
+/// A normally distributed number as one of the type: whole ones of integers, four times as large.
+double number_of(DType dtype, float value) {
+  if (dtype == DType::boolean)
+    return value > 0;
+  if (is_float(dtype))
+    return value;
+  const double whole = std::trunc(least_of(dtype) == 0 ? std::abs(value * 4) : value * 4);
+  return std::clamp(whole, static_cast<double>(least_of(dtype)),
+                    static_cast<double>(largest_of(dtype)));
+}
+
 Bytes random_tensor(const cnnc_tensor_v1 &tensor, int64_t batch, uint64_t seed) {
+  const auto dtype = static_cast<DType>(tensor.dtype);
   Bytes bytes(tensor_size(tensor, batch));
   const size_t count = count_of(tensor, batch);
   std::vector<float> values(count);
   fill_random_he(values, 2, seed); // fan_in 2: standard deviation 1
-  for (size_t i = 0; i < count; ++i) {
-    auto store = [&](auto value) {
-      std::memcpy(bytes.data() + i * sizeof value, &value, sizeof value);
-    };
-    float magnitude = std::min(std::abs(values[i]) * 4, 255.0f);
-    switch (tensor.dtype) {
-    case CNNC_F32:
-      store(values[i]);
-      break;
-    case CNNC_F64:
-      store(static_cast<double>(values[i]));
-      break;
-    case CNNC_I32:
-      store(static_cast<int32_t>(values[i] * 4));
-      break;
-    case CNNC_I64:
-      store(static_cast<int64_t>(values[i] * 4));
-      break;
-    case CNNC_U8:
-      store(static_cast<uint8_t>(magnitude));
-      break;
-    case CNNC_BOOL:
-      store(static_cast<uint8_t>(values[i] > 0));
-      break;
-    }
-  }
+  for (size_t i = 0; i < count; ++i)
+    with_element(dtype, [&](auto element) {
+      element = static_cast<decltype(element)>(number_of(dtype, values[i]));
+      std::memcpy(bytes.data() + i * sizeof element, &element, sizeof element);
+    });
   return bytes;
 }
 
@@ -95,13 +71,6 @@ Result<Bytes> read_tensor(const std::string &file, const char *role, const cnnc_
   if (!array)
     return Error{diagnostics.to_string()};
   return take_tensor(std::move(*array), file, role, tensor, batch);
-}
-
-template <class Element> std::vector<double> convert(const Bytes &bytes) {
-  std::vector<Element> values(bytes.size() / sizeof(Element));
-  if (!bytes.empty())
-    std::memcpy(values.data(), bytes.data(), bytes.size());
-  return {values.begin(), values.end()};
 }
 
 /// Per image the first elements and the largest one.
@@ -163,34 +132,25 @@ Result<void> check_output_files(const CommandLine &line, const cnnc_model_v1 &mo
 
 namespace {
 
-std::vector<double> as_numbers(cnnc_dtype dtype, const Bytes &bytes) {
-  switch (dtype) {
-  case CNNC_F32:
-    return convert<float>(bytes);
-  case CNNC_F64:
-    return convert<double>(bytes);
-  case CNNC_I32:
-    return convert<int32_t>(bytes);
-  case CNNC_I64:
-    return convert<int64_t>(bytes);
-  case CNNC_U8:
-  case CNNC_BOOL:
-    return convert<uint8_t>(bytes);
-  }
-  return {};
+std::vector<double> as_numbers(DType dtype, const Bytes &bytes) {
+  std::vector<double> numbers(bytes.size() / static_cast<size_t>(size_of(dtype)));
+  with_element(dtype, [&](auto element) {
+    for (size_t i = 0; i < numbers.size(); ++i) {
+      std::memcpy(&element, bytes.data() + i * sizeof element, sizeof element);
+      numbers[i] = static_cast<double>(element);
+    }
+  });
+  return numbers;
 }
 
 } // namespace
 
 std::vector<double> as_numbers(const cnnc_tensor_v1 &tensor, const Bytes &bytes) {
-  return as_numbers(tensor.dtype, bytes);
+  return as_numbers(static_cast<DType>(tensor.dtype), bytes);
 }
 
 std::vector<double> as_numbers(const NpyArray &array) {
-  for (cnnc_dtype dtype : {CNNC_F32, CNNC_F64, CNNC_I32, CNNC_I64, CNNC_U8, CNNC_BOOL})
-    if (array.dtype == name_of(dtype))
-      return as_numbers(dtype, array.data);
-  return {};
+  return as_numbers(*dtype_named(array.dtype), array.data); // read_npy knows no other
 }
 
 std::vector<int64_t> shape_of(const cnnc_tensor_v1 &tensor, int64_t batch) {
@@ -210,7 +170,7 @@ Result<Bytes> take_tensor(NpyArray array, const std::string &file, const char *r
     batch = array.shape[0];
   if (array.dtype != name_of(tensor.dtype) || array.shape != shape_of(tensor, batch.value_or(1)))
     return Error{fmt::format("{}: error: this is {}, but the {} %{} is {}", file,
-                             spell(array.dtype.c_str(), array.shape), role, tensor.name,
+                             spell(array.dtype, array.shape), role, tensor.name,
                              spell_type(tensor, batch.value_or(1)))};
   return std::move(array.data);
 }

@@ -18,20 +18,12 @@ Expression converted(const Expression &x, DType to) {
     Expression whole = if_negative(x, ceil(x), floor(x));
     return if_equal(x, x, max(number(least), min(number(most), std::move(whole))), number(0));
   };
-  switch (to) {
-  case DType::f32:
-  case DType::f64:
-    return x;
-  case DType::i32:
-    return between(-0x1p31, 0x1p31);
-  case DType::i64:
-    return between(-0x1p63, 0x1p63);
-  case DType::u8:
-    return between(0, 255);
-  case DType::boolean:
+  if (to == DType::boolean)
     return if_equal(x, number(0), number(0), number(1));
-  }
-  return x;
+  // 2^31 and 2^63 stand for the largest numbers of their types, which no f32 has.
+  return is_float(to) ? x
+                      : between(static_cast<double>(least_of(to)),
+                                static_cast<double>(static_cast<float>(largest_of(to))));
 }
 
 /// Limits the extents of the result to an operand whose last dimensions are those of the result

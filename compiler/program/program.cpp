@@ -14,23 +14,11 @@ namespace {
 
 constexpr uint64_t weights_alignment = 64;
 
-cnnc_dtype dtype_of(DType dtype) {
-  switch (dtype) {
-  case DType::f32:
-    return CNNC_F32;
-  case DType::f64:
-    return CNNC_F64;
-  case DType::i32:
-    return CNNC_I32;
-  case DType::i64:
-    return CNNC_I64;
-  case DType::u8:
-    return CNNC_U8;
-  case DType::boolean:
-    return CNNC_BOOL;
-  }
-  return CNNC_F32;
-}
+cnnc_dtype dtype_of(DType dtype) { return static_cast<cnnc_dtype>(dtype); }
+static_assert(int(DType::f32) == CNNC_F32 && int(DType::f64) == CNNC_F64 &&
+              int(DType::i32) == CNNC_I32 && int(DType::i64) == CNNC_I64 &&
+              int(DType::u8) == CNNC_U8 && int(DType::boolean) == CNNC_BOOL &&
+              int(DType::i8) == CNNC_I8);
 
 /// Elements and their type, as a kernel's buffer and a graph's value both have them.
 bool same_memory(const loop::Buffer &buffer, const TensorType &type) {

@@ -282,6 +282,8 @@ private:
       return between(-0x1p63f, 0x1p63f);
     case DType::u8:
       return between(0, 255);
+    case DType::i8:
+      return between(-128, 127);
     case DType::boolean:
       return value == 0 ? 0.0f : 1.0f;
     }

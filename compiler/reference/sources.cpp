@@ -1,4 +1,5 @@
 #include "compiler/reference/compute.h"
+#include "compiler/tensor/element.h"
 #include "ir/weights/random.h"
 
 #include <algorithm>
@@ -9,19 +10,7 @@ namespace {
 
 /// Calls `function` with the elements as a span of their C++ type.
 template <class Function> void visit_elements(Tensor &tensor, Function function) {
-  switch (tensor.type().dtype) {
-  case DType::f32:
-    return function(tensor.mutable_elements<float>());
-  case DType::f64:
-    return function(tensor.mutable_elements<double>());
-  case DType::i32:
-    return function(tensor.mutable_elements<int32_t>());
-  case DType::i64:
-    return function(tensor.mutable_elements<int64_t>());
-  case DType::u8:
-  case DType::boolean:
-    return function(tensor.mutable_elements<uint8_t>());
-  }
+  with_element(tensor.type().dtype, [&]<class T>(T) { function(tensor.mutable_elements<T>()); });
 }
 
 /// Element i is 0.5 + 24 bits of the i-th output of SplitMix64 (Steele, Lea, Flood 2014), as a

@@ -5,9 +5,9 @@
 
 namespace cnnc {
 
-/// Calls function(element) with an element of the C++ type that holds the DType's, zero. Booleans
-/// are bytes.
-template <class Function> void with_element(DType dtype, Function function) {
+/// What function(element) gives, called with an element of the C++ type that holds the DType's, zero.
+/// Booleans are bytes.
+template <class Function> auto with_element(DType dtype, Function function) {
   switch (dtype) {
   case DType::f32:
     return function(float());
@@ -20,7 +20,10 @@ template <class Function> void with_element(DType dtype, Function function) {
   case DType::u8:
   case DType::boolean:
     return function(uint8_t());
+  case DType::i8:
+    break;
   }
+  return function(int8_t());
 }
 
 } // namespace cnnc

@@ -2,7 +2,7 @@
 // logical and row-major, whatever layout the compiled code gives them.
 #pragma once
 
-#include "ir/type/type.h"
+#include "compiler/tensor/element.h"
 
 #include <cassert>
 #include <cstddef>
@@ -14,20 +14,7 @@ namespace cnnc {
 
 /// The C++ types that elements of a DType are read as. Booleans are bytes of 0 or 1.
 template <class T> bool holds_elements_of(DType dtype) {
-  switch (dtype) {
-  case DType::f32:
-    return std::is_same_v<T, float>;
-  case DType::f64:
-    return std::is_same_v<T, double>;
-  case DType::i32:
-    return std::is_same_v<T, int32_t>;
-  case DType::i64:
-    return std::is_same_v<T, int64_t>;
-  case DType::u8:
-  case DType::boolean:
-    return std::is_same_v<T, uint8_t>;
-  }
-  return false;
+  return with_element(dtype, []<class Element>(Element) { return std::is_same_v<T, Element>; });
 }
 
 /// A dense row-major tensor of static shape. Copies share the elements, hence those are written

@@ -90,9 +90,8 @@ std::optional<TensorType> parse_type(TokenCursor &cursor) {
   TensorType type;
   std::optional<DType> dtype = dtype_named(name->text);
   if (!dtype) {
-    cursor.error_at(name->range, fmt::format("there is no element type '{}': there are f32, f64, "
-                                             "i32, i64, u8, bool",
-                                             name->text));
+    cursor.error_at(name->range, fmt::format("there is no element type '{}': there are {}",
+                                             name->text, dtype_names()));
     return std::nullopt;
   }
   type.dtype = *dtype;

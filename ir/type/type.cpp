@@ -8,20 +8,6 @@ namespace cnnc {
 
 namespace {
 
-struct DTypeRow {
-  DType dtype;
-  std::string_view name;
-  int64_t size;
-};
-constexpr DTypeRow dtypes[] = {{DType::f32, "f32", 4}, {DType::f64, "f64", 8},
-                               {DType::i32, "i32", 4}, {DType::i64, "i64", 8},
-                               {DType::u8, "u8", 1},   {DType::boolean, "bool", 1}};
-
-const DTypeRow &row_of(DType dtype) {
-  return *std::find_if(std::begin(dtypes), std::end(dtypes),
-                       [&](const DTypeRow &row) { return row.dtype == dtype; });
-}
-
 /// Letters for the dimensions. Which block letters follow decides nothing: they name positions.
 std::string axis_letters(const Layout &layout, size_t rank) {
   bool filter = layout.block_of(0) != 1 || std::any_of(layout.blocks.begin(), layout.blocks.end(),
@@ -37,21 +23,12 @@ std::string axis_letters(const Layout &layout, size_t rank) {
 
 } // namespace
 
-std::string_view name_of(DType dtype) { return row_of(dtype).name; }
-int64_t size_of(DType dtype) { return row_of(dtype).size; }
-
-std::optional<DType> dtype_named(std::string_view name) {
-  for (const DTypeRow &row : dtypes)
-    if (row.name == name)
-      return row.dtype;
-  return std::nullopt;
-}
-
 int64_t Layout::block_of(int64_t axis) const {
+  int64_t size = 1;
   for (const Block &block : blocks)
     if (block.axis == axis)
-      return block.size;
-  return 1;
+      size *= block.size;
+  return size;
 }
 
 std::optional<size_t> normalized_axis(int64_t axis, size_t rank) {

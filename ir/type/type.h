@@ -1,20 +1,11 @@
 // Types of tensors: element type, logical shape, and how the elements lie in memory.
 #pragma once
 
-#include <array>
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <string_view>
+#include "ir/type/dtype.h"
+
 #include <vector>
 
 namespace cnnc {
-
-enum class DType : uint8_t { f32, f64, i32, i64, u8, boolean };
-
-std::string_view name_of(DType dtype);
-std::optional<DType> dtype_named(std::string_view name);
-int64_t size_of(DType dtype); // bytes
 
 /// Stands in a shape for a batch size that is chosen at each call. Only dimension 0 may have it.
 inline constexpr int64_t symbolic_dim = -1;

@@ -1,6 +1,7 @@
 #include "ir/weights/npy.h"
 
 #include "ir/text/files.h"
+#include "ir/type/dtype.h"
 #include "ir/weights/byte_count.h"
 
 #include <algorithm>
@@ -21,18 +22,6 @@ static_assert(std::endian::native == std::endian::little,
 constexpr std::string_view magic = "\x93NUMPY";
 constexpr size_t most_dimensions = 64; // of NumPy 2
 constexpr size_t most_shown = 40;      // characters of a foreign word in a message
-
-struct Dtype {
-  std::string_view ours;
-  std::string_view numpy;
-  uint64_t size;
-};
-constexpr std::array<Dtype, 6> dtypes = {{{"f32", "<f4", 4},
-                                          {"f64", "<f8", 8},
-                                          {"i32", "<i4", 4},
-                                          {"i64", "<i8", 8},
-                                          {"u8", "|u1", 1},
-                                          {"bool", "|b1", 1}}};
 
 struct Header {
   std::string descr;
@@ -218,9 +207,20 @@ std::optional<std::string_view> find_header(std::string_view bytes, std::string_
   return rest.substr(0, length);
 }
 
+/// "<f4, <f8 and |b1"
+std::string supported_dtypes() {
+  std::string result;
+  for (const DTypeInfo &dtype : dtype_table)
+    result += (result.empty()                  ? ""
+               : &dtype == &dtype_table.back() ? " and "
+                                               : ", ") +
+              std::string(dtype.numpy);
+  return result;
+}
+
 /// The dtype of a `descr`, or null with `problem` set.
-const Dtype *find_dtype(std::string_view descr, std::string &problem) {
-  for (const Dtype &dtype : dtypes) {
+const DTypeInfo *find_dtype(std::string_view descr, std::string &problem) {
+  for (const DTypeInfo &dtype : dtype_table) {
     bool no_byte_order = dtype.size == 1 && !descr.empty() &&
                          std::string_view("|<>=").find(descr[0]) != std::string_view::npos;
     if (descr == dtype.numpy || (no_byte_order && descr.substr(1) == dtype.numpy.substr(1)))
@@ -232,8 +232,7 @@ const Dtype *find_dtype(std::string_view descr, std::string &problem) {
                           "array.astype(array.dtype.newbyteorder('<')) in NumPy",
                           descr);
   else
-    problem =
-        fmt::format("the dtype '{}' is not supported (<f4, <f8, <i4, <i8, |u1 and |b1 are)", descr);
+    problem = fmt::format("the dtype '{}' is not supported ({} are)", descr, supported_dtypes());
   return nullptr;
 }
 
@@ -274,22 +273,23 @@ std::optional<NpyArray> parse(std::string_view bytes, std::string &problem) {
     problem = "the header is malformed: " + parser.problem();
     return std::nullopt;
   }
-  const Dtype *dtype = find_dtype(header->descr, problem);
+  const DTypeInfo *dtype = find_dtype(header->descr, problem);
   if (!dtype)
     return std::nullopt;
-  std::optional<uint64_t> expected = byte_count(header->shape, dtype->size);
+  std::optional<uint64_t> expected = byte_count(header->shape, static_cast<uint64_t>(dtype->size));
   if (!expected || *expected != data.size()) {
     problem =
-        fmt::format("an array of shape {} and dtype {} ", shape_text(header->shape), dtype->ours);
+        fmt::format("an array of shape {} and dtype {} ", shape_text(header->shape), dtype->name);
     problem += expected ? fmt::format("needs {} bytes, but the file has {} after its header",
                                       *expected, data.size())
                         : "is too large: its size overflows";
     return std::nullopt;
   }
-  NpyArray array{.dtype = std::string(dtype->ours), .shape = std::move(header->shape), .data = {}};
+  NpyArray array{.dtype = std::string(dtype->name), .shape = std::move(header->shape), .data = {}};
   std::span elements(reinterpret_cast<const std::byte *>(data.data()), data.size());
-  array.data = header->fortran_order ? row_major(elements, array.shape, dtype->size)
-                                     : std::vector(elements.begin(), elements.end());
+  array.data = header->fortran_order
+                   ? row_major(elements, array.shape, static_cast<size_t>(dtype->size))
+                   : std::vector(elements.begin(), elements.end());
   return array;
 }
 
@@ -330,13 +330,13 @@ bool write_npy(const std::filesystem::path &path, std::string_view dtype,
     diagnostics.error(fmt::format("{}: {}", path == "-" ? "<stdout>" : path.string(), problem));
     return false;
   };
-  auto row = std::ranges::find(dtypes, dtype, &Dtype::ours);
-  if (row == dtypes.end())
+  auto row = std::ranges::find(dtype_table, dtype, &DTypeInfo::name);
+  if (row == dtype_table.end())
     return fail(fmt::format("the dtype '{}' cannot be written as .npy", dtype));
   if (shape.size() > most_dimensions) // the header stays below the 64 KiB of version 1
     return fail(
         fmt::format("an array has at most {} dimensions, not {}", most_dimensions, shape.size()));
-  std::optional<uint64_t> expected = byte_count(shape, row->size);
+  std::optional<uint64_t> expected = byte_count(shape, static_cast<uint64_t>(row->size));
   if (!expected || *expected != data.size())
     return fail(fmt::format("the data of an array of shape {} and dtype {} cannot have {} bytes",
                             shape_text(shape), dtype, data.size()));

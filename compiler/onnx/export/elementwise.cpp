@@ -66,7 +66,7 @@ bool NodeExport::add(const Binary &op) {
 }
 
 bool NodeExport::add(const Cast &op) {
-  set_attribute(node("Cast"), "to", static_cast<int64_t>(onnx_type(op.dtype())));
+  set_attribute(node("Cast"), "to", static_cast<int64_t>(info_of(op.dtype()).onnx));
   return true;
 }
 

@@ -114,7 +114,7 @@ bool is_exportable(const Graph &graph, Diagnostics &diagnostics) {
 void add_value_info(onnx::ValueInfoProto &info, const std::string &name, const TensorType &type) {
   info.set_name(name);
   onnx::TypeProto::Tensor &tensor = *info.mutable_type()->mutable_tensor_type();
-  tensor.set_elem_type(onnx_type(type.dtype));
+  tensor.set_elem_type(info_of(type.dtype).onnx);
   onnx::TensorShapeProto &shape = *tensor.mutable_shape(); // present even for a scalar
   for (int64_t dim : type.shape)
     if (dim == symbolic_dim)

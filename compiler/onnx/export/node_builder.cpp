@@ -7,27 +7,9 @@
 
 namespace cnnc {
 
-int32_t onnx_type(DType dtype) {
-  switch (dtype) {
-  case DType::f32:
-    return onnx::TensorProto::FLOAT;
-  case DType::f64:
-    return onnx::TensorProto::DOUBLE;
-  case DType::i32:
-    return onnx::TensorProto::INT32;
-  case DType::i64:
-    return onnx::TensorProto::INT64;
-  case DType::u8:
-    return onnx::TensorProto::UINT8;
-  case DType::boolean:
-    return onnx::TensorProto::BOOL;
-  }
-  return onnx::TensorProto::UNDEFINED;
-}
-
 void describe_tensor(onnx::TensorProto &tensor, const std::string &name, const TensorType &type) {
   tensor.set_name(name);
-  tensor.set_data_type(onnx_type(type.dtype));
+  tensor.set_data_type(info_of(type.dtype).onnx);
   for (int64_t dim : type.shape)
     tensor.add_dims(dim);
 }

@@ -16,9 +16,6 @@ namespace cnnc {
 /// What is exported.
 inline constexpr int64_t onnx_opset = 17;
 
-/// The number of an element type in ONNX.
-int32_t onnx_type(DType dtype);
-
 /// Name, element type and shape of a tensor; its elements are still to come.
 void describe_tensor(onnx::TensorProto &tensor, const std::string &name, const TensorType &type);
 

@@ -18,16 +18,7 @@ bool fail_marker(OnnxNode &node) {
 
 /// Whether the type has this number. The smallest one of i64 stands for the batch.
 bool holds(DType dtype, int64_t number) {
-  switch (dtype) {
-  case DType::i32:
-    return number == static_cast<int32_t>(number);
-  case DType::u8:
-    return number == static_cast<uint8_t>(number);
-  case DType::boolean:
-    return number == 0 || number == 1;
-  default:
-    return number != batch_marker;
-  }
+  return number != batch_marker && number >= least_of(dtype) && number <= largest_of(dtype);
 }
 
 /// Towards zero; empty when it overflows, as 1 / 0 does.
@@ -275,8 +266,8 @@ int64_t converted(double number, DType to) {
   if (std::isnan(number))
     return 0;
   constexpr double largest = 9223372036854774784.0; // below 2^63
-  double low = to == DType::i64 ? -largest : to == DType::i32 ? -2147483648.0 : 0;
-  double high = to == DType::i64 ? largest : to == DType::i32 ? 2147483647.0 : 255;
+  double low = to == DType::i64 ? -largest : static_cast<double>(least_of(to));
+  double high = to == DType::i64 ? largest : static_cast<double>(largest_of(to));
   return static_cast<int64_t>(std::clamp(std::trunc(number), low, high));
 }
 

@@ -1,8 +1,10 @@
 // Importer: constants of the file, and those that the import computes.
 #include "compiler/onnx/import/importer.h"
+#include "compiler/tensor/element.h"
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <fmt/format.h>
 #include <onnx/onnx_pb.h>
 
@@ -27,41 +29,16 @@ bool is_short(const FixedTensor &fixed) {
          });
 }
 
-template <class T> std::vector<std::byte> packed(const FixedTensor &fixed) {
-  std::vector<T> elements(fixed.count());
-  for (size_t i = 0; i < elements.size(); ++i)
-    elements[i] =
-        fixed.is_float() ? static_cast<T>(fixed.floats()[i]) : static_cast<T>(fixed.ints()[i]);
-  auto bytes = std::as_bytes(std::span(elements));
-  return {bytes.begin(), bytes.end()};
-}
-
 std::vector<std::byte> packed(const FixedTensor &fixed) {
-  switch (fixed.dtype) {
-  case DType::f32:
-    return packed<float>(fixed);
-  case DType::i64:
-    return packed<int64_t>(fixed);
-  case DType::i32:
-    return packed<int32_t>(fixed);
-  default:
-    return packed<uint8_t>(fixed);
-  }
-}
-
-std::string_view stored_dtype(DType dtype) {
-  switch (dtype) {
-  case DType::f32:
-    return "F32";
-  case DType::i64:
-    return "I64";
-  case DType::i32:
-    return "I32";
-  case DType::u8:
-    return "U8";
-  default:
-    return "BOOL";
-  }
+  std::vector<std::byte> bytes(fixed.count() * static_cast<size_t>(size_of(fixed.dtype)));
+  with_element(fixed.dtype, [&](auto element) {
+    for (size_t i = 0; i < fixed.count(); ++i) {
+      element = fixed.is_float() ? static_cast<decltype(element)>(fixed.floats()[i])
+                                 : static_cast<decltype(element)>(fixed.ints()[i]);
+      std::memcpy(bytes.data() + i * sizeof element, &element, sizeof element);
+    }
+  });
+  return bytes;
 }
 
 Op literal_op(const FixedTensor &fixed) {
@@ -126,8 +103,9 @@ ValueId Importer::add_fixed(const FixedTensor &fixed, const std::string &name,
   if (is_short(fixed) && fixed.count() > 0)
     return add_constant(literal_op(fixed), type, name, range);
   made_.push_back(packed(fixed));
-  return add_weight({name, std::string(stored_dtype(fixed.dtype)), fixed.shape, made_.back()}, type,
-                    range);
+  return add_weight(
+      {name, std::string(info_of(fixed.dtype).safetensors), fixed.shape, made_.back()}, type,
+      range);
 }
 
 ValueId Importer::tensor(OnnxValue &value, const SourceRange &range) {

@@ -1,5 +1,7 @@
 #include "compiler/onnx/import/known_values.h"
 
+#include "compiler/tensor/element.h"
+
 #include <algorithm>
 #include <cassert>
 #include <cstdlib>
@@ -45,31 +47,22 @@ template <class T> std::vector<int64_t> widened(const SafetensorsTensor &tensor)
 
 FixedTensor decode(const SafetensorsTensor &tensor, DType dtype) {
   FixedTensor result{dtype, tensor.shape, {}};
-  switch (dtype) {
-  case DType::f32: {
+  if (is_float(dtype)) {
     std::vector<float> floats(tensor.data.size() / *safetensors_dtype_size(tensor.dtype));
     [[maybe_unused]] bool converted = convert_to_f32(tensor, floats);
     assert(converted && "the type is one of floats");
     result.elements = std::move(floats);
-    break;
+    return result;
   }
-  case DType::i64:
-    result.elements = widened<int64_t>(tensor);
-    // Files that say "as far as possible" mean no batch.
-    std::ranges::replace(result.ints(), batch_marker, batch_marker + 1);
-    break;
-  case DType::i32:
-    result.elements = widened<int32_t>(tensor);
-    break;
-  case DType::boolean:
-    result.elements = widened<uint8_t>(tensor);
+  with_element(dtype, [&]<class T>(T) {
+    if constexpr (!std::is_floating_point_v<T>)
+      result.elements = widened<T>(tensor);
+  });
+  if (dtype == DType::boolean)
     for (int64_t &element : result.ints())
       element = element != 0;
-    break;
-  default:
-    result.elements = widened<uint8_t>(tensor);
-    break;
-  }
+  if (dtype == DType::i64) // Files that say "as far as possible" mean no batch.
+    std::ranges::replace(result.ints(), batch_marker, batch_marker + 1);
   return result;
 }
 

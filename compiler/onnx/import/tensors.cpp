@@ -3,6 +3,7 @@
 #include "compiler/onnx/import/value_names.h"
 #include "ir/weights/byte_count.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <fmt/format.h>
@@ -75,23 +76,10 @@ std::string onnx_type_name(int32_t type) {
 }
 
 std::optional<DType> dtype_of(int32_t type) {
-  switch (type) {
-  case TensorProto::FLOAT:
-  case TensorProto::FLOAT16:
-  case TensorProto::BFLOAT16:
-  case TensorProto::DOUBLE:
+  if (type == TensorProto::FLOAT16 || type == TensorProto::BFLOAT16 || type == TensorProto::DOUBLE)
     return DType::f32;
-  case TensorProto::INT32:
-    return DType::i32;
-  case TensorProto::INT64:
-    return DType::i64;
-  case TensorProto::UINT8:
-    return DType::u8;
-  case TensorProto::BOOL:
-    return DType::boolean;
-  default:
-    return std::nullopt;
-  }
+  auto row = std::ranges::find(dtype_table, type, &DTypeInfo::onnx);
+  return row == dtype_table.end() ? std::nullopt : std::optional(row->dtype);
 }
 
 std::optional<SafetensorsTensor> TensorReader::read(const TensorProto &tensor, std::string name,

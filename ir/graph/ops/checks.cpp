@@ -2,6 +2,7 @@
 
 #include "ir/graph/ops/window.h"
 
+#include <bit>
 #include <cmath>
 #include <fmt/format.h>
 #include <limits>
@@ -214,24 +215,14 @@ transposed_window_output(InferContext &context, const WindowAttributes &a,
 }
 
 bool fits(double value, DType dtype) {
-  auto whole = [&](double least, double beyond) {
-    return value >= least && value < beyond && value == std::floor(value);
-  };
-  switch (dtype) {
-  case DType::f32:
+  if (dtype == DType::f32)
     return !std::isfinite(value) || std::isfinite(static_cast<float>(value));
-  case DType::f64:
+  if (is_float(dtype))
     return true;
-  case DType::i32:
-    return whole(-0x1p31, 0x1p31);
-  case DType::i64:
-    return whole(-0x1p63, 0x1p63);
-  case DType::u8:
-    return whole(0, 256);
-  case DType::boolean:
-    return whole(0, 2);
-  }
-  return false;
+  const double beyond =
+      std::ldexp(1, static_cast<int>(std::bit_width(static_cast<uint64_t>(largest_of(dtype)))));
+  return value >= static_cast<double>(least_of(dtype)) && value < beyond &&
+         value == std::floor(value);
 }
 
 } // namespace cnnc

@@ -101,21 +101,7 @@ InferredTypes Where::infer(InferContext &context) const {
   return one_result(context, all, std::move(shape));
 }
 
-DType Cast::dtype() const {
-  switch (to) {
-  case CastType::f32:
-    return DType::f32;
-  case CastType::i32:
-    return DType::i32;
-  case CastType::i64:
-    return DType::i64;
-  case CastType::u8:
-    return DType::u8;
-  case CastType::boolean:
-    return DType::boolean;
-  }
-  return DType::f32;
-}
+DType Cast::dtype() const { return *dtype_named(Words<CastType>::words[static_cast<size_t>(to)]); }
 
 InferredTypes Cast::infer(InferContext &context) const {
   TensorType like = context.operand(0);

@@ -118,9 +118,10 @@ struct Where {
   void differentiate(Backward &) const;
 };
 
-enum class CastType { f32, i32, i64, u8, boolean };
+enum class CastType { f32, i32, i64, u8, boolean, i8 };
 template <> struct Words<CastType> {
-  static constexpr std::array<std::string_view, 5> words = {"f32", "i32", "i64", "u8", "bool"};
+  static constexpr std::array<std::string_view, 6> words = {"f32", "i32",  "i64",
+                                                            "u8",  "bool", "i8"};
 };
 
 /// The same numbers in another element type. Floats become integers towards zero; what is out of
