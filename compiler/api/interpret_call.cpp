@@ -10,24 +10,24 @@ namespace cnnc {
 
 namespace {
 
-std::vector<float> as_floats(const std::vector<std::byte> &memory, DType dtype) {
-  std::vector<float> floats;
+std::vector<double> as_numbers(const std::vector<std::byte> &memory, DType dtype) {
+  std::vector<double> numbers;
   with_element(dtype, [&](auto element) {
-    floats.resize(memory.size() / sizeof element);
-    for (size_t i = 0; i < floats.size(); ++i) {
+    numbers.resize(memory.size() / sizeof element);
+    for (size_t i = 0; i < numbers.size(); ++i) {
       std::memcpy(&element, memory.data() + i * sizeof element, sizeof element);
-      floats[i] = static_cast<float>(element);
+      numbers[i] = static_cast<double>(element);
     }
   });
-  return floats;
+  return numbers;
 }
 
-std::vector<std::byte> as_bytes(const std::vector<float> &floats, DType dtype) {
+std::vector<std::byte> as_bytes(const std::vector<double> &numbers, DType dtype) {
   std::vector<std::byte> memory;
   with_element(dtype, [&](auto element) {
-    memory.resize(floats.size() * sizeof element);
-    for (size_t i = 0; i < floats.size(); ++i) {
-      element = static_cast<decltype(element)>(floats[i]);
+    memory.resize(numbers.size() * sizeof element);
+    for (size_t i = 0; i < numbers.size(); ++i) {
+      element = static_cast<decltype(element)>(numbers[i]);
       std::memcpy(memory.data() + i * sizeof element, &element, sizeof element);
     }
   });
@@ -45,7 +45,7 @@ std::optional<std::vector<Tensor>> interpret_call(const Graph &graph, const Node
     TensorType type = one_image(graph.type(call.operands[i]));
     std::vector<std::byte> memory(static_cast<size_t>(byte_size(type).value_or(0)));
     write_physical(operands[i], type, memory);
-    buffers[kernel.inputs[i].name] = as_floats(memory, type.dtype);
+    buffers[kernel.inputs[i].name] = as_numbers(memory, type.dtype);
   }
   std::string error;
   if (!run_loops(kernel, buffers, error)) {

@@ -85,6 +85,20 @@ Value *emit_conversion(IRBuilderBase &builder, Value *value, DType from, DType t
   return from_integer(builder, value, type, from, to);
 }
 
+Value *emit_rounded(IRBuilderBase &builder, Value *x, int64_t zero_point, DType to) {
+  // Before they are rounded, since whole bounds may stand on either side of that.
+  auto bound = [&](int64_t number) {
+    return llvm::ConstantFP::get(x->getType(), static_cast<double>(number - zero_point));
+  };
+  x = emit_min(builder, emit_max(builder, x, bound(least_of(to))), bound(largest_of(to)));
+  llvm::Type *wide = like(x, builder.getInt32Ty());
+  Value *result = builder.CreateIntrinsic(llvm::Intrinsic::lrint, {wide, x->getType()}, {x});
+  if (zero_point != 0)
+    result = builder.CreateAdd(
+        result, llvm::ConstantInt::get(wide, static_cast<uint64_t>(zero_point), true));
+  return builder.CreateTrunc(result, like(x, element_type(builder, to)));
+}
+
 Value *emit_number(IRBuilderBase &builder, double number, DType to) {
   llvm::Type *type = element_type(builder, to);
   if (is_float(to))

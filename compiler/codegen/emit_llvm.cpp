@@ -14,14 +14,16 @@ using loop::Statement;
 /// `void(ptr buffers, i64 begin, i64 end, i32 worker)`: iterations [begin, end) of a parallel loop.
 llvm::Function *emit_parallel_body(const loop::Kernel &kernel, const For &loop,
                                    const std::string &symbol, llvm::Module &module,
-                                   const FunctionEmitter &outer, Diagnostics &diagnostics) {
+                                   const FunctionEmitter &outer, const Target &target,
+                                   Diagnostics &diagnostics) {
   llvm::LLVMContext &context = module.getContext();
   llvm::Type *pointer = llvm::PointerType::get(context, 0);
   llvm::Type *i64 = llvm::Type::getInt64Ty(context);
   auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context),
                                        {pointer, i64, i64, llvm::Type::getInt32Ty(context)}, false);
   auto *function = llvm::Function::Create(type, llvm::Function::InternalLinkage, symbol, module);
-  FunctionEmitter emitter(kernel, function, function->getArg(0), function->getArg(3), diagnostics);
+  FunctionEmitter emitter(kernel, function, function->getArg(0), function->getArg(3), target,
+                          diagnostics);
   emitter.share_scratch(outer);
   emitter.emit_loop(loop, function->getArg(1), function->getArg(2));
   emitter.finish();
@@ -30,7 +32,7 @@ llvm::Function *emit_parallel_body(const loop::Kernel &kernel, const For &loop,
 
 bool emit_parallel_call(const loop::Kernel &kernel, const For &loop, const std::string &symbol,
                         llvm::Module &module, llvm::Function *caller, FunctionEmitter &emitter,
-                        Diagnostics &diagnostics) {
+                        const Target &target, Diagnostics &diagnostics) {
   std::optional<int64_t> extent = loop.extent();
   if (!extent || !(loop.lower[0] == loop::Index(0))) {
     diagnostics.error(kernel.range, fmt::format("kernel @{}: the parallel loop {} "
@@ -38,7 +40,8 @@ bool emit_parallel_call(const loop::Kernel &kernel, const For &loop, const std::
                                                 kernel.name, loop.variable));
     return false;
   }
-  llvm::Function *body = emit_parallel_body(kernel, loop, symbol, module, emitter, diagnostics);
+  llvm::Function *body =
+      emit_parallel_body(kernel, loop, symbol, module, emitter, target, diagnostics);
   if (!body)
     return false;
   llvm::IRBuilder<> &builder = emitter.builder();
@@ -55,7 +58,8 @@ bool emit_parallel_call(const loop::Kernel &kernel, const For &loop, const std::
 } // namespace
 
 std::unique_ptr<llvm::Module> emit_llvm(const loop::Kernel &kernel, const std::string &symbol,
-                                        llvm::LLVMContext &context, Diagnostics &diagnostics) {
+                                        const Target &target, llvm::LLVMContext &context,
+                                        Diagnostics &diagnostics) {
   auto module = std::make_unique<llvm::Module>(kernel.name, context);
   llvm::Type *pointer = llvm::PointerType::get(context, 0);
   auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer, pointer}, false);
@@ -63,7 +67,7 @@ std::unique_ptr<llvm::Module> emit_llvm(const loop::Kernel &kernel, const std::s
   function->setVisibility(llvm::GlobalValue::HiddenVisibility);
   function->getArg(0)->setName("task");
   function->getArg(1)->setName("buffers");
-  FunctionEmitter emitter(kernel, function, function->getArg(1), nullptr, diagnostics);
+  FunctionEmitter emitter(kernel, function, function->getArg(1), nullptr, target, diagnostics);
   if (!kernel.locals.empty()) {
     diagnostics.error(kernel.range, fmt::format("the kernel @{} still has the local buffer {} "
                                                 "between its ops: run fuse_loops, which puts it "
@@ -86,7 +90,7 @@ std::unique_ptr<llvm::Module> emit_llvm(const loop::Kernel &kernel, const std::s
     }
     emitter.emit(std::exchange(pending, {}));
     std::string name = fmt::format("{}.parallel{}", symbol, parallel_loops++);
-    if (!emit_parallel_call(kernel, *loop, name, *module, function, emitter, diagnostics))
+    if (!emit_parallel_call(kernel, *loop, name, *module, function, emitter, target, diagnostics))
       return nullptr;
   }
   emitter.emit(pending);

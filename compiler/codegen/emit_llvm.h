@@ -10,6 +10,7 @@
 //   parallel    a function of its own, run through cnnc_parallel_for of the runtime
 #pragma once
 
+#include "compiler/codegen/target/target.h"
 #include "ir/loop/loop.h"
 
 #include <memory>
@@ -25,6 +26,7 @@ namespace cnnc::codegen {
 /// of the kernel. The kernel must have passed the verifier and have nothing left in its schedule or
 /// locals. Null after an error has been reported.
 std::unique_ptr<llvm::Module> emit_llvm(const loop::Kernel &kernel, const std::string &symbol,
-                                        llvm::LLVMContext &context, Diagnostics &diagnostics);
+                                        const Target &target, llvm::LLVMContext &context,
+                                        Diagnostics &diagnostics);
 
 } // namespace cnnc::codegen

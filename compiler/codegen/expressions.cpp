@@ -1,10 +1,12 @@
 #include "compiler/codegen/expressions.h"
 
 #include "compiler/codegen/emit_conversion.h"
+#include "compiler/codegen/emit_dot.h"
 #include "compiler/codegen/emit_math.h"
 #include "compiler/codegen/emit_random.h"
 
 #include <algorithm>
+#include <cmath>
 #include <llvm/IR/Intrinsics.h>
 #include <utility>
 
@@ -139,6 +141,8 @@ Value *Expressions::call(const Expression &expression) {
     return emit_sqrt(builder_, a[0]);
   case Function::fma:
     return emit_fma(builder_, a[0], a[1], a[2]);
+  case Function::dot4: // in integers alone, as the verifier has seen to
+    break;
   case Function::select_less:
     return builder_.CreateSelect(builder_.CreateFCmpOLT(a[0], a[1]), a[2], a[3]);
   case Function::select_equal:
@@ -168,12 +172,116 @@ Value *Expressions::accumulated(const loop::Assign &assign) {
 }
 
 Value *Expressions::load(const Access &access) {
-  if (registers_.contains(access.buffer))
-    return registers_.load(access);
+  if (registers_.contains(access.buffer)) {
+    Value *value = registers_.load(access);
+    return emit_conversion(builder_, value, registers_.dtype_of(access.buffer), DType::f32);
+  }
   Value *element = load_memory(access);
   return context_.failed() ? nullptr
                            : emit_conversion(builder_, element,
                                              addresses_.find(access.buffer)->dtype, DType::f32);
+}
+
+std::optional<DType> Expressions::dtype_of(const std::string &name) const {
+  if (registers_.contains(name))
+    return registers_.dtype_of(name);
+  const MemoryBuffer *buffer = addresses_.find(name);
+  return buffer ? std::optional(buffer->dtype) : std::nullopt;
+}
+
+void Expressions::splat_together(std::initializer_list<Value **> values) {
+  const bool vector =
+      std::ranges::any_of(values, [](Value **value) { return (*value)->getType()->isVectorTy(); });
+  for (Value **value : values)
+    if (vector)
+      *value = context_.splat(*value);
+}
+
+Value *Expressions::integer(const loop::Assign &assign) {
+  if (!assign.accumulate)
+    return integer(assign.value);
+  Value *sum = registers_.contains(assign.target.buffer) ? registers_.load(assign.target)
+                                                         : load_memory(assign.target);
+  if (context_.failed())
+    return nullptr;
+  const bool dot =
+      assign.value.kind == Expression::Kind::call && assign.value.function == Function::dot4;
+  if (dot)
+    return dot4(sum, assign.value);
+  Value *term = integer(assign.value);
+  if (context_.failed())
+    return nullptr;
+  splat_together({&sum, &term});
+  return builder_.CreateAdd(sum, term);
+}
+
+Value *Expressions::integer(const Expression &expression) {
+  if (expression.kind == Expression::Kind::number)
+    return emit_number(builder_, expression.number, DType::i32);
+  if (expression.kind == Expression::Kind::load) {
+    const std::string &name = expression.access.buffer;
+    Value *element = registers_.contains(name) ? registers_.load(expression.access)
+                                               : load_memory(expression.access);
+    return context_.failed() ? nullptr
+                             : emit_conversion(builder_, element, *dtype_of(name), DType::i32);
+  }
+  if (expression.function == Function::dot4)
+    return dot4(builder_.getInt32(0), expression);
+  Value *a = integer(expression.arguments[0]);
+  Value *b = context_.failed() ? nullptr : integer(expression.arguments[1]);
+  if (context_.failed())
+    return nullptr;
+  splat_together({&a, &b});
+  return expression.function == Function::add   ? builder_.CreateAdd(a, b)
+         : expression.function == Function::sub ? builder_.CreateSub(a, b)
+                                                : builder_.CreateMul(a, b);
+}
+
+Value *Expressions::dot4(Value *sum, const Expression &expression) {
+  const Access &x = expression.arguments[0].access, &w = expression.arguments[1].access;
+  Value *x_bytes = four_bytes(x);
+  Value *w_bytes = context_.failed() ? nullptr : four_bytes(w);
+  if (context_.failed())
+    return nullptr;
+  splat_together({&sum, &x_bytes, &w_bytes});
+  return emit_dot4(builder_, context_.target, sum, x_bytes, *dtype_of(x.buffer), w_bytes,
+                   *dtype_of(w.buffer));
+}
+
+Value *Expressions::four_bytes(const Access &access) {
+  Addresses::Address address = addresses_.address_of(access);
+  if (context_.failed())
+    return nullptr;
+  const bool vector = context_.variables.in_lanes();
+  if (vector && (address.by_lane || (address.lane_step != 0 && address.lane_step != 4)))
+    return by_lane(builder_.getInt32Ty(), [&] { return four_bytes(access); });
+  const int64_t lanes = vector && address.lane_step == 4 ? context_.variables.lanes : 0;
+  return load_ahead(addresses_.pointer(address), lanes, DType::i32, 1, *address.buffer);
+}
+
+Value *Expressions::rounded(const Expression &value, DType to) {
+  if (size_of(to) != 1)
+    return nullptr;
+  auto is_call = [](const Expression &expression, Function function) {
+    return expression.kind == Expression::Kind::call && expression.function == function;
+  };
+  // What lowering writes: round(x) + zero point, of which i8 has a bound of its own.
+  const Expression *inner = &value;
+  if (is_call(*inner, Function::max) &&
+      inner->arguments[1] == loop::number(static_cast<double>(least_of(to))))
+    inner = &inner->arguments[0];
+  double zero_point = 0;
+  if (is_call(*inner, Function::add) && inner->arguments[1].kind == Expression::Kind::number) {
+    zero_point = inner->arguments[1].number;
+    inner = &inner->arguments[0];
+  }
+  if (!is_call(*inner, Function::round) || zero_point != std::floor(zero_point) ||
+      std::abs(zero_point) > 0x1p20)
+    return nullptr;
+  Value *x = evaluate(inner->arguments[0]);
+  if (context_.failed())
+    return nullptr;
+  return emit_rounded(builder_, x, static_cast<int64_t>(zero_point), to);
 }
 
 Value *Expressions::by_lane(llvm::Type *element, const std::function<Value *()> &value) {
@@ -200,20 +308,24 @@ Value *Expressions::load_memory(const Access &access) {
   // No common step, or not adjacent: one load per lane.
   if (vector && (address.by_lane || (address.lane_step != 0 && address.lane_step != size)))
     return by_lane(element_type(builder_, dtype), [&] { return load_memory(access); });
-  Value *place = addresses_.pointer(address);
   int64_t lanes = vector && address.lane_step == size ? context_.variables.lanes : 0;
-  if (lanes > 0 && address.buffer->prefetch > 0 && !loaded_.contains({place, lanes}))
-    prefetches_.emplace_back(place, address.buffer->prefetch);
-  return load_at(place, lanes, dtype);
+  return load_ahead(addresses_.pointer(address), lanes, dtype, size, *address.buffer);
 }
 
-Value *Expressions::load_at(Value *place, int64_t lanes, DType dtype) {
-  Value *&value = loaded_[{place, lanes}];
-  if (!value) {
-    llvm::Type *type = FunctionContext::vector_type(element_type(builder_, dtype), lanes);
-    value =
-        builder_.CreateAlignedLoad(type, place, llvm::Align(static_cast<uint64_t>(size_of(dtype))));
-  }
+Value *Expressions::load_ahead(Value *place, int64_t lanes, DType dtype, int64_t align,
+                               const MemoryBuffer &buffer) {
+  if (lanes > 0 && buffer.prefetch > 0 &&
+      !loaded_.contains({place, lanes, element_type(builder_, dtype)}))
+    prefetches_.emplace_back(place, buffer.prefetch);
+  return load_at(place, lanes, dtype, align);
+}
+
+Value *Expressions::load_at(Value *place, int64_t lanes, DType dtype, int64_t align) {
+  llvm::Type *element = element_type(builder_, dtype);
+  Value *&value = loaded_[{place, lanes, element}];
+  if (!value)
+    value = builder_.CreateAlignedLoad(FunctionContext::vector_type(element, lanes), place,
+                                       llvm::Align(static_cast<uint64_t>(align)));
   return value;
 }
 
@@ -264,7 +376,7 @@ Value *Expressions::shuffled(const Access &access) {
     }
   }
   auto load = [&](int64_t offset, int64_t count) {
-    return load_at(addresses_.behind(stream, offset), count, buffer.dtype);
+    return load_at(addresses_.behind(stream, offset), count, buffer.dtype, size);
   };
   const Distinct elements(offsets, 1), rows(offsets, row);
   if (elements.values.size() == 1)

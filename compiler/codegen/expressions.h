@@ -1,4 +1,4 @@
-// Expressions: f32 values, scalars or the lanes of a vector loop, and the elements of buffers.
+// Expressions: f32 or i32 values, scalars or the lanes of a vector loop, and the elements of buffers.
 //
 // Inside of a vector loop a value is a scalar as long as all lanes share it; arithmetic with a
 // vector makes a vector of it. Elements that lie side by side in the lanes are one vector load or
@@ -13,6 +13,7 @@
 #include "compiler/codegen/registers.h"
 
 #include <functional>
+#include <tuple>
 
 namespace cnnc::codegen {
 
@@ -28,6 +29,12 @@ public:
   llvm::Value *evaluate(const loop::Expression &expression);
   /// What target += value makes of the target.
   llvm::Value *accumulated(const loop::Assign &assign);
+  /// What an assignment that is computed in integers (ir/loop/integers.h) makes of its target.
+  llvm::Value *integer(const loop::Assign &assign);
+  /// round(x), or that and a whole number, as an integer of 8 bits, saturated; null for other values.
+  llvm::Value *rounded(const loop::Expression &value, DType to);
+  /// The element type of a register or buffer; empty when there is none of this name.
+  std::optional<DType> dtype_of(const std::string &name) const;
   /// An element in the type of its buffer.
   llvm::Value *load_memory(const loop::Access &access);
   void store_memory(const loop::Access &access, llvm::Value *value);
@@ -39,6 +46,11 @@ public:
 
 private:
   llvm::Value *load(const loop::Access &access);
+  llvm::Value *integer(const loop::Expression &expression);
+  /// sum + a dot4.
+  llvm::Value *dot4(llvm::Value *sum, const loop::Expression &expression);
+  /// The four bytes from an element on, as an i32.
+  llvm::Value *four_bytes(const loop::Access &access);
   llvm::Value *index_as_number(const loop::Index &index);
   llvm::Value *index_as_bits(const loop::Index &index);
   llvm::Value *uniform(const loop::Expression &expression);
@@ -46,8 +58,13 @@ private:
   /// Elements that lie in one or two rows of as many as there are lanes: the rows, shuffled. Or
   /// those of one or two places. Null when the lanes are farther apart.
   llvm::Value *shuffled(const loop::Access &access);
+  /// The same, and fetches what lies ahead where the buffer asks for it.
+  llvm::Value *load_ahead(llvm::Value *place, int64_t lanes, DType dtype, int64_t align,
+                          const MemoryBuffer &buffer);
   /// One element, or as many as there are lanes, at a place; once within a block.
-  llvm::Value *load_at(llvm::Value *place, int64_t lanes, DType dtype);
+  llvm::Value *load_at(llvm::Value *place, int64_t lanes, DType dtype, int64_t align);
+  /// An i32 beside others: as a vector where one of them is.
+  void splat_together(std::initializer_list<llvm::Value **> values);
   /// The values of a vector loop, one for each lane.
   llvm::Value *by_lane(llvm::Type *element, const std::function<llvm::Value *()> &value);
 
@@ -55,7 +72,8 @@ private:
   llvm::IRBuilder<> &builder_;
   Addresses &addresses_;
   Registers &registers_;
-  std::map<std::pair<llvm::Value *, int64_t>, llvm::Value *> loaded_; // of this block, by lanes
+  /// Of this block, by place, lanes and type.
+  std::map<std::tuple<llvm::Value *, int64_t, llvm::Type *>, llvm::Value *> loaded_;
   Prefetches prefetches_;
 };
 

@@ -10,8 +10,9 @@ using loop::Index;
 using loop::Term;
 
 FunctionContext::FunctionContext(const loop::Kernel &of_kernel, llvm::Function *into,
-                                 Diagnostics &diagnostics)
-    : kernel(of_kernel), function(into), builder(into->getContext()), diagnostics_(diagnostics) {
+                                 const Target &of_target, Diagnostics &diagnostics)
+    : kernel(of_kernel), target(of_target), function(into), builder(into->getContext()),
+      diagnostics_(diagnostics) {
   builder.SetInsertPoint(new_block("entry"));
 }
 

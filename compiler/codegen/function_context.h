@@ -12,6 +12,7 @@
 // begins. After the first error nothing that was emitted counts, and no other is reported.
 #pragma once
 
+#include "compiler/codegen/target/target.h"
 #include "ir/loop/loop.h"
 
 #include <llvm/IR/IRBuilder.h>
@@ -83,7 +84,8 @@ private:
 class FunctionContext {
 public:
   /// The builder stands in the function's first block.
-  FunctionContext(const loop::Kernel &of_kernel, llvm::Function *into, Diagnostics &diagnostics);
+  FunctionContext(const loop::Kernel &of_kernel, llvm::Function *into, const Target &of_target,
+                  Diagnostics &diagnostics);
   FunctionContext(const FunctionContext &) = delete;
   FunctionContext &operator=(const FunctionContext &) = delete;
 
@@ -104,6 +106,7 @@ public:
   std::optional<int64_t> constant_of(const loop::Term &term) const;
 
   const loop::Kernel &kernel;
+  const Target &target;
   llvm::Function *const function;
   llvm::IRBuilder<> builder;
   BoundVariables variables;

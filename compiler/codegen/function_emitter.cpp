@@ -1,6 +1,7 @@
 #include "compiler/codegen/function_emitter.h"
 
 #include "compiler/codegen/emit_conversion.h"
+#include "ir/loop/integers.h"
 
 #include <fmt/format.h>
 
@@ -16,8 +17,9 @@ using loop::Register;
 using loop::Statement;
 
 FunctionEmitter::FunctionEmitter(const loop::Kernel &kernel, llvm::Function *function,
-                                 Value *buffers, Value *worker, Diagnostics &diagnostics)
-    : context_(kernel, function, diagnostics), builder_(context_.builder),
+                                 Value *buffers, Value *worker, const Target &target,
+                                 Diagnostics &diagnostics)
+    : context_(kernel, function, target, diagnostics), builder_(context_.builder),
       addresses_(context_, buffers, worker), registers_(context_),
       expressions_(context_, addresses_, registers_) {
   BasicBlock *body = context_.new_block("body");
@@ -168,17 +170,27 @@ void FunctionEmitter::emit_assign(const loop::Assign &assign) {
   if (!memory && !registers_.contains(name))
     return context_.fail(fmt::format("there is no buffer {}", name));
   Value *result = memory ? copied(assign, memory->dtype) : nullptr;
-  if (result && !failed())
-    return expressions_.store_memory(assign.target, result);
-  if (!failed())
-    result =
-        assign.accumulate ? expressions_.accumulated(assign) : expressions_.evaluate(assign.value);
+  if (!result && !failed())
+    result = computed(assign, memory ? memory->dtype : registers_.dtype_of(name));
   if (failed())
     return;
-  if (!memory)
-    return registers_.store(assign.target, result);
-  expressions_.store_memory(assign.target,
-                            emit_conversion(builder_, result, DType::f32, memory->dtype));
+  if (memory)
+    expressions_.store_memory(assign.target, result);
+  else
+    registers_.store(assign.target, result);
+}
+
+/// The new value of the target, in its type.
+Value *FunctionEmitter::computed(const loop::Assign &assign, DType to) {
+  auto dtype_of = [&](const std::string &name) { return expressions_.dtype_of(name); };
+  if (computes_integers(assign, dtype_of))
+    return expressions_.integer(assign);
+  if (!assign.accumulate && is_integer(to))
+    if (Value *result = expressions_.rounded(assign.value, to))
+      return result;
+  Value *result =
+      assign.accumulate ? expressions_.accumulated(assign) : expressions_.evaluate(assign.value);
+  return failed() ? nullptr : emit_conversion(builder_, result, DType::f32, to);
 }
 
 /// Elements and numbers go from the one type to the other without becoming f32 in between.

@@ -22,7 +22,7 @@ public:
   /// kernel's scratch memory last if it has any. `worker`: who runs this share of a parallel loop;
   /// null outside of one.
   FunctionEmitter(const loop::Kernel &kernel, llvm::Function *function, llvm::Value *buffers,
-                  llvm::Value *worker, Diagnostics &diagnostics);
+                  llvm::Value *worker, const Target &target, Diagnostics &diagnostics);
 
   /// Makes scratch known from here on; a worker also knows what is declared around its loop.
   void declare_scratch(const loop::Register &scratch) { addresses_.declare_scratch(scratch); }
@@ -46,6 +46,7 @@ private:
   void emit_assign(const loop::Assign &assign);
   /// What a plain copy between buffers stores; null when the assignment is none.
   llvm::Value *copied(const loop::Assign &assign, DType to);
+  llvm::Value *computed(const loop::Assign &assign, DType to);
   void enter(llvm::BasicBlock *block);
 
   FunctionContext context_;

@@ -15,7 +15,8 @@ std::optional<std::string> print_all(std::span<const loop::Kernel> kernels, cons
   std::string result;
   for (const loop::Kernel &kernel : kernels) {
     llvm::LLVMContext context;
-    std::unique_ptr<llvm::Module> module = emit_llvm(kernel, kernel.name, context, diagnostics);
+    std::unique_ptr<llvm::Module> module =
+        emit_llvm(kernel, kernel.name, target, context, diagnostics);
     if (!module)
       return std::nullopt;
     set_module_target(*module, target);
@@ -34,10 +35,10 @@ compile_kernels(std::span<const loop::Kernel *const> kernels, const Target &targ
                 Diagnostics &diagnostics, const JobOptions &options) {
   std::vector<ModuleMaker> makers;
   for (const loop::Kernel *kernel : kernels)
-    makers.push_back(
-        {"the kernel @" + kernel->name, [kernel](llvm::LLVMContext &context, Diagnostics &errors) {
-           return emit_llvm(*kernel, kernel->name, context, errors);
-         }});
+    makers.push_back({"the kernel @" + kernel->name,
+                      [kernel, &target](llvm::LLVMContext &context, Diagnostics &errors) {
+                        return emit_llvm(*kernel, kernel->name, target, context, errors);
+                      }});
   return compile_all(makers, target, diagnostics, options);
 }
 

@@ -40,6 +40,7 @@ int64_t lanes_of(const std::string &name, std::span<const Statement> scope) {
 void Registers::declare(const Register &reg, std::span<const Statement> scope) {
   Array array;
   array.shape = reg.shape;
+  array.dtype = reg.dtype;
   array.type = element_type(builder_, reg.dtype);
   int64_t lanes = reg.shape.empty() ? 0 : lanes_of(reg.name, scope);
   array.lanes = lanes > 1 && lanes == reg.shape.back() ? lanes : 0;

@@ -29,6 +29,7 @@ public:
   void declare(const loop::Register &reg, std::span<const loop::Statement> scope);
   void end(const std::string &name) { arrays_.erase(name); }
   bool contains(const std::string &name) const { return arrays_.contains(name); }
+  DType dtype_of(const std::string &name) const { return arrays_.at(name).dtype; }
 
   llvm::Value *load(const loop::Access &access);
   void store(const loop::Access &access, llvm::Value *value);
@@ -46,6 +47,7 @@ private:
   struct Array {
     std::vector<int64_t> shape;
     int64_t lanes = 0; // of vectors along the last dimension; 0: scalars
+    DType dtype = DType::f32;
     llvm::Type *type = nullptr;
     std::vector<llvm::Value *> elements;
   };

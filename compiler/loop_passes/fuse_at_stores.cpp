@@ -198,7 +198,7 @@ private:
     redirect_reads(body, read, counters);
     loop::substitute(body, values);
     store.target.subscripts = written;
-    Statement declare = loop::make_register(local_.name, shape);
+    Statement declare = loop::make_register(local_.name, shape, loop::register_type(local_.dtype));
     if (array) {
       result.push_back(std::move(declare));
       append_unrolled(loops, std::move(stored), result);

@@ -1,6 +1,7 @@
 #include "compiler/reference/run_loops.h"
 
 #include "compiler/reference/random.h"
+#include "ir/loop/integers.h"
 
 #include <algorithm>
 #include <cmath>
@@ -63,7 +64,7 @@ struct Storage {
     size_t writer = 0, reader = 0; // iterations
   };
   std::vector<int64_t> shape;
-  std::vector<float> elements;
+  std::vector<double> elements;
   std::vector<State> states;
   bool read_only = false;
   DType dtype = DType::f32;
@@ -73,7 +74,7 @@ struct Storage {
     int64_t count = 1;
     for (int64_t dim : shape)
       count *= dim;
-    elements.assign(static_cast<size_t>(count), std::numeric_limits<float>::quiet_NaN());
+    elements.assign(static_cast<size_t>(count), std::numeric_limits<double>::quiet_NaN());
     states.resize(elements.size());
   }
 };
@@ -94,7 +95,7 @@ public:
   void add_table(const Table &table) {
     Storage storage(table.shape, table.dtype);
     for (size_t i = 0; i < table.values.size(); ++i)
-      storage.elements.at(i) = static_cast<float>(table.values[i]);
+      storage.elements.at(i) = table.values[i];
     storage.read_only = true;
     for (Storage::State &state : storage.states)
       state.stored = true;
@@ -104,7 +105,7 @@ public:
     if (!storages_.emplace(name, std::move(storage)).second)
       fail("{} is defined twice", name);
   }
-  const std::vector<float> &elements(const std::string &name) { return find(name).elements; }
+  const std::vector<double> &elements(const std::string &name) { return find(name).elements; }
 
   void run(const std::vector<Statement> &body) {
     std::vector<std::string> registers;
@@ -163,7 +164,7 @@ private:
       const auto *assign = std::get_if<Assign>(&statement.node);
       if (!assign)
         fail("the vector loop {} holds more than assignments", loop.variable);
-      std::vector<float> values;
+      std::vector<double> values;
       for (variables_[loop.variable] = lower; variables_[loop.variable] < upper;
            ++variables_[loop.variable])
         values.push_back(value_of(*assign));
@@ -178,8 +179,16 @@ private:
   }
 
   /// The new value of the target; `c += a * b` is rounded once.
-  float value_of(const Assign &assign) {
+  double value_of(const Assign &assign) {
     const Expression &value = assign.value;
+    auto dtype_of = [&](const std::string &name) { return std::optional(find(name).dtype); };
+    if (computes_integers(assign, dtype_of)) {
+      const int64_t before =
+          assign.accumulate ? static_cast<int64_t>(load_element(assign.target)) : 0;
+      return wrapped(before + integer(value));
+    }
+    if (!assign.accumulate && value.kind == Expression::Kind::load)
+      return load_element(value.access); // a plain copy
     if (!assign.accumulate)
       return evaluate(value);
     bool product = value.kind == Expression::Kind::call && value.function == Function::mul;
@@ -210,7 +219,7 @@ private:
           fail("{} is not bound", term.variable);
         value = found->second;
       } else if (term.kind == Term::Kind::lookup) {
-        value = static_cast<int64_t>(load({term.variable, term.subscripts}));
+        value = static_cast<int64_t>(load_element({term.variable, term.subscripts}));
         if (term.limit > 0) {
           value += value < 0 ? term.limit : 0;
           value = value < 0 ? 0 : value >= term.limit ? term.limit - 1 : value;
@@ -238,7 +247,38 @@ private:
     return static_cast<size_t>(result);
   }
 
-  float load(const Access &access) {
+  /// Modulo 2^32.
+  static int32_t wrapped(int64_t value) {
+    return static_cast<int32_t>(static_cast<uint32_t>(value));
+  }
+
+  int64_t integer(const Expression &expression) {
+    if (expression.kind == Expression::Kind::number)
+      return static_cast<int64_t>(expression.number);
+    if (expression.kind == Expression::Kind::load)
+      return static_cast<int64_t>(load_element(expression.access));
+    if (expression.function == Function::dot4)
+      return dot4(expression.arguments.at(0).access, expression.arguments.at(1).access);
+    const int64_t a = integer(expression.arguments.at(0));
+    const int64_t b = integer(expression.arguments.at(1));
+    return wrapped(expression.function == Function::add   ? a + b
+                   : expression.function == Function::sub ? a - b
+                                                          : a * b);
+  }
+
+  int64_t dot4(Access x, Access w) {
+    int64_t sum = 0;
+    for (int i = 0; i < 4; ++i) {
+      sum += static_cast<int64_t>(load_element(x)) * static_cast<int64_t>(load_element(w));
+      for (Access *access : {&x, &w})
+        access->subscripts.back() = access->subscripts.back() + 1;
+    }
+    return sum;
+  }
+
+  float load(const Access &access) { return static_cast<float>(load_element(access)); }
+
+  double load_element(const Access &access) {
     Storage &storage = find(access.buffer);
     size_t at = position(storage, access);
     Storage::State &state = storage.states[at];
@@ -253,7 +293,7 @@ private:
     return storage.elements[at];
   }
 
-  void store(const Access &access, float value) {
+  void store(const Access &access, double value) {
     Storage &storage = find(access.buffer);
     if (storage.read_only)
       fail("{} stores to an input", to_string(access));
@@ -267,27 +307,15 @@ private:
     storage.elements[at] = stored(value, storage.dtype);
   }
 
-  /// The value as an element of the type. Elements are kept as floats: integers are exact to 2^24.
-  static float stored(float value, DType dtype) {
-    auto between = [&](float least, float most) {
-      return std::isnan(value) ? 0 : std::trunc(std::clamp(value, least, most));
-    };
-    switch (dtype) {
-    case DType::f32:
-    case DType::f64:
-      return value;
-    case DType::i32:
-      return between(-0x1p31f, 0x1p31f);
-    case DType::i64:
-      return between(-0x1p63f, 0x1p63f);
-    case DType::u8:
-      return between(0, 255);
-    case DType::i8:
-      return between(-128, 127);
-    case DType::boolean:
-      return value == 0 ? 0.0f : 1.0f;
-    }
-    return value;
+  /// The value as an element of the type. Elements are kept as doubles: integers are exact to 2^53.
+  static double stored(double value, DType dtype) {
+    if (dtype == DType::boolean)
+      return value == 0 ? 0 : 1;
+    if (is_float(dtype))
+      return dtype == DType::f64 ? value : static_cast<float>(value);
+    return std::isnan(value) ? 0
+                             : std::trunc(std::clamp(value, static_cast<double>(least_of(dtype)),
+                                                     static_cast<double>(largest_of(dtype))));
   }
 
   float evaluate(const Expression &expression) {
@@ -352,6 +380,8 @@ private:
       return std::sqrt(a.at(0));
     case Function::fma:
       return std::fma(a.at(0), a.at(1), a.at(2));
+    case Function::dot4:
+      fail("dot4 is computed in integers");
     case Function::select_less:
       return a.at(0) < a.at(1) ? a.at(2) : a.at(3);
     case Function::select_equal:

@@ -10,13 +10,13 @@
 namespace cnnc::loop {
 
 /// Elements of buffers by name, in the order of their physical shape; of every element type as
-/// floats.
-using Buffers = std::map<std::string, std::vector<float>>;
+/// doubles.
+using Buffers = std::map<std::string, std::vector<double>>;
 
 /// Runs a kernel; what is left in its schedule counts for nothing. `buffers` must hold the inputs
 /// and receives the outputs, whose elements are NaN where nothing was stored.
 ///
-/// Arithmetic is in float, and the kernel is checked on the way: every subscript lies in its
+/// Arithmetic is in float, or in i32 where loop.h says so, and the kernel is checked on the way: every subscript lies in its
 /// dimension, what is read was stored before, inputs are not stored to, no variable is bound twice,
 /// iterations of a parallel loop (run backwards) touch nothing that another one stores to, and
 /// vector loops hold assignments only, whose lanes store to different elements. False and a message

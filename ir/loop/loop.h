@@ -18,6 +18,7 @@
 //             | "value" "(" index ")"                       an index as a number
 //             | "uniform" "(" index "," integer "," expression ")"      place, seed, counter
 //   function  = min max pow | exp expm1 log tanh erf normcdf sin cos sqrt abs floor ceil round | fma
+//             | dot4                                        of two accesses
 //   index     = sums of variables and lookups times integers, with index / integer and
 //               index % integer
 //   lookup    = table "[" index {"," index} "]"
@@ -38,11 +39,16 @@
 // (compiler/README.md, "Random numbers").
 // Division of indices rounds down.
 //
-// All arithmetic is in f32, and so are registers. Loads convert to it: integers beyond 2^24 are
-// rounded, a bool is 0 or 1. Stores convert back: to an integer towards zero, what is out of range
-// to the nearest integer of the type, NaN to 0; to bool, 0 is false and all else true. A plain
-// copy, x[..] = y[..], keeps integers and f64 exact: it goes from the one type to the other
-// directly.
+// Arithmetic is in f32. Loads convert to it: integers beyond 2^24 are rounded to the nearest even,
+// a bool is 0 or 1. Stores convert back: to an integer towards zero, what is out of range to the
+// nearest integer of the type, NaN to 0; to bool, 0 is false and all else true. A plain copy,
+// x[..] = y[..], keeps integers and f64 exact: it goes from the one type to the other directly.
+//
+// Sums of integers are exact: where the target is an i32, register or buffer, and its new value is
+// made of integers of at most 32 bits alone (elements, whole numbers, + - *, dot4), they are
+// computed in i32, modulo 2^32. dot4(x[.., i], w[.., j]) is the sum of the products of four
+// neighbours along the last dimension, x[.., i] * w[.., j] to x[.., i + 3] * w[.., j + 3], of i8 or
+// u8, without rounding or saturation in between. Registers are f32 or i32.
 //
 // Lookups are indices that are data: y[i] = x[rows[i]]. They read tables and inputs of i32 or i64,
 // never what the kernel writes, so that their values do not change while it runs. A lookup with a
@@ -82,6 +88,7 @@ enum class Function {
   round,
   pow,
   fma,
+  dot4,
   select_less,
   select_equal
 };
@@ -197,6 +204,8 @@ Statement make_for(std::string variable, Index extent, std::vector<Statement> bo
 Statement make_assign(Access target, Expression value, bool accumulate = false);
 Statement make_register(std::string name, std::vector<int64_t> shape = {},
                         DType dtype = DType::f32);
+/// Of a register for elements of a type: i32 for itself, f32 for all others.
+constexpr DType register_type(DType dtype) { return dtype == DType::i32 ? dtype : DType::f32; }
 Statement make_scratch(std::string name, std::vector<int64_t> shape);
 /// Loops around a body, the first outermost, all from 0.
 std::vector<Statement> nest(const std::vector<std::pair<std::string, int64_t>> &loops,

@@ -1,5 +1,6 @@
 #include "ir/loop/verifier.h"
 #include "ir/loop/functions.h"
+#include "ir/loop/integers.h"
 #include "ir/loop/range.h"
 #include "ir/loop/rewrite.h"
 #include "ir/loop/words.h"
@@ -184,8 +185,8 @@ private:
     if (const Storage *known = storages_.find(reg.name))
       error(range, fmt::format("the name {} of this {} belongs to a {} already", reg.name, what,
                                spell(known->kind)));
-    if (!reg.in_memory && reg.dtype != DType::f32)
-      error(range, fmt::format("the register {} is {}, but registers are f32", reg.name,
+    if (!reg.in_memory && reg.dtype != register_type(reg.dtype))
+      error(range, fmt::format("the register {} is {}, but registers are f32 or i32", reg.name,
                                name_of(reg.dtype)));
     if (!element_count(reg.shape, most))
       error(range,
@@ -330,10 +331,35 @@ private:
                                expression.arguments.size(), argument_count(expression.function)));
     for (const Expression &argument : expression.arguments)
       check_expression(argument, assign, range);
+    if (expression.kind == Expression::Kind::call && expression.function == Function::dot4)
+      check_dot4(expression, assign, range);
+  }
+
+  void check_dot4(const Expression &dot, const Assign &assign, const SourceRange &range) {
+    for (const Expression &argument : dot.arguments) {
+      const Storage *storage = argument.kind == Expression::Kind::load
+                                   ? storages_.find(argument.access.buffer)
+                                   : nullptr;
+      const bool bytes = storage && storage->kind != Storage::Kind::reg &&
+                         is_integer(storage->dtype) && size_of(storage->dtype) == 1 &&
+                         !storage->shape->empty();
+      if (!bytes)
+        error(range,
+              fmt::format("dot4 takes four neighbours each of two buffers of i8 or u8, in {}",
+                          spell(assign)));
+    }
   }
 
   void assign(const Assign &assign, const SourceRange &range) {
     check_expression(assign.value, assign, range);
+    auto dtype_of = [&](const std::string &name) {
+      const Storage *storage = storages_.find(name);
+      return storage ? std::optional(storage->dtype) : std::nullopt;
+    };
+    if (has_dot4(assign.value) && !computes_integers(assign, dtype_of))
+      error(range, fmt::format("dot4 gives an i32, which may be added to integers and stored to an "
+                               "i32 alone, in {}",
+                               spell(assign)));
     if (assign.accumulate)
       check_load(assign.target, assign, range);
     Storage *target = check_access_once(assign, range);
@@ -387,6 +413,12 @@ private:
   void expression(const Expression &value, const Assign &assign, const SourceRange &range) {
     if (value.kind == Expression::Kind::load)
       access(value.access, assign, range);
+    if (value.kind == Expression::Kind::call && value.function == Function::dot4)
+      for (const Expression &argument : value.arguments) {
+        Access last = argument.access; // of the four
+        last.subscripts.back() = last.subscripts.back() + 3;
+        access(last, assign, range);
+      }
     if (value.kind == Expression::Kind::value)
       number(value.access.subscripts[0], assign, range);
     if (value.kind == Expression::Kind::uniform)

@@ -126,9 +126,9 @@ void expect_equal(const Buffers &actual, const Buffers &expected) {
   for (const auto &[name, elements] : expected) {
     ASSERT_EQ(actual.at(name).size(), elements.size()) << name;
     for (size_t i = 0; i < elements.size(); ++i) {
-      float a = actual.at(name)[i], b = elements[i];
+      double a = actual.at(name)[i], b = elements[i];
       bool equal = (std::isnan(a) && std::isnan(b)) || a == b ||
-                   std::abs(a - b) <= 1e-6f * std::max(1.0f, std::abs(b));
+                   std::abs(a - b) <= 1e-6 * std::max(1.0, std::abs(b));
       ASSERT_TRUE(equal) << name << " at " << i << ": " << a << " instead of " << b;
     }
   }

@@ -93,7 +93,7 @@ std::optional<loop::Kernel> through_text(const loop::Kernel &kernel, Diagnostics
   return loop::parse_kernel(cursor);
 }
 
-void compare(const std::vector<float> &memory, const Tensor &expected, const TensorType &type) {
+void compare(const std::vector<double> &memory, const Tensor &expected, const TensorType &type) {
   std::vector<float> values = physical(expected, type);
   std::vector<float> elements = mask(type, false), lanes = mask(type, true);
   ASSERT_EQ(memory.size(), values.size());
@@ -172,7 +172,8 @@ template <class MakeOperand> void run_case(const Case &c, MakeOperand make_opera
     if (!tensors.count(id))
       tensors.emplace(id, make_operand(with_batch(type, 1), operands.size()));
     operands.push_back(&tensors.at(id));
-    buffers[buffer_of(graph, id).name] = operand_memory(tensors.at(id), with_batch(type, 1));
+    const std::vector<float> memory = operand_memory(tensors.at(id), with_batch(type, 1));
+    buffers[buffer_of(graph, id).name] = {memory.begin(), memory.end()};
   }
   std::vector<TensorType> types;
   for (ValueId id : node.results)
@@ -220,10 +221,11 @@ std::vector<float> result_of(const Case &c, const std::vector<std::vector<float>
   EXPECT_TRUE(kernel) << diagnostics.to_string();
   loop::Buffers buffers;
   for (size_t i = 0; i < kernel->inputs.size(); ++i)
-    buffers[kernel->inputs[i].name] = elements[i];
+    buffers[kernel->inputs[i].name] = {elements[i].begin(), elements[i].end()};
   std::string error;
   EXPECT_TRUE(loop::run_loops(*kernel, buffers, error)) << error;
-  return buffers["b_y"];
+  const std::vector<double> &result = buffers["b_y"];
+  return {result.begin(), result.end()};
 }
 
 /// Ordinary numbers, jumps of ops, and what no arithmetic likes.

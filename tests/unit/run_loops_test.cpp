@@ -8,7 +8,7 @@ namespace cnnc {
 namespace {
 
 /// Runs a body on a: f32[4] = 1, 2, 3, 4 and b: f32[4], the output. The message of a violation.
-std::string run(const std::string &body, std::vector<float> *result = nullptr) {
+std::string run(const std::string &body, std::vector<double> *result = nullptr) {
   Diagnostics diagnostics;
   auto source = std::make_shared<Source>(
       Source{"k", "kernel @k(a: f32[4]) -> (b: f32[4]) local (t: f32[4]) {\n" + body + "\n}\n"});
@@ -25,7 +25,7 @@ std::string run(const std::string &body, std::vector<float> *result = nullptr) {
 }
 
 TEST(LoopInterpreter, runs_every_kind_of_loop) {
-  std::vector<float> b;
+  std::vector<double> b;
   EXPECT_EQ(run("parallel i in 0..2 {\n"
                 "  reg s: f32[2]\n"
                 "  vector v in 0..2 { s[v] = a[i * 2 + v] }\n"
@@ -34,22 +34,22 @@ TEST(LoopInterpreter, runs_every_kind_of_loop) {
                 "}",
                 &b),
             "");
-  EXPECT_EQ(b, (std::vector<float>{41, 32, 43, 34}));
+  EXPECT_EQ(b, (std::vector<double>{41, 32, 43, 34}));
 }
 
 TEST(LoopInterpreter, divisions_of_indices_round_down) {
-  std::vector<float> b;
+  std::vector<double> b;
   EXPECT_EQ(run("for i in 0..4 { b[i] = a[(i - 3) / 2 + 2] + 10 * a[(i - 3) % 4] }", &b), "");
-  EXPECT_EQ(b, (std::vector<float>{21, 32, 42, 13}));
+  EXPECT_EQ(b, (std::vector<double>{21, 32, 42, 13}));
 }
 
 TEST(LoopInterpreter, vectors_compute_before_they_store) {
-  std::vector<float> b;
+  std::vector<double> b;
   EXPECT_EQ(run("for i in 0..4 { b[i] = a[i] }\n"
                 "vector v in 0..3 { b[v + 1] = b[v] }",
                 &b),
             "");
-  EXPECT_EQ(b, (std::vector<float>{1, 1, 2, 3}));
+  EXPECT_EQ(b, (std::vector<double>{1, 1, 2, 3}));
 }
 
 struct Wrong {

@@ -15,6 +15,11 @@
 #include <string>
 #include <string_view>
 
+namespace llvm {
+class IRBuilderBase;
+class Value;
+} // namespace llvm
+
 namespace cnnc::codegen {
 
 /// An extension that generated code may use.
@@ -36,6 +41,10 @@ struct Family {
   void (*initialize)();
   /// `bits`: the extensions at hand; `cpu`: LLVM's name.
   Machine (*machine)(uint32_t bits, std::string_view cpu);
+  /// sum + the products of four u8 (x) and i8 (w) in every lane of 32 bits, exact, as one
+  /// instruction of these extensions; null where they have none for so many lanes.
+  llvm::Value *(*dot4)(llvm::IRBuilderBase &builder, uint32_t bits, llvm::Value *sum,
+                       llvm::Value *x, llvm::Value *w);
   /// The CPU whose scheduling model LLVM should use.
   std::string (*tuning)(const Machine &machine, const std::string &cpu);
 };
