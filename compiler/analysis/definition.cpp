@@ -109,6 +109,17 @@ Definition define(const Cast &) {
   return {"y = x as the type `to`: towards zero and saturating, NaN 0; to bool x != 0", any_shape};
 }
 
+Definition define(const Quantize &) {
+  return {"y = min(max(round(x / scale) + zero_point, least), largest): least and largest of the "
+          "type `to`; with operands scales[i] and zero_points[i], i along the axis",
+          "any, [d], [d] -> the first, as u8 or i8"};
+}
+Definition define(const Dequantize &) {
+  return {"y = (x - zero_point) * scale; with operands scales[i] and zero_points[i], i along the "
+          "axis",
+          "any, [d], [d] -> the first, as f32"};
+}
+
 // ---- norms
 
 constexpr const char *norm =
@@ -296,7 +307,8 @@ struct RuleOf {
     return binary.row->gradient_a || binary.row->gradient_b ? GradientRule::given
                                                             : GradientRule::zero;
   }
-  GradientRule operator()(const OneOf<Hardmax, ArgMax, ArgMin, RandomUniform> auto &) const {
+  GradientRule operator()(
+      const OneOf<Hardmax, ArgMax, ArgMin, RandomUniform, Quantize, Dequantize> auto &) const {
     return GradientRule::zero;
   }
   GradientRule operator()(

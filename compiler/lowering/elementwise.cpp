@@ -7,6 +7,7 @@
 namespace cnnc {
 
 using loop::Expression;
+using loop::Index;
 using loop::number;
 
 namespace {
@@ -84,6 +85,49 @@ bool lower(const Cast &cast, Lowering &lowering) {
   Expression x = lowering.read(0, variables(loop_names(lowering.result().rank())));
   return lower_elementwise(lowering, 1,
                            lowering.result_leaves_kernel() ? x : converted(x, cast.dtype()));
+}
+
+namespace {
+
+/// An operand of quantize or dequantize with an entry for each position of an axis.
+Expression entry(const Lowering &lowering, size_t operand, int64_t axis) {
+  const std::vector<std::string> names = loop_names(lowering.result().rank());
+  return lowering.read(operand, {Index::variable(names[*normalized_axis(axis, names.size())])});
+}
+
+} // namespace
+
+/// The sum of quotient and zero point is exact up to 2^24, far beyond what any type of 8 bits holds.
+bool lower(const Quantize &op, Lowering &lowering) {
+  Expression x = lowering.read(0, variables(loop_names(lowering.result().rank())));
+  if (lowering.has_operand(1))
+    x = std::move(x) / entry(lowering, 1, op.axis);
+  else if (op.scale != 1)
+    x = std::move(x) / number(static_cast<float>(op.scale));
+  x = round(std::move(x));
+  if (lowering.has_operand(2))
+    x = std::move(x) + entry(lowering, 2, op.axis);
+  else if (op.zero_point != 0)
+    x = std::move(x) + number(static_cast<double>(op.zero_point));
+  // A store saturates, but makes 0 of NaN.
+  if (!lowering.result_leaves_kernel() || least_of(op.dtype()) != 0)
+    x = max(std::move(x), number(static_cast<double>(least_of(op.dtype()))));
+  if (!lowering.result_leaves_kernel())
+    x = min(std::move(x), number(static_cast<double>(largest_of(op.dtype()))));
+  return lower_elementwise(lowering, 1, std::move(x));
+}
+
+bool lower(const Dequantize &op, Lowering &lowering) {
+  Expression x = lowering.read(0, variables(loop_names(lowering.result().rank())));
+  if (lowering.has_operand(2))
+    x = std::move(x) - entry(lowering, 2, op.axis);
+  else if (op.zero_point != 0)
+    x = std::move(x) - number(static_cast<double>(op.zero_point));
+  if (lowering.has_operand(1))
+    x = std::move(x) * entry(lowering, 1, op.axis);
+  else if (op.scale != 1)
+    x = std::move(x) * number(static_cast<float>(op.scale));
+  return lower_elementwise(lowering, 1, std::move(x));
 }
 
 } // namespace cnnc

@@ -116,6 +116,8 @@ bool lower(const Unary &, Lowering &);
 bool lower(const Binary &, Lowering &);
 bool lower(const Where &, Lowering &);
 bool lower(const Cast &, Lowering &);
+bool lower(const Quantize &, Lowering &);
+bool lower(const Dequantize &, Lowering &);
 bool lower(const BatchNorm &, Lowering &);
 bool lower(const Softmax &, Lowering &);
 bool lower(const LogSoftmax &, Lowering &);

@@ -41,6 +41,10 @@ Tensors compute(const Where &, const Operands &, const Types &);
 // cast.cpp
 Tensors compute(const Cast &, const Operands &, const Types &);
 
+// quantization.cpp
+Tensors compute(const Quantize &, const Operands &, const Types &);
+Tensors compute(const Dequantize &, const Operands &, const Types &);
+
 // resize.cpp
 Tensors compute(const Resize2d &, const Operands &, const Types &);
 Tensors compute(const Resize2dGradient &, const Operands &, const Types &);

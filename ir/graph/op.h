@@ -12,6 +12,7 @@
 #include "ir/graph/ops/matmul.h"
 #include "ir/graph/ops/normalization.h"
 #include "ir/graph/ops/pool.h"
+#include "ir/graph/ops/quantization.h"
 #include "ir/graph/ops/reduction.h"
 #include "ir/graph/ops/resize.h"
 #include "ir/graph/ops/shape.h"
@@ -25,7 +26,7 @@ using AnyOp = std::variant<Weight, Splat, Literal, Random,                      
                            Conv2d, ConvTranspose2d, Local2d, Dense, Matmul,                //
                            MaxPool2d, AvgPool2d, GlobalAvgPool2d,                          //
                            MaxPool2dIndices, MaxUnpool2d,                                  //
-                           Unary, Binary, Where, Cast,                                     //
+                           Unary, Binary, Where, Cast, Quantize, Dequantize,               //
                            BatchNorm, LayerNorm, InstanceNorm, GroupNorm, Lrn,             //
                            Softmax, LogSoftmax, Hardmax,                                   //
                            ReduceMean, ReduceSum, ReduceMax, ReduceMin, ReduceProd,        //

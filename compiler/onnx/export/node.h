@@ -31,6 +31,8 @@ public:
   bool add(const Binary &op);
   bool add(const Where &) { return same("Where"); }
   bool add(const Cast &op);
+  bool add(const Quantize &op);
+  bool add(const Dequantize &op);
   bool add(const BatchNorm &op);
   bool add(const Softmax &op);
   bool add(const LogSoftmax &op);
@@ -104,6 +106,7 @@ private:
   bool add_conv_transpose(const ConvTranspose2d &op, const std::vector<std::string> &inputs,
                           const std::string &result);
   bool expand_into_ops(const Unary &op);
+  template <class Op> bool add_quantization(const Op &op, const char *name, DType type);
   bool add_gelu(bool with_tanh);
 
   NodeBuilder &builder_;

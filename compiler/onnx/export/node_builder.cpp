@@ -59,7 +59,10 @@ std::string NodeBuilder::integers(const std::string &base, const std::vector<int
 }
 
 std::string NodeBuilder::scalar(const std::string &base, DType dtype, double value) {
-  TensorType type{dtype, {}};
+  return filled(base, {dtype, {}}, value);
+}
+
+std::string NodeBuilder::filled(const std::string &base, const TensorType &type, double value) {
   Tensor tensor = reference::compute(Splat{value}, {}, {type}).front();
   std::span<const std::byte> bytes = tensor.bytes();
   return constant(base, type, {reinterpret_cast<const char *>(bytes.data()), bytes.size()});

@@ -37,6 +37,8 @@ public:
   std::string integers(const std::string &base, const std::vector<int64_t> &values,
                        const std::vector<int64_t> &shape);
   std::string scalar(const std::string &base, DType dtype, double value);
+  /// All elements alike.
+  std::string filled(const std::string &base, const TensorType &type, double value);
   std::string numbers(const std::string &base, const std::vector<double> &values); // f32
 
 private:

@@ -32,4 +32,8 @@ void Cast::differentiate(Backward &backward) const {
     backward.give(0, backward.gradient());
 }
 
+// Steps: nothing goes back through them.
+void Quantize::differentiate(Backward &) const {}
+void Dequantize::differentiate(Backward &) const {}
+
 } // namespace cnnc
