@@ -83,15 +83,17 @@ template <size_t Size>
 void write_runs(const Tensor &tensor, const TensorType &type, std::byte *memory) {
   const std::byte *elements = tensor.bytes().data();
   constexpr auto size = static_cast<int64_t>(Size);
+  const int filling = static_cast<int>(type.layout.halo_value); // other than 0 of bytes alone
   for_each_run(type, [&](const Run &run) {
     std::byte *output = memory + run.physical * size;
     if (run.begin > 0)
-      std::memset(output, 0, static_cast<size_t>(run.begin * size));
+      std::memset(output, filling, static_cast<size_t>(run.begin * size));
     if (run.begin < run.end)
       copy_strided<Size>(elements + run.logical * size, run.stride, output + run.begin * size, 1,
                          run.end - run.begin);
     if (run.end < run.size)
-      std::memset(output + run.end * size, 0, static_cast<size_t>((run.size - run.end) * size));
+      std::memset(output + run.end * size, filling,
+                  static_cast<size_t>((run.size - run.end) * size));
   });
 }
 

@@ -1,5 +1,7 @@
 #include "compiler/lowering/lowering.h"
 
+#include "compiler/support/ceil_div.h"
+
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -21,10 +23,12 @@ std::vector<Index> physical_subscripts(const TensorType &type, const Subscripts 
     result[rank - 2] = result[rank - 2] + type.layout.halo[0];
     result[rank - 1] = result[rank - 1] + type.layout.halo[1];
   }
-  std::vector<Index> lanes;
-  for (const Block &block : type.layout.blocks) {
+  std::vector<Index> lanes(type.layout.blocks.size());
+  for (size_t i = lanes.size();
+       i-- > 0;) { // of several blocks of a dimension the last is innermost
+    const Block &block = type.layout.blocks[i];
     Index &subscript = result[static_cast<size_t>(block.axis)];
-    lanes.push_back(subscript % block.size);
+    lanes[i] = subscript % block.size;
     subscript = subscript / block.size;
   }
   result.insert(result.end(), lanes.begin(), lanes.end());
@@ -32,12 +36,13 @@ std::vector<Index> physical_subscripts(const TensorType &type, const Subscripts 
 }
 
 /// A nest over part of a physical shape (begin and end per dimension), innermost block as a vector.
-Statement zero_nest(const std::string &buffer, const std::vector<int64_t> &begin,
-                    const std::vector<int64_t> &end, bool vector_lanes) {
+Statement fill_nest(const std::string &buffer, const std::vector<int64_t> &begin,
+                    const std::vector<int64_t> &end, int64_t value, bool vector_lanes) {
   std::vector<Index> subscripts;
   for (size_t i = 0; i < begin.size(); ++i)
     subscripts.push_back(Index::variable(fmt::format("z{}", i)) + begin[i]);
-  Statement result = loop::make_assign({buffer, subscripts}, loop::number(0));
+  Statement result =
+      loop::make_assign({buffer, subscripts}, loop::number(static_cast<double>(value)));
   for (size_t i = begin.size(); i-- > 0;) {
     bool vector = vector_lanes && i + 1 == begin.size();
     std::vector<Statement> body;
@@ -166,9 +171,9 @@ std::vector<int64_t> loop_extents(const TensorType &type) {
   std::vector<int64_t> result = type.shape;
   if (type.has_symbolic_batch())
     result[0] = 1;
-  for (const Block &block : type.layout.blocks) {
-    int64_t &dim = result[static_cast<size_t>(block.axis)];
-    dim = (dim + block.size - 1) / block.size * block.size;
+  for (size_t axis = 0; axis < result.size(); ++axis) {
+    const int64_t block = type.layout.block_of(static_cast<int64_t>(axis));
+    result[axis] = ceil_div(result[axis], block) * block;
   }
   return result;
 }
@@ -231,7 +236,7 @@ std::vector<Statement> zero_halo(const TensorType &type, const std::string &buff
       return;
     std::vector<int64_t> begin = zero, end = shape;
     begin[h] = h0, end[h] = h1, begin[w] = w0, end[w] = w1;
-    result.push_back(zero_nest(buffer, begin, end, lanes));
+    result.push_back(fill_nest(buffer, begin, end, type.layout.halo_value, lanes));
   };
   add(0, top, 0, shape[w]);
   add(shape[h] - bottom, shape[h], 0, shape[w]);

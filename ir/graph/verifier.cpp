@@ -1,5 +1,6 @@
 #include "ir/graph/verifier.h"
 
+#include "ir/graph/ops/checks.h"
 #include "ir/text/lexer.h"
 
 #include <algorithm>
@@ -200,19 +201,17 @@ private:
       const TensorType &type = *value.type;
       if (type.layout.plain())
         continue;
-      std::vector<bool> blocked(type.rank(), false);
       for (const Block &block : type.layout.blocks) {
         size_t axis = static_cast<size_t>(block.axis);
         if (block.axis < 0 || axis >= type.rank() || block.size < 1)
           report(value.range, fmt::format("{} has a block of {} in dimension {} of {}", name(id),
                                           block.size, block.axis, type.rank()));
-        else if (blocked[axis])
-          report(value.range, fmt::format("{} is blocked twice in dimension {}", name(id), axis));
-        else
-          blocked[axis] = true;
       }
       bool negative = std::any_of(type.layout.halo.begin(), type.layout.halo.end(),
                                   [](int64_t size) { return size < 0; });
+      if (!fits(static_cast<double>(type.layout.halo_value), type.dtype))
+        report(value.range, fmt::format("{} has a halo of {}, which is no number of {}", name(id),
+                                        type.layout.halo_value, name_of(type.dtype)));
       if (negative || (type.layout.has_halo() && type.rank() < 2))
         report(value.range, name(id) + " has a halo that is not possible");
     }

@@ -52,6 +52,24 @@ bool parse_halo(TokenCursor &cursor, TensorType &type) {
   }
   if (!cursor.expect("]"))
     return false;
+  if (cursor.accept(":")) {
+    const SourceRange value_range = cursor.peek().range;
+    std::optional<int64_t> value = cursor.expect_integer("what the halo holds");
+    if (!value)
+      return false;
+    if (!is_integer(type.dtype) || *value < least_of(type.dtype) ||
+        *value > largest_of(type.dtype)) {
+      cursor.error_at(value_range,
+                      fmt::format("a halo of {} holds {}, not {}", name_of(type.dtype),
+                                  is_integer(type.dtype)
+                                      ? fmt::format("numbers from {} to {}", least_of(type.dtype),
+                                                    largest_of(type.dtype))
+                                      : "zeros",
+                                  *value));
+      return false;
+    }
+    type.layout.halo_value = *value;
+  }
   if (type.rank() < 2) {
     cursor.error_at(range, "a halo needs at least two dimensions");
     return false;

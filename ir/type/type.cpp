@@ -67,9 +67,9 @@ std::vector<int64_t> physical_shape(const TensorType &type) {
   if (type.layout.winograd > 0 && rank >= 2)
     for (size_t axis : {rank - 2, rank - 1})
       result[axis] += type.layout.winograd - 1; // m outputs of a window of 3 need m + 2 inputs
-  for (const Block &block : type.layout.blocks) {
-    int64_t &dim = result[static_cast<size_t>(block.axis)];
-    dim = (dim + block.size - 1) / block.size;
+  for (size_t axis = 0; axis < rank; ++axis) {
+    const int64_t block = type.layout.block_of(static_cast<int64_t>(axis));
+    result[axis] = (result[axis] + block - 1) / block;
   }
   for (const Block &block : type.layout.blocks)
     result.push_back(block.size);
@@ -110,6 +110,8 @@ std::string to_string(const TensorType &type) {
     result += " " + to_string(type.layout, type.rank());
   if (type.layout.has_halo())
     result += fmt::format(" halo=[{}]", fmt::join(type.layout.halo, ", "));
+  if (type.layout.halo_value != 0)
+    result += fmt::format(":{}", type.layout.halo_value);
   return result;
 }
 

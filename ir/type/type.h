@@ -27,22 +27,24 @@ struct Block {
 /// Memory layout of a tensor. Without blocks: row-major (NCHW). The physical dimensions are the
 /// logical ones in order, each blocked one divided by its block (rounded up; the tail holds zeros
 /// or finite values nobody reads), followed by the blocks. `halo` widens the last two dimensions
-/// (top, left, bottom, right) by a border of zeros, so that padded convolutions need no edge code.
+/// (top, left, bottom, right) by a border of zeros, or of `halo_value`, so that padded convolutions
+/// need no edge code.
 ///
 /// `winograd` m > 0 is for filters [oc, ic, 3, 3]: in memory each stands as its (m + 2) x (m + 2)
 /// transform G g G^T of Winograd's F(m x m, 3x3), which cannot be read back.
 ///
-/// Spelt as letters for the dimensions, then size and letter per block: nchw16c is [n, c/16, h, w,
-/// 16]; oihw16i32o is [o/32, i/16, h, w, 16, 32]; c16c a channel vector padded to a multiple of 16;
-/// winograd(4) oihw64i16o is [o/16, i/64, 6, 6, 64, 16].
+/// Spelt as letters for the dimensions, then size and letter per block, outermost first: nchw16c
+/// is [n, c/16, h, w, 16], c16c a vector padded to a multiple of 16, oihw4i32o4i [o/32, i/16, h, w,
+/// 4, 32, 4]; winograd(4) oihw64i16o is [o/16, i/64, 6, 6, 64, 16].
 struct Layout {
   std::vector<Block> blocks;
   std::array<int64_t, 4> halo = {};
   int64_t winograd = 0;
+  int64_t halo_value = 0; // what the border holds: the zero point of quantised numbers
 
   bool plain() const { return blocks.empty() && !has_halo() && winograd == 0; }
   bool has_halo() const { return halo != std::array<int64_t, 4>{}; }
-  /// Block size of an axis, 1 when it is not blocked.
+  /// Product of the blocks of an axis, 1 when it is not blocked.
   int64_t block_of(int64_t axis) const;
   bool operator==(const Layout &) const = default;
 };
@@ -76,7 +78,7 @@ std::vector<int64_t> physical_shape(const TensorType &type);
 /// Bytes of one tensor (of one image, with a symbolic batch) in its layout; empty on overflow.
 std::optional<int64_t> byte_size(const TensorType &type);
 
-/// f32[1, 64, 56, 56] nchw16c halo=[1, 1, 1, 1]
+/// f32[1, 64, 56, 56] nchw16c halo=[1, 1, 1, 1]; with a value in the halo "halo=[1, 1, 1, 1]:114"
 std::string to_string(const TensorType &type);
 std::string to_string(const std::vector<int64_t> &shape, const std::string &batch_name = "n");
 std::string to_string(const Layout &layout, size_t rank);
