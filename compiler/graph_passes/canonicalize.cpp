@@ -300,7 +300,10 @@ private:
 
   bool simplify(const Pad &pad) { return all_zero(pad.before) && all_zero(pad.after) && forward(); }
 
-  bool simplify(const Conv2d &conv) { return absorb_pad(conv) || drop_padded_taps(conv); }
+  /// Taps that see nothing but a zero point count.
+  bool simplify(const Conv2d &conv) {
+    return conv.zero_point == 0 && (absorb_pad(conv) || drop_padded_taps(conv));
+  }
   bool simplify(const Local2d &conv) { return absorb_pad(conv); }
   bool simplify(const AvgPool2d &pool) {
     bool no_pad = pool.pad == std::array<int64_t, 4>{};

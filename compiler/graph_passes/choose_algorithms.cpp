@@ -160,6 +160,10 @@ bool choose_algorithms(Graph &graph, PassContext &context) {
       continue;
     const Recorder recorder =
         context.recorder("choose_algorithms", graph.value(node.results[0]).name);
+    if (graph.type(node.results[0]).dtype != DType::f32) {
+      recorder.note("algorithm", "direct", "sums of integers are exact");
+      continue;
+    }
     if (conv->winograd > 0 && !chooser.fills_vectors(node)) {
       context.diagnostics.error(
           range_of(node, "winograd"),

@@ -150,7 +150,8 @@ private:
 
 bool trim_convolution(Graph &graph, NodeId id, const Conv2d &conv) {
   const Axes axes = axes_of(graph, graph.nodes[id], conv);
-  if (conv.winograd > 0 || std::ranges::none_of(axes, &Axis::is_mostly_padding))
+  if (conv.winograd > 0 || conv.zero_point != 0 ||
+      std::ranges::none_of(axes, &Axis::is_mostly_padding))
     return false;
   Trimmer(graph, id, axes).run();
   return true;

@@ -203,7 +203,8 @@ void pad_dilated_pools(Graph &graph) {
     Pad pad;
     pad.before = {0, 0, halo[0], halo[1]};
     pad.after = {0, 0, halo[2], halo[3]};
-    pad.value = -std::numeric_limits<double>::infinity();
+    pad.value = is_float(padded.dtype) ? -std::numeric_limits<double>::infinity()
+                                       : static_cast<double>(least_of(padded.dtype));
     padded.shape[2] += halo[0] + halo[2];
     padded.shape[3] += halo[1] + halo[3];
     ValueId result = graph.add_node(pad, {input}, graph.values[input].name + ".pad", padded);

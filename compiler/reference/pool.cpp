@@ -1,4 +1,5 @@
 #include "compiler/reference/compute.h"
+#include "compiler/reference/floats.h"
 
 #include <algorithm>
 #include <cmath>
@@ -15,12 +16,15 @@ Tensors for_each_output(const Tensor &input, const TensorType &type, Function fu
   int64_t plane_size = input.shape()[2] * input.shape()[3];
   int64_t planes = result.shape()[0] * result.shape()[1];
   int64_t oh = result.shape()[2], ow = result.shape()[3];
-  std::span<float> output = result.mutable_floats();
-  for (int64_t p = 0; p < planes; ++p)
-    for (int64_t y = 0; y < oh; ++y)
-      for (int64_t x = 0; x < ow; ++x)
-        output[(p * oh + y) * ow + x] =
-            static_cast<float>(function(input.floats().subspan(p * plane_size, plane_size), y, x));
+  const Floats elements(input);
+  with_element(type.dtype, [&]<class T>(T) {
+    std::span<T> output = result.mutable_elements<T>();
+    for (int64_t p = 0; p < planes; ++p)
+      for (int64_t y = 0; y < oh; ++y)
+        for (int64_t x = 0; x < ow; ++x)
+          output[(p * oh + y) * ow + x] =
+              static_cast<T>(function(elements.all().subspan(p * plane_size, plane_size), y, x));
+  });
   return {result};
 }
 

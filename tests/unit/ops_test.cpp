@@ -200,7 +200,7 @@ const Bad bad[] = {
      "the window of 5 x 5 with dilation 2 covers 9 x 9, larger than the input of 8 x 8"},
     {"%y = conv2d %x, %w9 pad=[0, 0, 0, 1]", "%w9",
      "the window of 9 x 9 is larger than the padded input of 8 x 9"},
-    {"%y = conv2d %i, %w", "%i", "must be of type f32, but is i32[2, 3, 4]"},
+    {"%y = conv2d %i, %w", "%w", "must be of type i8, but is f32[4, 3, 3, 3]"},
     {"%y = conv_transpose2d %x, %wd", "%wd", "must have 4 dimensions, [ic, oc / groups, kh, kw]"},
     {"%y = conv_transpose2d %x, %w", "%w", "is for 4 input channels (its dimension 0), but"},
     {"%y = conv_transpose2d %x, %w3, %k4 groups=3", "%k4", "must have the shape [12]"},

@@ -60,13 +60,51 @@ bool check_padded_rows(InferContext &context, const Conv2d &conv) {
   return false;
 }
 
+/// All operands f32, or those of sums of integers: u8, i8 or i32, a filter of i8 and a bias of i32.
+bool require_products(InferContext &context) {
+  const DType input = context.operand(0).dtype;
+  if (!is_integer(input) || input == DType::i64)
+    return context.require_f32();
+  const bool filter = context.require_dtype(1, DType::i8);
+  return (!context.has(2) || context.require_dtype(2, DType::i32)) && filter;
+}
+
+/// Of what require_products() has found.
+DType sum_type(const InferContext &context) {
+  return is_integer(context.operand(0).dtype) ? DType::i32 : DType::f32;
+}
+
+bool check_zero_point(InferContext &context, int64_t zero_point) {
+  const DType input = context.operand(0).dtype;
+  const bool fit =
+      is_integer(input) ? fits(static_cast<double>(zero_point), input) : zero_point == 0;
+  if (!fit)
+    context.error_at_attribute(
+        "zero_point", is_integer(input)
+                          ? fmt::format("'zero_point' must be a number of {}, the type of the "
+                                        "input, but is {}",
+                                        name_of(input), zero_point)
+                          : std::string("'zero_point' is for inputs of integers"));
+  return fit;
+}
+
+bool check_algorithm(InferContext &context, const Conv2d &conv) {
+  if (sum_type(context) == DType::f32 ||
+      (conv.winograd <= 0 && conv.padded_rows != PaddedRows::skip))
+    return true;
+  context.error_at_attribute(conv.winograd > 0 ? "winograd" : "padded_rows",
+                             "convolutions of integers are computed directly, with all rows");
+  return false;
+}
+
 } // namespace
 
 InferredTypes Conv2d::infer(InferContext &context) const {
-  if (!context.require_f32() || !context.require_rank(0, 4, "[n, ic, h, w]") ||
+  if (!require_products(context) || !context.require_rank(0, 4, "[n, ic, h, w]") ||
       !context.require_rank(1, 4, "[oc, ic / groups, kh, kw]") ||
       !require_static(context, 1, "the filter") || !check_groups(context, groups) ||
-      !check_winograd(context, *this) || !check_padded_rows(context, *this))
+      !check_winograd(context, *this) || !check_padded_rows(context, *this) ||
+      !check_zero_point(context, zero_point) || !check_algorithm(context, *this))
     return std::nullopt;
   const std::vector<int64_t> &input = context.shape(0), &filter = context.shape(1);
   if (context.has(2) &&
@@ -76,7 +114,9 @@ InferredTypes Conv2d::infer(InferContext &context) const {
       window_output(context, {{filter[2], filter[3]}, stride, pad, dilation});
   if (!output)
     return std::nullopt;
-  return one_result(context, context.operand(0), {input[0], filter[0], (*output)[0], (*output)[1]});
+  TensorType like = context.operand(0);
+  like.dtype = sum_type(context);
+  return one_result(context, like, {input[0], filter[0], (*output)[0], (*output)[1]});
 }
 
 InferredTypes ConvTranspose2d::infer(InferContext &context) const {
@@ -136,7 +176,7 @@ InferredTypes Local2d::infer(InferContext &context) const {
 }
 
 InferredTypes Dense::infer(InferContext &context) const {
-  if (!context.require_f32() || !context.require_rank(0, 2, "[n, ic]") ||
+  if (!require_products(context) || !context.require_rank(0, 2, "[n, ic]") ||
       !context.require_rank(1, 2, "[oc, ic]") || !require_static(context, 1, "the weight"))
     return std::nullopt;
   const std::vector<int64_t> &input = context.shape(0), &weight = context.shape(1);
@@ -147,7 +187,9 @@ InferredTypes Dense::infer(InferContext &context) const {
                        input[1]));
   if (context.has(2) && !require_shape(context, 2, {weight[0]}, "the bias, one number per output"))
     return std::nullopt;
-  return one_result(context, context.operand(0), {input[0], weight[0]});
+  TensorType like = context.operand(0);
+  like.dtype = sum_type(context);
+  return one_result(context, like, {input[0], weight[0]});
 }
 
 namespace {

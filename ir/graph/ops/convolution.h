@@ -15,7 +15,8 @@ template <> struct Words<PaddedRows> {
 
 /// 2-D convolution (cross-correlation, as in ONNX). Input [n, ic, h, w], filter [oc, ic / groups,
 /// kh, kw], bias [oc]. Output [n, oc, oh, ow] with oh = floor((h + pads - dilation * (kh - 1) - 1)
-/// / stride) + 1.
+/// / stride) + 1. All are f32, or of integers: input u8, i8 or i32, filter i8, bias and output i32,
+/// sums exact modulo 2^32.
 struct Conv2d {
   static constexpr std::string_view name = "conv2d";
   static constexpr std::string_view operands = "input, filter, bias?";
@@ -35,11 +36,14 @@ struct Conv2d {
   /// on its own; the input then needs no halo above and below. choose_algorithms decides where
   /// nothing is said (choose), and where it does not, too, they are read.
   PaddedRows padded_rows = PaddedRows::choose;
+  /// What the padding of an input of integers holds: the number that stands for 0 in it.
+  int64_t zero_point = 0;
   static constexpr auto attributes() {
     return std::tuple{
-        Attribute{"stride", &Conv2d::stride},     Attribute{"pad", &Conv2d::pad},
-        Attribute{"dilation", &Conv2d::dilation}, Attribute{"groups", &Conv2d::groups},
-        Attribute{"winograd", &Conv2d::winograd}, Attribute{"padded_rows", &Conv2d::padded_rows}};
+        Attribute{"stride", &Conv2d::stride},        Attribute{"pad", &Conv2d::pad},
+        Attribute{"dilation", &Conv2d::dilation},    Attribute{"groups", &Conv2d::groups},
+        Attribute{"winograd", &Conv2d::winograd},    Attribute{"padded_rows", &Conv2d::padded_rows},
+        Attribute{"zero_point", &Conv2d::zero_point}};
   }
   InferredTypes infer(InferContext &) const;
   void differentiate(Backward &) const;
@@ -95,7 +99,8 @@ struct Local2d {
   static std::optional<int64_t> macs(const OperandTypes &, const TensorType &result);
 };
 
-/// Fully connected: output[n, oc] = bias[oc] + sum over ic of input[n, ic] * weight[oc, ic].
+/// Fully connected: output[n, oc] = bias[oc] + sum over ic of input[n, ic] * weight[oc, ic]. All f32,
+/// or of integers as those of Conv2d.
 struct Dense {
   static constexpr std::string_view name = "dense";
   static constexpr std::string_view operands = "input, weight, bias?";

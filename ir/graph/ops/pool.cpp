@@ -7,8 +7,13 @@
 
 namespace cnnc {
 
+static bool holds_bytes(const TensorType &type) {
+  return is_integer(type.dtype) && size_of(type.dtype) == 1;
+}
+
 static InferredTypes infer_pool(InferContext &context, WindowAttributes attributes) {
-  if (!context.require_f32() || !context.require_rank(0, 4, "[n, c, h, w]"))
+  if (!(holds_bytes(context.operand(0)) || context.require_f32()) ||
+      !context.require_rank(0, 4, "[n, c, h, w]"))
     return std::nullopt;
   attributes.pools = true;
   attributes.kernel_given = true;
@@ -39,6 +44,8 @@ InferredTypes MaxPool2dIndices::infer_window_positions(InferContext &context,
 
 InferredTypes MaxPool2dIndices::infer(InferContext &context) const {
   constexpr int64_t most = int64_t(1) << 24;
+  if (!context.require_f32())
+    return std::nullopt;
   InferredTypes types = infer_pool(context, {kernel, stride, pad, dilation, ceil_mode});
   if (types && positions == PoolPositions::window)
     return infer_window_positions(context, std::move(types));
@@ -72,15 +79,23 @@ InferredTypes MaxUnpool2d::infer(InferContext &context) const {
   return one_result(context, context.operand(0), shape);
 }
 
+/// A mean of integers is none.
+static InferredTypes as_floats(InferredTypes types) {
+  if (types)
+    types->front().dtype = DType::f32;
+  return types;
+}
+
 InferredTypes AvgPool2d::infer(InferContext &context) const {
-  return infer_pool(context, {kernel, stride, pad, {1, 1}, ceil_mode});
+  return as_floats(infer_pool(context, {kernel, stride, pad, {1, 1}, ceil_mode}));
 }
 
 InferredTypes GlobalAvgPool2d::infer(InferContext &context) const {
-  if (!context.require_f32() || !context.require_rank(0, 4, "[n, c, h, w]"))
+  if (!(holds_bytes(context.operand(0)) || context.require_f32()) ||
+      !context.require_rank(0, 4, "[n, c, h, w]"))
     return std::nullopt;
   const std::vector<int64_t> &input = context.shape(0);
-  return one_result(context, context.operand(0), {input[0], input[1], 1, 1});
+  return as_floats(one_result(context, context.operand(0), {input[0], input[1], 1, 1}));
 }
 
 } // namespace cnnc

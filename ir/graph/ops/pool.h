@@ -7,7 +7,7 @@
 
 namespace cnnc {
 
-/// Maximum over windows; padding never wins. Input [n, c, h, w].
+/// Maximum over windows; padding never wins. Input [n, c, h, w], of f32, u8 or i8.
 struct MaxPool2d {
   static constexpr std::string_view name = "max_pool2d";
   static constexpr std::string_view operands = "input";
