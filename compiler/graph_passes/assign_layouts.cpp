@@ -42,6 +42,7 @@
 // behind all readers.
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/layout/choose_blocks.h"
+#include "compiler/layout/fours.h"
 #include "compiler/layout/halo.h"
 #include "compiler/layout/layout_groups.h"
 #include "compiler/layout/updates.h"
@@ -203,8 +204,8 @@ private:
       ValueId &part = graph_.nodes[id].operands[i];
       part = part_of(result, part);
       parts_.insert(part);
-      widen(part, type(result).layout.halo);
-      widen(result, type(part).layout.halo);
+      widen(part, type(result).layout.halo, type(result).layout.halo_value);
+      widen(result, type(part).layout.halo, type(part).layout.halo_value);
       groups_.join(result, part);
     }
   }
@@ -245,13 +246,15 @@ private:
   bool takes_halo(ValueId value) { return !groups_.is_closed(value); }
 
   /// The halo is that of the whole group, so that a wide one is seen at any member.
-  ValueId widen(ValueId value, const Halo &halo) {
+  ValueId widen(ValueId value, const Halo &halo, int64_t filling) {
     const Halo own = type(value).layout.halo;
     if (std::equal(halo.begin(), halo.end(), own.begin(), std::less_equal<>()))
       return value;
-    for (ValueId id : groups_.members(value))
+    for (ValueId id : groups_.members(value)) {
       for (size_t i = 0; i < halo.size(); ++i)
         type(id).layout.halo[i] = std::max(type(id).layout.halo[i], halo[i]);
+      type(id).layout.halo_value = filling;
+    }
     return value;
   }
 
@@ -266,7 +269,11 @@ private:
       if (index != 0) // a filter that is computed at run time
         return connect(operand, {}, {});
       Halo halo = halo_of(*conv, shape(operand), shape(node.operands[1]), shape(result));
-      return connect(operand, input_blocks(operand, blocks, conv->groups), halo);
+      const std::vector<Block> wanted =
+          takes_fours(graph_, node, lanes_) && few_channels(operand, conv->groups)
+              ? std::vector<Block>{{1, block_of_few(shape(operand)[1])}}
+              : input_blocks(operand, blocks, conv->groups);
+      return connect(operand, wanted, halo, conv->zero_point);
     }
     if (const auto *gradient = std::get_if<Conv2dFilterGradient>(&node.op))
       return connect_filter_gradient(*gradient, node, index);
@@ -315,20 +322,29 @@ private:
   /// A dense convolution reads few channels as they are: an image's three need no block.
   std::vector<Block> input_blocks(ValueId operand, const std::vector<Block> &blocks,
                                   int64_t groups) {
-    bool few = groups == 1 && !is_blocked(operand) && shape(operand)[1] < lanes_;
-    return few ? std::vector<Block>{} : blocks;
+    return few_channels(operand, groups) ? std::vector<Block>{} : blocks;
   }
 
-  /// The value in a layout with these blocks and at least this halo.
-  ValueId connect(ValueId value, const std::vector<Block> &blocks, const Halo &halo) {
+  bool few_channels(ValueId operand, int64_t groups) {
+    return groups == 1 && !is_blocked(operand) && shape(operand)[1] < lanes_;
+  }
+
+  /// The value in a layout with these blocks and at least this halo, which holds `filling`.
+  ValueId connect(ValueId value, const std::vector<Block> &blocks, const Halo &halo,
+                  int64_t filling = 0) {
+    auto holds = [&](ValueId id) {
+      const Layout &layout = type(id).layout;
+      return halo == Halo{} ||
+             (takes_halo(id) && (!layout.has_halo() || layout.halo_value == filling));
+    };
     bool same = type(value).layout.blocks == blocks;
-    if (same && (halo == Halo{} || (takes_halo(value) && !constant(value))))
-      return widen(value, halo);
+    if (same && holds(value) && (halo == Halo{} || !constant(value)))
+      return widen(value, halo, filling);
     for (const Relayouted &known : relayouts_[value])
-      if (known.blocks == blocks && (halo == Halo{} || takes_halo(known.result)))
-        return widen(known.result, halo);
-    return widen(constant(value) ? relayout_constant(value, blocks) : relayout(value, blocks),
-                 halo);
+      if (known.blocks == blocks && holds(known.result))
+        return widen(known.result, halo, filling);
+    return widen(constant(value) ? relayout_constant(value, blocks) : relayout(value, blocks), halo,
+                 filling);
   }
 
   /// In no kernel: the compiler computes it.

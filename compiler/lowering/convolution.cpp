@@ -9,16 +9,21 @@
 //     result[n, oc, oh, ow] = sum + bias[oc]
 //   }
 //
+// Of integers the sum is an i32, and where four input channels lie side by side it takes them at a
+// time: sum += dot4(input[.., ic * 4], filter[.., ic * 4, ..]).
+//
 // The bias comes last: in a sum that begins with it every addition rounds at the size of the bias.
 // Padding is the halo of the input. dense is the same with a 1x1 window. Where the rows of a window
 // are so far apart that many of them see padding alone (padded_rows=skip), these are left out by a
 // loop of one iteration or none:
 //
 //   for kh, ih in max(0, oh - 12 + kh * 12)..min(14, oh - 11 + kh * 12)
+#include "compiler/layout/fours.h"
 #include "compiler/layout/halo.h"
 #include "compiler/layout/small_groups.h"
 #include "compiler/lowering/dot.h"
 #include "compiler/lowering/extents.h"
+#include "compiler/support/ceil_div.h"
 
 #include <algorithm>
 #include <functional>
@@ -68,6 +73,15 @@ struct Window2d {
   }
 };
 
+/// Whether filter and input, of integers, have four input channels side by side, whose products are
+/// one dot4.
+bool in_fours(const Lowering &lowering) {
+  const TensorType &input = lowering.operand(0);
+  const bool side_by_side = input.rank() == 2 ? input.layout.plain() && input.shape[1] % 4 == 0
+                                              : input.layout.block_of(1) % 4 == 0;
+  return side_by_side && holds_fours(lowering.operand(1).layout);
+}
+
 constexpr const char *no_halo =
     "the input has no halo as wide as the padding; run assign_layouts before lower_loops";
 
@@ -110,8 +124,10 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
   const bool sparse = conv.padded_rows == PaddedRows::skip;
   auto product = [&](const Index &input_channel, const Index &ic) {
     const Index row = sparse ? var("ih") : window.h();
-    return lowering.read(0, {var("n"), input_channel, row, window.w()}) *
-           lowering.read(1, {oc, ic, var("kh"), var("kw")});
+    Expression x = lowering.read(0, {var("n"), input_channel, row, window.w()});
+    Expression w = lowering.read(1, {oc, ic, var("kh"), var("kw")});
+    return in_fours(lowering) ? loop::call(loop::Function::dot4, {std::move(x), std::move(w)})
+                              : std::move(x) * std::move(w);
   };
   auto taps = [&](std::vector<Statement> body) {
     return sparse ? window.around_inside(std::move(body), input.shape[2])
@@ -120,15 +136,19 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
   std::vector<Statement> body;
   Expression sum = scalar("sum");
   if (depthwise) {
-    define(body, "sum", loop::number(0));
+    body.push_back(loop::make_register("sum", {}, loop::register_type(result.dtype)));
+    body.push_back(set("sum", loop::number(0)));
     append(body, taps(one(loop::make_assign({"sum", {}}, product(oc, 0), true))));
   } else {
     // Small groups: each lane has its own place in the blocks, and the loop is written out.
     const bool small = vectors_of_small_groups(conv, filter, result.layout.block_of(1)).has_value();
-    Dot dot("ic", filter[1], small ? 1 : input.layout.block_of(1), taps);
+    const int64_t step = in_fours(lowering) ? 4 : 1;
+    Dot dot("ic", ceil_div(filter[1], step), small ? 1 : input.layout.block_of(1) / step, taps,
+            loop::register_type(result.dtype));
     if (!dot.take_partial(lowering))
       return false;
-    sum = dot.append_to(body, [&](const Index &ic) { return product(group * filter[1] + ic, ic); });
+    sum = dot.append_to(
+        body, [&](const Index &ic) { return product(group * filter[1] + ic * step, ic * step); });
   }
   append_result(body, lowering, std::move(sum), {var("n"), oc, var("oh"), var("ow")}, {oc});
   lowering.append(
@@ -207,12 +227,18 @@ bool lower(const Local2d &local, Lowering &lowering) {
 
 bool lower(const Dense &, Lowering &lowering) {
   std::vector<int64_t> extents = loop_extents(lowering.result());
-  Dot dot("ic", lowering.operand(1).shape[1], lowering.operand(0).layout.block_of(1));
+  const int64_t step = in_fours(lowering) ? 4 : 1;
+  Dot dot("ic", ceil_div(lowering.operand(1).shape[1], step),
+          lowering.operand(0).layout.block_of(1) / step, {},
+          loop::register_type(lowering.result().dtype));
   if (!dot.take_partial(lowering))
     return false;
   std::vector<Statement> body;
   Expression sum = dot.append_to(body, [&](const Index &ic) {
-    return lowering.read(0, {var("n"), ic}) * lowering.read(1, {var("oc"), ic});
+    Expression x = lowering.read(0, {var("n"), ic * step});
+    Expression w = lowering.read(1, {var("oc"), ic * step});
+    return step == 4 ? loop::call(loop::Function::dot4, {std::move(x), std::move(w)})
+                     : std::move(x) * std::move(w);
   });
   append_result(body, lowering, std::move(sum), {var("n"), var("oc")}, {var("oc")});
   lowering.append(loop::nest({{"n", extents[0]}, {"oc", extents[1]}}, std::move(body)));

@@ -8,9 +8,9 @@ using loop::Expression;
 using loop::Index;
 using loop::Statement;
 
-Dot::Dot(std::string name, int64_t count, int64_t block, Window window)
+Dot::Dot(std::string name, int64_t count, int64_t block, Window window, DType dtype)
     : name_(std::move(name)), count_(count), block_(std::max<int64_t>(1, block)),
-      window_(std::move(window)), part_(count) {}
+      window_(std::move(window)), part_(count), dtype_(dtype) {}
 
 bool Dot::take_partial(Lowering &lowering) {
   const std::optional<LoopFactor> partial = lowering.take(&Schedule::partial, name_);
@@ -52,7 +52,8 @@ Expression Dot::append_to(std::vector<Statement> &body,
   };
   const int64_t parts = count_ / part_, left = count_ % part_;
   if (parts == 1 && left == 0) {
-    define(body, "sum", loop::number(0));
+    body.push_back(loop::make_register("sum", {}, dtype_));
+    body.push_back(set("sum", loop::number(0)));
     append(body, sum("sum", 0, count_));
     return scalar("sum");
   }

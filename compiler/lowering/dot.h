@@ -15,7 +15,7 @@
 // A long sum rounds at the size that it has reached: its error grows with the root of the number of
 // terms. Sums of a few hundred, added up, lose about as much as one of a few hundred. The total is
 // in memory, since a register tile fills the registers: it is read and written once for hundreds of
-// products.
+// products. Sums of integers lose nothing, and are in one register.
 #pragma once
 
 #include "compiler/lowering/lowering.h"
@@ -29,7 +29,8 @@ public:
 
   /// Over [0, count) of a loop called `name`; of blocks, if there are any, one after the other in a
   /// loop `name`b, and what is left of the last one. The window's loops stand between the two.
-  Dot(std::string name, int64_t count, int64_t block = 1, Window window = {});
+  Dot(std::string name, int64_t count, int64_t block = 1, Window window = {},
+      DType dtype = DType::f32);
 
   /// Takes `partial` of the loop from the schedule. False after an error.
   bool take_partial(Lowering &lowering);
@@ -49,6 +50,7 @@ private:
   int64_t count_, block_;
   Window window_;
   int64_t part_; // elements of a partial sum
+  DType dtype_;  // of the sum
 };
 
 } // namespace cnnc

@@ -15,11 +15,20 @@ namespace cnnc {
 
 namespace {
 
+int64_t bytes(const std::vector<int64_t> &shape, DType dtype) {
+  return element_count(shape).value_or(0) * size_of(dtype);
+}
+
+int64_t bytes_of_image(const TensorType &type, DType dtype) {
+  return bytes({type.shape.begin() + 1, type.shape.end()}, dtype);
+}
+
 /// What the decisions on one convolution look at.
 struct Problem {
   const Conv2d &conv;
   const TensorType &input, &result; // of the convolution
   const std::vector<int64_t> &filter;
+  DType stored;          // what the kernel writes
   int64_t height, width; // of the kernel's result, which a fused pool makes smaller
   int64_t pooled;        // results of the convolution in one of a fused pool
   const Machine &machine;
@@ -28,17 +37,14 @@ struct Problem {
   int64_t lanes() const { return machine.vector_lanes; }
   int64_t group_channels() const { return result.shape[1] / conv.groups; }
   int64_t images() const { return std::max<int64_t>(1, result.shape[0]); }
+  /// Weights are of 8 bits where the input is.
+  int64_t weight_bytes() const { return bytes(filter, input.dtype); }
+  int64_t input_bytes() const { return bytes_of_image(input, input.dtype); }
+  int64_t result_bytes() const { return bytes_of_image(result, stored); }
+  bool integers() const { return result.dtype == DType::i32; }
   bool skips_rows() const { return conv.padded_rows == PaddedRows::skip; }
   bool narrow() const { return width <= 14; }
 };
-
-int64_t bytes(const std::vector<int64_t> &shape) {
-  return element_count(shape).value_or(0) * static_cast<int64_t>(sizeof(float));
-}
-
-int64_t bytes_of_image(const TensorType &type) {
-  return bytes({type.shape.begin() + 1, type.shape.end()});
-}
 
 Problem problem_of(const Graph &graph, const std::vector<NodeId> &members, const Machine &machine,
                    const Recorder &recorder) {
@@ -52,6 +58,7 @@ Problem problem_of(const Graph &graph, const std::vector<NodeId> &members, const
           graph.type(node.operands[0]),
           result,
           graph.type(node.operands[1]).shape,
+          stored.dtype,
           output[2],
           output[3],
           pooled_pixels(graph, members),
@@ -83,7 +90,7 @@ Schedule one_pixel(const Problem &problem) {
   schedule.vector = {{"oc", lanes}};
   schedule.unroll = {{"ic", 4}};
   schedule.parallel = {"n", "oc"};
-  schedule.prefetch = prefetch_distance(bytes(problem.filter), 1, problem.recorder);
+  schedule.prefetch = prefetch_distance(problem.weight_bytes(), 1, problem.recorder);
   return schedule;
 }
 
@@ -113,7 +120,7 @@ Schedule depthwise(const Problem &problem) {
                         : problem.pooled > 1 ? "one row: a fused pool joins rows already"
                                              : "one row: the height is odd, or there is only one");
   schedule.parallel = {"n", "oc", "oh"};
-  if (bytes_of_image(problem.input) > problem.machine.cache_bytes) {
+  if (problem.input_bytes() > problem.machine.cache_bytes) {
     problem.recorder.note("order", "n, oh, oc",
                           "the cache does not hold the input, which was written row by row");
     schedule.parallel = {"n", "oh", "oc"};
@@ -166,7 +173,9 @@ RegisterTile pick_tile(const Problem &problem) {
   const RegisterTile usual =
       register_tile(std::max<int64_t>(1, problem.group_channels() / problem.lanes()),
                     problem.pooled, problem.machine, record);
-  if (problem.narrow() && problem.pooled == 1 && !problem.skips_rows())
+  if (problem.narrow() && problem.integers() && can_be_wide(problem, usual))
+    return choose(wide_tile, "a narrow map: whole rows; weights of bytes come from near enough");
+  if (problem.narrow() && !problem.integers() && problem.pooled == 1 && !problem.skips_rows())
     return choose({1, longest_row(problem.machine)},
                   "a narrow map: several rows at a time, which then read the weights once");
   if (problem.narrow() && problem.skips_rows() && can_be_wide(problem, usual))
@@ -179,12 +188,13 @@ RegisterTile pick_tile(const Problem &problem) {
 /// weights again for every few rows that do: then rows come first, in blocks of so many of their
 /// tiles. Nothing where output channels should come first.
 std::optional<int64_t> block_of_rows(const Problem &problem, const RegisterTile &tile) {
-  const auto &[conv, input, result, filter, height, width, pooled, machine, recorder] = problem;
-  const int64_t weights = bytes(filter);
+  const auto &[conv, input, result, filter, stored, height, width, pooled, machine, recorder] =
+      problem;
+  const int64_t weights = problem.weight_bytes();
   // Strides can pass over rows and columns that no window reads.
   auto read = [&](size_t i) { return std::min(filter[2 + i], conv.stride[i]); };
   const int64_t image =
-      bytes_of_image(input) / (conv.stride[0] * conv.stride[1]) * (read(0) * read(1));
+      problem.input_bytes() / (conv.stride[0] * conv.stride[1]) * (read(0) * read(1));
   const int64_t channel_tiles =
       std::max<int64_t>(1, filter[0] / (tile.vectors * machine.vector_lanes)); // of all groups
   const int64_t tile_rows =
@@ -228,7 +238,7 @@ std::optional<int64_t> block_of_rows(const Problem &problem, const RegisterTile 
 /// Weights that every few rows fetch from memory again want the tile with the most pixels per load.
 bool reads_far_weights(const Problem &problem, const std::optional<int64_t> &block) {
   constexpr int64_t few_rows = 4;
-  return block && *block <= few_rows && bytes(problem.filter) > problem.machine.cache_bytes / 2 &&
+  return block && *block <= few_rows && problem.weight_bytes() > problem.machine.cache_bytes / 2 &&
          problem.pooled == 1;
 }
 
@@ -237,10 +247,10 @@ bool reads_far_weights(const Problem &problem, const std::optional<int64_t> &blo
 /// cache. The weights are read again for every tile of rows, so they must be few, or fewer than
 /// the inputs that are not read again for every tile of channels.
 bool keeps_rows(const Problem &problem) {
-  const int64_t weights = bytes(problem.filter), input = bytes_of_image(problem.input);
+  const int64_t weights = problem.weight_bytes(), input = problem.input_bytes();
   const bool pointwise = problem.filter[2] * problem.filter[3] == 1;
   return weights < input && (weights <= problem.machine.first_cache_bytes / 2 ||
-                             (pointwise && bytes_of_image(problem.result) < input));
+                             (pointwise && problem.result_bytes() < input));
 }
 
 /// The order of the tiles, the last loop changing fastest.
@@ -252,7 +262,7 @@ std::vector<LoopName> pick_order(const Problem &problem, const std::optional<int
   if (block)
     return order({"n", "oh", "oc"}, "the rows of a block stay in the cache for all channels");
   const int64_t images = problem.result.shape[0];
-  if (images > 1 && bytes(problem.filter) > images * bytes_of_image(problem.input))
+  if (images > 1 && problem.weight_bytes() > images * problem.input_bytes())
     return order({"oc", "n", "oh"}, "weights serve all images before the next ones");
   if (keeps_rows(problem))
     return order({"n", "oh", "oc"}, "each thread reads the rows that it wrote in the layer before");
@@ -270,7 +280,7 @@ Schedule tiled(const Problem &problem) {
   const int64_t rows = pick_rows(problem, tile);
   Schedule schedule;
   schedule.tile = {{"oc", problem.lanes() * tile.vectors}};
-  if (tile.vectors == 1 && rows > 1)
+  if ((tile.vectors == 1 || problem.integers()) && rows > 1)
     schedule.tile.push_back({"oh", rows});
   schedule.tile.push_back({"ow", std::min(tile.pixels, problem.width)});
   schedule.vector = {{"oc", problem.lanes()}};
@@ -280,8 +290,8 @@ Schedule tiled(const Problem &problem) {
     schedule.block = {{"oh", *block}};
   const int64_t tiles_of_image =
       ceil_div(problem.height, rows) * ceil_div(problem.width, tile.pixels);
-  schedule.prefetch =
-      prefetch_distance(bytes(problem.filter), problem.images() * tiles_of_image, problem.recorder);
+  schedule.prefetch = prefetch_distance(problem.weight_bytes(), problem.images() * tiles_of_image,
+                                        problem.recorder);
   return schedule;
 }
 
@@ -289,7 +299,9 @@ Schedule tiled(const Problem &problem) {
 
 Schedule schedule_convolution(const Graph &graph, const std::vector<NodeId> &members,
                               const Machine &machine, const Recorder &recorder) {
-  const Problem problem = problem_of(graph, members, machine, recorder);
+  const bool integers = graph.type(graph.nodes[members.front()].results[0]).dtype == DType::i32;
+  const Machine core = integers ? machine.for_integers() : machine;
+  const Problem problem = problem_of(graph, members, core, recorder);
   const std::vector<int64_t> &result = problem.result.shape, &filter = problem.filter;
   const bool blocked = problem.result.layout.block_of(1) == machine.vector_lanes;
   if (blocked && problem.conv.winograd > 0)
@@ -305,8 +317,9 @@ Schedule schedule_convolution(const Graph &graph, const std::vector<NodeId> &mem
     schedule = depthwise(problem);
   else
     schedule = result[2] * result[3] == 1 ? one_pixel(problem) : tiled(problem);
-  schedule.partial = partial_sums("ic", filter[1], problem.input.layout.block_of(1),
-                                  filter[2] * filter[3], recorder);
+  if (problem.result.dtype == DType::f32) // sums of integers are exact
+    schedule.partial = partial_sums("ic", filter[1], problem.input.layout.block_of(1),
+                                    filter[2] * filter[3], recorder);
   return schedule;
 }
 
@@ -326,11 +339,12 @@ Schedule schedule_dense(const TensorType &input, const TensorType &result,
                         const TensorType &weights, const Machine &machine,
                         const Recorder &recorder) {
   const int64_t lanes = machine.vector_lanes, images = result.shape[0];
-  const int64_t weight_bytes = bytes(weights.shape);
+  const int64_t weight_bytes = bytes(weights.shape, weights.dtype);
   Schedule schedule;
   schedule.vector = {{"oc", lanes}};
   schedule.unroll = {{"ic", 4}};
-  schedule.partial = partial_sums("ic", weights.shape[1], input.layout.block_of(1), 1, recorder);
+  if (weights.dtype == DType::f32) // sums of integers are exact
+    schedule.partial = partial_sums("ic", weights.shape[1], input.layout.block_of(1), 1, recorder);
   if (images <= 1) {
     schedule.prefetch = prefetch_distance(weight_bytes, 1, recorder);
     schedule.tile = {{"oc", lanes * 4}};

@@ -17,6 +17,9 @@ struct Machine {
   /// Whether a tile with one or two vectors of weights may have 28 accumulators: multiplications
   /// take an input from memory to all lanes, so that none of the registers holds one.
   bool wide_tiles = true;
+  /// tile_registers for sums of dot products of bytes: as many where these are one instruction, else
+  /// fewer, as the pairs of 16 bits that they are made of need some.
+  int64_t dot_registers = 28;
   int64_t first_cache_bytes = int64_t(32) << 10; // first-level cache of one core
   int64_t cache_bytes = int64_t(1) << 20;        // second-level cache of one core
   /// Bytes that one core reads from memory in the time of one floating-point operation at peak.
@@ -24,6 +27,14 @@ struct Machine {
 
   /// Whether neighbours that share what they load may be twice as many as in 16 registers.
   bool many_registers() const { return vector_registers >= 32; }
+
+  /// The same core for tiles whose sums are of integers.
+  Machine for_integers() const {
+    Machine result = *this;
+    result.tile_registers = dot_registers;
+    result.wide_tiles = wide_tiles && dot_registers == tile_registers;
+    return result;
+  }
 };
 
 } // namespace cnnc
