@@ -18,6 +18,14 @@ INCOMPLETE = re.compile(r"nchw\d|call \"|: f32\[[^]]*\] at \d")
 
 def with_random_weights(model):
     seeds = iter(range(1, 1000))
+
+    def integers(match):
+        indent, name, dtype, shape = match.groups()
+        made = {"i8": "quantize %{}.made scale=0.01 to=i8", "u8": "quantize %{}.made scale=0.01 zero_point=128 to=u8",
+                "i32": "cast %{}.made to=i32"}[dtype].format(name)
+        return f"{indent}%{name}.made = random({next(seeds)}, he) : f32{shape}\n{indent}%{name} = {made}"
+
+    model = re.sub(r"( *)%(\S+) = weight \"[^\"]*\" : (i8|u8|i32)(\[[^]]*\])", integers, model)
     return re.sub(r"\bweight \"[^\"]*\" : f32", lambda _: f"random({next(seeds)}, he) : f32", model)
 
 

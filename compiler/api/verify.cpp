@@ -2,7 +2,7 @@
 // the kernel's ops, as they are in the graph just before lowering, from what the compiled kernels
 // before it wrote: so rounding errors of earlier layers do not count, and a wrong kernel is found
 // at its own output. The model's outputs are compared with the graph as it was written, which
-// covers the graph passes. A kernel that the text gives as loops alone is computed by the reference
+// covers the graph passes but for lower_quantized. A kernel that the text gives as loops alone is computed by the reference
 // interpreter of loops: that covers code generation, and nothing before it.
 #include "compiler/analysis/cost.h"
 #include "compiler/api/interpret_call.h"
@@ -334,10 +334,11 @@ std::optional<Verification> Verifier::run(const Constants &written_constants,
   return run_compiled(*inputs);
 }
 
-/// The model as it was written, with types.
+/// The model as it was written, with types. Of quantised numbers what lower_quantized makes of it:
+/// the scales that it multiplies in another order may put a number one step away.
 Result<Session> open_written(const Model &model, Options options) {
   options.timing = {};
-  return Session::open(model, quiet(std::move(options)), {true, type_pipeline()});
+  return Session::open(model, quiet(std::move(options)), {true, meaning_pipeline()});
 }
 
 } // namespace

@@ -22,6 +22,7 @@
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/layout/views.h"
 #include "compiler/pass/kernel_name.h"
+#include "compiler/pass/repeat_dequantize.h"
 #include "compiler/pass/split_wide.h"
 
 #include <algorithm>
@@ -362,6 +363,7 @@ private:
 bool fuse_kernels(Graph &graph, PassContext &context) {
   if (split_wide_ops(graph))
     graph.sort();
+  repeat_dequantize(graph);
   Fusion fusion(graph, context.machine.vector_lanes);
   fusion.run();
   if (context.decisions)

@@ -13,6 +13,7 @@ bool make_training_step(Graph &graph, PassContext &context);
 bool expand_training_ops(Graph &graph, PassContext &context);
 bool lower_conv_transpose(Graph &graph, PassContext &context);
 bool canonicalize(Graph &graph, PassContext &context);
+bool lower_quantized(Graph &graph, PassContext &context);
 bool recognize_ops(Graph &graph, PassContext &context);
 bool fold_constants(Graph &graph, PassContext &context);
 bool fold_batch_norm(Graph &graph, PassContext &context);

@@ -72,6 +72,10 @@ const std::vector<Pass> &table() {
             "see ordinary convolutions"),
       graph("canonicalize", canonicalize, types, "rewrites ops into their simplest equal form",
             "One spelling for equal things, so that the passes below see fewer cases"),
+      graph(
+          "lower_quantized", lower_quantized, types,
+          "computes quantised convolutions and dense layers in exact integers",
+          "Before filters are folded with scales and norms: it looks for those that are quantised"),
       graph("recognize_ops", recognize_ops, types,
             "pattern matching: finds ops that are spelt with several others",
             "On one spelling, and before constants are folded, which its patterns look for"),
@@ -216,6 +220,12 @@ void add_to_pipeline(std::vector<const Pass *> &passes, std::string_view name) {
 }
 
 std::vector<const Pass *> type_pipeline() { return {&table().front()}; }
+
+std::vector<const Pass *> meaning_pipeline() {
+  std::vector<const Pass *> passes = type_pipeline();
+  add_to_pipeline(passes, "lower_quantized");
+  return passes;
+}
 
 std::vector<const Pass *> loop_pipeline() {
   std::vector<const Pass *> passes = default_pipeline();

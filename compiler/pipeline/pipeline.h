@@ -43,6 +43,8 @@ std::vector<const Pass *> graph_pipeline();
 void add_to_pipeline(std::vector<const Pass *> &passes, std::string_view name);
 /// Of that the first pass alone, after which all values have types.
 std::vector<const Pass *> type_pipeline();
+/// And lower_quantized, behind which a text says to the bit what its sums of integers give.
+std::vector<const Pass *> meaning_pipeline();
 /// Its part after lowering, on kernels.
 std::vector<const Pass *> loop_pipeline();
 

@@ -144,13 +144,13 @@ def check_completion(client):
         ("%r", "f32[1, 4, 8, 8]", "6:21-6:23"), ("%c", "f32[1, 4, 8, 8]", "6:21-6:23"),
         ("%w", "f32[4, 3, 3, 3]", "6:21-6:23"), ("%x", "f32[1, 3, 8, 8]", "6:21-6:23")])
     expect("attributes that are not given", [p[0] for p in proposals(client, MENDED, " pad=", 1)],
-           ["%w", "%x", "stride=", "dilation=", "groups=", "winograd=", "padded_rows="])
+           ["%w", "%x", "stride=", "dilation=", "groups=", "winograd=", "padded_rows=", "zero_point="])
     expect("none in lists", proposals(client, MENDED, "1, 1, 1]", 1), [])
     expect("none in comments", proposals(client, MENDED, "Höhe", 1), [])
     text = MENDED.replace("pad=[1, 1, 1, 1]", "pad=[1, 1, 1, 1] st")
     client.change([text])
     expect("no operands behind attributes", [p[0] for p in proposals(client, text, "] st", 4)],
-           ["stride=", "dilation=", "groups=", "winograd=", "padded_rows="])
+           ["stride=", "dilation=", "groups=", "winograd=", "padded_rows=", "zero_point="])
     text = MENDED.replace("pad=[1, 1, 1, 1]", "padded_rows=")
     client.change([text])
     expect("words", proposals(client, text, "padded_rows=", 12),

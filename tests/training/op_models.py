@@ -239,6 +239,11 @@ for to in ('i32', 'i64', 'u8', 'bool'):
     case('cast', 'x: 6, 20 positive', f'%i = cast %x to={to}; %s = cast %i to=f32; %y = mul %s, %x',
          lambda x, to=to: (x != 0 if to == 'bool' else torch.trunc(x)) * x)
 
+for name in ('quantize', 'dequantize'):
+    case(name, 'x: 6, 20', '%q = quantize %x scale=0.25 zero_point=100 to=u8; '
+         '%d = dequantize %q scale=0.25 zero_point=100; %y = mul %d, %x',
+         lambda x: torch.clamp(torch.round(x / 0.25), -100, 155) * 0.25 * x)
+
 # ---- normalisations
 
 for shape, rank in (('3, 4, 5, 6', 4), ('8, 4', 2)):

@@ -99,6 +99,16 @@ TEST(explain, what_is_not_possible_says_why) {
             "--fp=strict allows nothing else");
 }
 
+TEST(explain, sums_of_integers_are_exact) {
+  const std::vector<KernelExplanation> kernels = explain(R"(
+model @m(%x: u8[1, 16, 6, 6]) {
+  %w = splat 1 : i8[16, 16, 3, 3]
+  %c = conv2d %x, %w
+  return %c
+})");
+  EXPECT_EQ(decision(kernel(kernels, "c"), "algorithm").reason, "sums of integers are exact");
+}
+
 TEST(explain, why_not_one_op_more) {
   const std::vector<KernelExplanation> kernels = explain(network);
   EXPECT_EQ(decision(kernel(kernels, "a"), "fusion").chosen, "conv2d + relu");

@@ -62,7 +62,7 @@ const Case cases[] = {
     {"j[0] = x[0, 0]", ""},
     {"t[0] = i[0] + 1", ""},
     {"j[0] += i[0]", ""},
-    {"reg c: i64 c = 0", "the register c is i64, but registers are f32"},
+    {"reg c: i64 c = 0", "the register c is i64, but registers are f32 or i32"},
     {"scratch c: i32[4] c[0] = x[0, 0]", ""},
     {"table r: i32[2] = [0, 55] for a in 0..2 { y[r[a], 0] = x[r[a] + 2, r[a] % 16] }", ""},
     {"table r: i32[2] = [0, 56] for a in 0..2 { y[r[a], 0] = 0 }",
