@@ -4,6 +4,7 @@
 #include "ir/weights/byte_count.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <fmt/format.h>
@@ -18,28 +19,26 @@ using onnx::TensorProto;
 /// More dimensions than any tensor has; guards against files made to waste time.
 constexpr int most_dims = 64;
 
+/// As .safetensors files call it; empty when the type is not supported.
 std::string_view stored_type(int32_t type) {
-  switch (type) {
-  case TensorProto::FLOAT:
-    return "F32";
-  case TensorProto::FLOAT16:
+  if (type == TensorProto::FLOAT16)
     return "F16";
-  case TensorProto::BFLOAT16:
+  if (type == TensorProto::BFLOAT16)
     return "BF16";
-  case TensorProto::DOUBLE:
-    return "F64";
-  case TensorProto::INT32:
-    return "I32";
-  case TensorProto::INT64:
-    return "I64";
-  case TensorProto::UINT8:
-    return "U8";
-  case TensorProto::BOOL:
-    return "BOOL";
-  default:
-    return {};
-  }
+  auto row = std::ranges::find(dtype_table, type, &DTypeInfo::onnx);
+  return row == dtype_table.end() ? std::string_view() : row->safetensors;
 }
+
+/// Types that are younger than the onnx.proto that this is built with.
+constexpr std::array<std::pair<int32_t, std::string_view>, 8> younger_types = {
+    {{17, "FLOAT8E4M3FN"},
+     {18, "FLOAT8E4M3FNUZ"},
+     {19, "FLOAT8E5M2"},
+     {20, "FLOAT8E5M2FNUZ"},
+     {21, "UINT4"},
+     {22, "INT4"},
+     {23, "FLOAT4E2M1"},
+     {24, "FLOAT8E8M0"}}};
 
 using Elements = std::optional<std::span<const std::byte>>;
 
@@ -70,6 +69,9 @@ std::optional<uint64_t> number_of(const std::string &text) {
 } // namespace
 
 std::string onnx_type_name(int32_t type) {
+  for (const auto &[number, name] : younger_types)
+    if (number == type)
+      return std::string(name);
   return TensorProto::DataType_IsValid(type)
              ? TensorProto::DataType_Name(static_cast<TensorProto::DataType>(type))
              : fmt::format("type {}", type);
@@ -92,7 +94,7 @@ std::optional<SafetensorsTensor> TensorReader::read(const TensorProto &tensor, s
   std::string_view type = stored_type(tensor.data_type());
   if (type.empty())
     return fail(fmt::format("elements of type {} are not supported, only FLOAT, FLOAT16, BFLOAT16, "
-                            "DOUBLE, INT32, INT64, UINT8 and BOOL",
+                            "DOUBLE, INT32, INT64, UINT8, INT8 and BOOL",
                             onnx_type_name(tensor.data_type())));
   if (tensor.has_segment())
     return fail("a tensor in segments is not supported");
@@ -162,7 +164,7 @@ Elements TensorReader::unpack(const TensorProto &tensor, uint64_t count, uint64_
   case TensorProto::INT32:
     return checked(tensor.int32_data_size()) ? Elements(bytes_of(tensor.int32_data()))
                                              : std::nullopt;
-  default: // FLOAT16, BFLOAT16, UINT8 and BOOL
+  default: // FLOAT16, BFLOAT16, UINT8, INT8 and BOOL
     if (!checked(tensor.int32_data_size()))
       return std::nullopt;
     return unpacked_.emplace_back(narrowed(tensor.int32_data(), size));
