@@ -15,8 +15,6 @@ namespace {
 /// Checks the operands of a convolution of 1 to 3 spatial dimensions and reads its windows, which
 /// are those of the filter.
 std::optional<Windows> read_convolution(OnnxNode &node) {
-  if (!node.require_inputs(2, 3))
-    return std::nullopt;
   size_t rank = node.rank(0);
   if (rank < 3 || rank > 5) {
     node.fail(fmt::format("its input is {}; convolutions over 1, 2 and 3 dimensions are supported, "
@@ -30,27 +28,23 @@ std::optional<Windows> read_convolution(OnnxNode &node) {
   return read_windows(node, node.shape(0), {filter.begin() + 2, filter.end()});
 }
 
-/// Input, filter and bias, if there is one, as operands of two dimensions.
+/// Input, filter and bias, if there is one.
 std::vector<ValueId> operands_of(OnnxNode &node) {
-  std::vector<ValueId> operands = {as_rows(node, node.operand(0)), as_rows(node, node.operand(1))};
+  std::vector<ValueId> operands = {node.operand(0), node.operand(1)};
   if (node.has(2))
     operands.push_back(node.operand(2));
   return operands;
 }
 
+/// The same as operands of two dimensions.
+std::vector<ValueId> planes(OnnxNode &node, std::vector<ValueId> operands) {
+  for (size_t i = 0; i < 2; ++i)
+    operands[i] = as_rows(node, operands[i]);
+  return operands;
+}
+
 bool import_conv(OnnxNode &node) {
-  int64_t groups = node.integer("group", 1);
-  std::optional<Windows> windows = read_convolution(node);
-  if (!windows)
-    return false;
-  if (windows->rank() == 3)
-    return node.result(convolve_volume(node, operands_of(node), *windows, groups));
-  ValueId result = node.emit("conv2d", operands_of(node),
-                             {{"stride", two(windows->stride, 1)},
-                              {"pad", pads_of_two(*windows)},
-                              {"dilation", two(windows->dilation, 1)},
-                              {"groups", groups}});
-  return node.result(from_rows(node, result, windows->rank()));
+  return node.require_inputs(2, 3) && node.result(convolved(node, operands_of(node)));
 }
 
 /// Pads of a transposed convolution whose output has a given size; where even no pads make it large
@@ -93,6 +87,8 @@ bool read_output_size(OnnxNode &node, Windows &windows, std::vector<int64_t> &ex
 }
 
 bool import_conv_transpose(OnnxNode &node) {
+  if (!node.require_inputs(2, 3))
+    return false;
   int64_t groups = node.integer("group", 1);
   std::optional<Windows> windows = read_convolution(node);
   if (!windows)
@@ -107,7 +103,7 @@ bool import_conv_transpose(OnnxNode &node) {
     return false;
   if (windows->rank() == 3)
     return node.result(transpose_convolve_volume(node, operands_of(node), *windows, extra, groups));
-  ValueId result = node.emit("conv_transpose2d", operands_of(node),
+  ValueId result = node.emit("conv_transpose2d", planes(node, operands_of(node)),
                              {{"stride", two(windows->stride, 1)},
                               {"pad", pads_of_two(*windows)},
                               {"dilation", two(windows->dilation, 1)},
@@ -119,6 +115,21 @@ bool import_conv_transpose(OnnxNode &node) {
 constexpr ImportRow rows[] = {{"Conv", import_conv}, {"ConvTranspose", import_conv_transpose}};
 
 } // namespace
+
+ValueId convolved(OnnxNode &node, const std::vector<ValueId> &operands, Attributes attributes) {
+  const int64_t groups = node.integer("group", 1);
+  std::optional<Windows> windows = read_convolution(node);
+  if (!windows)
+    return no_id;
+  if (windows->rank() == 3)
+    return convolve_volume(node, operands, *windows, groups);
+  attributes.insert(attributes.end(), {{"stride", two(windows->stride, 1)},
+                                       {"pad", pads_of_two(*windows)},
+                                       {"dilation", two(windows->dilation, 1)},
+                                       {"groups", groups}});
+  return from_rows(node, node.emit("conv2d", planes(node, operands), std::move(attributes)),
+                   windows->rank());
+}
 
 std::span<const ImportRow> convolution_imports() { return rows; }
 

@@ -1,5 +1,6 @@
 #include "compiler/onnx/import/import.h"
 
+#include "compiler/onnx/import/expand_quantized.h"
 #include "compiler/onnx/import/importer.h"
 #include "compiler/onnx/import/inline_functions.h"
 
@@ -19,6 +20,8 @@ std::optional<ImportedModel> import_onnx(OnnxBytes bytes, const std::string &fil
   if (!messages)
     return std::nullopt;
   messages->model = inline_functions(messages->model, file, diagnostics);
+  if (messages->model)
+    messages->model = expand_quantized(messages->model, file, diagnostics);
   if (!messages->model)
     return std::nullopt;
   Importer importer(TensorReader(std::move(*messages), folder), file, options, diagnostics);

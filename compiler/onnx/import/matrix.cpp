@@ -51,17 +51,24 @@ bool import_gemm(OnnxNode &node) {
 }
 
 bool import_matmul(OnnxNode &node) {
-  if (!node.require_inputs(2, 2))
-    return false;
+  return node.require_inputs(2, 2) &&
+         node.result(multiplied(node, node.operand(0), node.operand(1)));
+}
+
+constexpr ImportRow rows[] = {{"Gemm", import_gemm}, {"MatMul", import_matmul}};
+
+} // namespace
+
+ValueId multiplied(OnnxNode &node, ValueId a, ValueId b) {
   if (node.rank(0) == 2 && node.rank(1) == 2 && node.is_constant(1))
-    return node.result(
-        node.emit("dense", {node.operand(0), transposed(node, node.operand(1), {1, 0})}));
+    return node.emit("dense", {a, transposed(node, b, {1, 0})});
   if (node.rank(0) >= 2 && node.rank(1) >= 2)
-    return node.result(node.emit("matmul", {node.operand(0), node.operand(1)}));
-  if (node.rank(0) == 0 || node.rank(1) == 0)
-    return node.fail("its operands must not be scalars");
+    return node.emit("matmul", {a, b});
+  if (node.rank(0) == 0 || node.rank(1) == 0) {
+    node.fail("its operands must not be scalars");
+    return no_id;
+  }
   // A vector is a row on the left and a column on the right, and vanishes from the result.
-  ValueId a = node.operand(0), b = node.operand(1);
   bool row = node.rank(0) == 1, column = node.rank(1) == 1;
   if (row)
     a = reshaped(node, a, {1, node.shape(0)[0]});
@@ -69,18 +76,14 @@ bool import_matmul(OnnxNode &node) {
     b = reshaped(node, b, {node.shape(1)[0], 1});
   ValueId result = node.emit("matmul", {a, b});
   if (result == no_id)
-    return false;
+    return no_id;
   std::vector<int64_t> shape = node.type_of(result).shape;
   if (column)
     shape.pop_back();
   if (row)
     shape.erase(shape.end() - (column ? 1 : 2));
-  return node.result(reshaped(node, result, shape));
+  return reshaped(node, result, shape);
 }
-
-constexpr ImportRow rows[] = {{"Gemm", import_gemm}, {"MatMul", import_matmul}};
-
-} // namespace
 
 std::span<const ImportRow> matrix_imports() { return rows; }
 

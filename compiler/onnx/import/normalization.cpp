@@ -49,13 +49,15 @@ bool import_softmax(OnnxNode &node) {
   std::string_view op = node.op() == "Softmax"   ? "softmax"
                         : node.op() == "Hardmax" ? "hardmax"
                                                  : "log_softmax";
-  int64_t given = node.integer("axis", node.opset() >= 13 ? -1 : 1);
+  // QLinearSoftmax of ONNX Runtime says which version it means.
+  const bool of_axis = node.integer("opset", node.opset()) >= 13;
+  int64_t given = node.integer("axis", of_axis ? -1 : 1);
   std::optional<size_t> axis = read_axis(node, given, node.rank(0));
   if (!axis)
     return false;
   ValueId input = node.operand(0);
   const std::vector<int64_t> shape = node.shape(0);
-  if (node.opset() >= 13 || *axis + 1 == shape.size())
+  if (of_axis || *axis + 1 == shape.size())
     return node.result(node.emit(op, {input}, {{"axis", static_cast<int64_t>(*axis)}}));
   std::optional<int64_t> rest = product(node, shape, *axis, shape.size());
   if (!rest)

@@ -15,7 +15,7 @@ NodeImport find_import(std::string_view op) {
        {convolution_imports(), pool_imports(), elementwise_imports(), shape_imports(),
         slice_imports(), broadcast_imports(), reduction_imports(), resize_imports(), pad_imports(),
         normalization_imports(), matrix_imports(), constant_imports(), einsum_imports(),
-        element_imports(), branch_imports(), mask_imports()})
+        element_imports(), branch_imports(), mask_imports(), quantization_imports()})
     for (const ImportRow &row : family)
       if (row.op == op)
         return row.import;
@@ -26,9 +26,6 @@ NodeImport find_import(std::string_view op) {
 std::string nearest_form(std::string_view op) {
   static const std::vector<std::pair<std::vector<std::string_view>, std::string_view>> table = {
       {{"LSTM", "GRU", "RNN"}, "recurrent layers are not; export the network without them"},
-      {{"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv",
-        "QLinearMatMul", "ConvInteger", "MatMulInteger"},
-       "export the network in floating point"},
       {{"NonMaxSuppression", "Unique", "Compress", "RoiAlign", "MaxRoiPool"},
        "end the model before it and do this step in the program that calls it"},
       {{"GridSample"}, "Resize is, where the grid is regular"},

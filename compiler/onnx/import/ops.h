@@ -29,9 +29,17 @@ std::span<const ImportRow> einsum_imports();
 std::span<const ImportRow> element_imports();
 std::span<const ImportRow> branch_imports();
 std::span<const ImportRow> mask_imports();
+std::span<const ImportRow> quantization_imports();
 
 /// The element type that an attribute names; empty after a report.
 std::optional<DType> read_type(OnnxNode &node, std::string_view attribute);
+
+/// The convolution of Conv, whose input and filter are like inputs 0 and 1 of the node, of these
+/// operands; `attributes` are those of conv2d besides the window's. no_id after an error.
+ValueId convolved(OnnxNode &node, const std::vector<ValueId> &operands, Attributes attributes = {});
+
+/// The product of MatMul, of values like inputs 0 and 1 of the node. no_id after an error.
+ValueId multiplied(OnnxNode &node, ValueId a, ValueId b);
 
 /// Which dimensions an op like ReduceSum reduces.
 struct ReducedAxes {

@@ -258,7 +258,7 @@ ValueId resize_volume(OnnxNode &node, ValueId value, const Stage &stage) {
     all.emplace_back("sizes", std::vector<int64_t>{height, width});
     if (!stage.scales.empty())
       all.emplace_back("scales", std::vector<double>{height_scale, width_scale});
-    value = node.emit("resize2d", {value}, all);
+    value = node.emit_arithmetic("resize2d", {value}, all);
   };
   auto scale = [&](size_t i) { return stage.scales.empty() ? 1 : stage.scales[i]; };
   int64_t area = sizes[1] * sizes[2];
@@ -276,7 +276,7 @@ ValueId resize_maps(OnnxNode &node, ValueId value, const Stage &stage) {
   attributes.emplace_back("sizes", two(stage.sizes, 1));
   if (!stage.scales.empty())
     attributes.emplace_back("scales", of_maps(stage.scales, 0, 1));
-  value = node.emit("resize2d", {as_rows(node, value)}, attributes);
+  value = node.emit_arithmetic("resize2d", {as_rows(node, value)}, attributes);
   return from_rows(node, value, stage.sizes.size());
 }
 
