@@ -245,6 +245,47 @@ TEST(OnnxExport, PaddingOfPools) {
   EXPECT_EQ(nodes_of(large), "Pad(x) -> y.padded\nMaxPool(y.padded) -> y\n");
 }
 
+TEST(OnnxExport, QuantizedNumbers) {
+  Exported onnx = exported("model @m(%x: f32[1, 4], %s: i32[1, 4]) {\n"
+                           "%scales = literal [1, 2, 3, 4] : f32[4]\n"
+                           "%points = literal [1, 2, 3, 4] : i32[4]\n"
+                           "%q = quantize %x scale=0.5 zero_point=3 to=i8\n"
+                           "%a = dequantize %q, %scales\n"
+                           "%b = dequantize %s, %scales, %points\n"
+                           "%c = dequantize %s scale=2 return %a, %b, %c }");
+  EXPECT_EQ(nodes_of(onnx),
+            "QuantizeLinear(x) -> q\nDequantizeLinear(q) -> a\nReshape(points) -> b.zero_points\n"
+            "Sub(s) -> b.centred\nDequantizeLinear(b.centred) -> b\nDequantizeLinear(s) -> c\n");
+  // A zero point says the type of 8 bits; INT32 has none.
+  std::vector<int> inputs;
+  for (const onnx::NodeProto &node : onnx.graph().node())
+    inputs.push_back(node.input_size());
+  EXPECT_EQ(inputs, (std::vector<int>{3, 3, 2, 2, 2, 2}));
+  EXPECT_NO_THROW(onnx::checker::check_model(onnx.model));
+}
+
+/// ConvInteger would subtract a zero point from all numbers, not fill the padding alone with it.
+TEST(OnnxExport, SumsOfIntegers) {
+  auto nodes = [](const std::string &input, const std::string &op) {
+    return nodes_of(exported("model @m(%x: " + input +
+                             ") {\n"
+                             "%w = splat 3 : i8[5, 2, 2, 2]\n"
+                             "%m = splat 3 : i8[5, 2]\n"
+                             "%b = splat 7 : i32[5]\n%y = " +
+                             op + " return %y }"));
+  };
+  EXPECT_EQ(nodes("u8[1, 2, 4, 4]", "conv2d %x, %w pad=[1, 1, 1, 1]"), "ConvInteger(x) -> y\n");
+  EXPECT_EQ(nodes("i8[1, 2, 4, 4]", "conv2d %x, %w, %b zero_point=3"),
+            "ConvInteger(x) -> y.sums\nReshape(b) -> y.bias\nAdd(y.sums) -> y\n");
+  EXPECT_EQ(nodes("u8[1, 2, 4, 4]", "conv2d %x, %w pad=[1, 1, 1, 1] zero_point=3"),
+            "Pad(x) -> y.padded\nConvInteger(y.padded) -> y\n");
+  EXPECT_EQ(nodes("u8[1, 2]", "dense %x, %m"), "Transpose(m) -> y.weight\nMatMulInteger(x) -> y\n");
+  EXPECT_EQ(nodes("u8[1, 2, 4, 4]", "max_pool2d %x kernel=[2, 2] pad=[2, 2, 2, 2] dilation=[3, 3]"),
+            "Pad(x) -> y.padded\nMaxPool(y.padded) -> y\n");
+  EXPECT_EQ(nodes("u8[1, 2, 4, 4]", "global_avg_pool2d %x"),
+            "Cast(x) -> y.floats\nGlobalAveragePool(y.floats) -> y\n");
+}
+
 TEST(OnnxExport, OutputsThatNoNodeComputes) {
   Exported onnx = exported("model @m(%x: f32[2]) { %c = splat 1 : f32[2] %x.out = relu %x\n"
                            "return %x, %x.out, %c, %x.out }");

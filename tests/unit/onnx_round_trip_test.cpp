@@ -22,12 +22,18 @@ std::string exported_bytes(const Graph &graph) {
   return bytes;
 }
 
+bool is_byte(const Tensor &tensor) {
+  return tensor.type().dtype == DType::u8 || tensor.type().dtype == DType::i8;
+}
+
 std::vector<Tensor> inputs_of(const Graph &graph) {
   std::vector<Tensor> inputs;
   for (ValueId id : graph.inputs) {
     Tensor tensor(with_batch(graph.type(id), 2));
     if (graph.type(id).dtype == DType::f32)
       fill_random_he(tensor.mutable_floats(), 2, inputs.size() + 1);
+    for (size_t i = 0; is_byte(tensor) && i < tensor.bytes().size(); ++i)
+      tensor.mutable_bytes()[i] = static_cast<std::byte>(i * 37);
     inputs.push_back(std::move(tensor));
   }
   return inputs;

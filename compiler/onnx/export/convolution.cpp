@@ -8,6 +8,8 @@
 namespace cnnc {
 
 bool NodeExport::add(const Conv2d &op) {
+  if (dtype() != DType::f32)
+    return add_conv_integer(op);
   onnx::NodeProto &conv = node("Conv");
   set_window(conv, {shape(1)[2], shape(1)[3]}, op.stride, op.pad, op.dilation);
   set_attribute(conv, "group", op.groups);
@@ -89,6 +91,8 @@ bool NodeExport::add(const Local2d &op) {
 }
 
 bool NodeExport::add(const Dense &) {
+  if (dtype() != DType::f32)
+    return add_matmul_integer();
   set_attribute(node("Gemm"), "transB", int64_t(1));
   return true;
 }

@@ -70,29 +70,4 @@ bool NodeExport::add(const Cast &op) {
   return true;
 }
 
-/// Scale and zero point are tensors in ONNX, of one element or one for each entry of the axis.
-template <class Op> bool NodeExport::add_quantization(const Op &op, const char *name, DType type) {
-  std::vector<std::string> inputs = inputs_;
-  const bool by_axis = inputs.size() > 1;
-  if (!by_axis)
-    inputs.push_back(builder_.scalar(derived("scale"), DType::f32, op.scale));
-  if (inputs.size() == 2) {
-    const std::vector<int64_t> entries = by_axis ? shape(1) : std::vector<int64_t>{};
-    inputs.push_back(builder_.filled(derived("zero_point"), {type, entries},
-                                     static_cast<double>(op.zero_point)));
-  }
-  onnx::NodeProto &result = builder_.add(name, inputs, outputs_);
-  if (by_axis)
-    set_attribute(result, "axis", op.axis);
-  return true;
-}
-
-bool NodeExport::add(const Quantize &op) {
-  return add_quantization(op, "QuantizeLinear", op.dtype());
-}
-
-bool NodeExport::add(const Dequantize &op) {
-  return add_quantization(op, "DequantizeLinear", graph_.type(node_.operands[0]).dtype);
-}
-
 } // namespace cnnc

@@ -69,6 +69,14 @@ bool has_onnx_resize(const Graph &graph, const Node &node, Diagnostics &diagnost
   return true;
 }
 
+/// ConvInteger and MatMulInteger take bytes.
+bool has_onnx_products(const Graph &graph, const Node &node, Diagnostics &diagnostics) {
+  if (!is_one_of<Conv2d, Dense>(node.op) || graph.type(node.operands[0]).dtype != DType::i32)
+    return true;
+  diagnostics.error(node.range, "ONNX has no sums of products of i32: cast the operands to f32");
+  return false;
+}
+
 /// Reports everything in the graph that ONNX cannot say.
 bool is_exportable(const Graph &graph, Diagnostics &diagnostics) {
   bool ok = true;
@@ -105,6 +113,7 @@ bool is_exportable(const Graph &graph, Diagnostics &diagnostics) {
       continue;
     }
     ok &= has_onnx_resize(graph, node, diagnostics);
+    ok &= has_onnx_products(graph, node, diagnostics);
     for (ValueId id : node.results)
       ok &= has_onnx_type(graph.value(id), node.range, diagnostics);
   }

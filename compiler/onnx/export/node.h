@@ -26,7 +26,7 @@ public:
   bool add(const MaxPool2dIndices &op);
   bool add(const MaxUnpool2d &op);
   bool add(const AvgPool2d &op);
-  bool add(const GlobalAvgPool2d &) { return same("GlobalAveragePool"); }
+  bool add(const GlobalAvgPool2d &op);
   bool add(const Unary &op);
   bool add(const Binary &op);
   bool add(const Where &) { return same("Where"); }
@@ -89,10 +89,11 @@ private:
   const std::vector<int64_t> &shape(size_t operand) const {
     return graph_.type(node_.operands[operand]).shape;
   }
+  DType dtype() const { return graph_.type(node_.operands[0]).dtype; } // of operand 0
   const std::vector<int64_t> &result_shape() const { return graph_.type(node_.results[0]).shape; }
 
   /// Operand 0 with a border around its planes, by a node of its own.
-  std::string padded(const std::array<int64_t, 4> &pad, double value);
+  std::string padded(const std::array<int64_t, 4> &pad, double value, DType dtype = DType::f32);
   /// The attributes of a window.
   static void set_window(onnx::NodeProto &node, const std::array<int64_t, 2> &kernel,
                          const std::array<int64_t, 2> &stride, const std::array<int64_t, 4> &pad,
@@ -107,6 +108,12 @@ private:
                           const std::string &result);
   bool expand_into_ops(const Unary &op);
   template <class Op> bool add_quantization(const Op &op, const char *name, DType type);
+  void subtract_zero_point(const Dequantize &op);
+  bool add_conv_integer(const Conv2d &op);
+  bool add_matmul_integer();
+  std::string sums_name();
+  bool add_bias(const std::string &sums, const std::vector<int64_t> &shape);
+  void read_as_floats();
   bool add_gelu(bool with_tanh);
 
   NodeBuilder &builder_;

@@ -9,9 +9,9 @@
 namespace cnnc {
 
 /// A Pad node around the planes of operand 0.
-std::string NodeExport::padded(const std::array<int64_t, 4> &pad, double value) {
+std::string NodeExport::padded(const std::array<int64_t, 4> &pad, double value, DType dtype) {
   std::string pads = integers("pads", {0, 0, pad[0], pad[1], 0, 0, pad[2], pad[3]});
-  std::string fill = builder_.scalar(derived("fill"), DType::f32, value);
+  std::string fill = builder_.scalar(derived("fill"), dtype, value);
   return step("Pad", {inputs_[0], pads, fill}, "padded");
 }
 
@@ -48,7 +48,11 @@ bool NodeExport::add(const MaxPool2d &op) {
   if (op.ceil_mode || too_large(2) || too_large(3))
     pad = padding_read(op.pad, op.kernel, op.stride, op.dilation);
   if (too_large(0) || too_large(1) || too_large(2) || too_large(3)) {
-    inputs_[0] = padded(pad, -std::numeric_limits<double>::infinity());
+    const bool floats = is_float(dtype());
+    inputs_[0] = padded(pad,
+                        floats ? -std::numeric_limits<double>::infinity()
+                               : static_cast<double>(least_of(dtype())),
+                        dtype());
     pad = {};
   }
   set_window(node("MaxPool"), op.kernel, op.stride, pad, op.dilation);
@@ -88,6 +92,7 @@ bool NodeExport::add(const MaxUnpool2d &op) {
 /// As for max_pool2d, without dilations, which the opset does not have. With count_padding, what
 /// ceil_mode adds does not count: the written padding is a node of its own then.
 bool NodeExport::add(const AvgPool2d &op) {
+  read_as_floats();
   std::array<int64_t, 4> pad = op.pad;
   bool written_fits = !op.ceil_mode && pad[2] < op.kernel[0] && pad[3] < op.kernel[1];
   bool count_padding = op.count_padding;
@@ -105,6 +110,21 @@ bool NodeExport::add(const AvgPool2d &op) {
   set_window(pool, op.kernel, op.stride, pad);
   set_attribute(pool, "count_include_pad", int64_t(count_padding));
   return true;
+}
+
+bool NodeExport::add(const GlobalAvgPool2d &) {
+  read_as_floats();
+  return same("GlobalAveragePool");
+}
+
+/// Means of integers are not among ONNX's ops.
+void NodeExport::read_as_floats() {
+  if (is_float(dtype()))
+    return;
+  const std::string floats = builder_.fresh_name(derived("floats"));
+  set_attribute(builder_.add("Cast", {inputs_[0]}, {floats}), "to",
+                static_cast<int64_t>(info_of(DType::f32).onnx));
+  inputs_[0] = floats;
 }
 
 } // namespace cnnc
