@@ -2,13 +2,31 @@
 //
 //   random_models FOLDER COUNT [SEED]
 //
-// writes SEED.ir, SEED+1.ir ... : networks, and after every two of them a single op.
+// writes SEED.ir, SEED+1.ir ... : networks, one in four of quantised numbers, and after every
+// two of them a single op.
 #include "tests/unit/property_models.h"
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+
+namespace {
+
+std::string random_model(uint32_t seed, const std::vector<cnnc::ModelMaker> &ops) {
+  cnnc::Choices choices(seed);
+  switch (seed % 6) {
+  case 0:
+  case 3:
+    return ops[seed / 3 % ops.size()].make(choices);
+  case 4:
+    return cnnc::random_quantized_network(choices);
+  default:
+    return cnnc::random_network(choices);
+  }
+}
+
+} // namespace
 
 int main(int argc, char **argv) {
   if (argc != 3 && argc != 4) {
@@ -22,10 +40,8 @@ int main(int argc, char **argv) {
   std::vector<cnnc::ModelMaker> ops = cnnc::op_model_makers();
   std::erase_if(ops, [](const cnnc::ModelMaker &maker) { return maker.of_training; });
   for (uint32_t seed = first; seed - first < count; ++seed) {
-    cnnc::Choices choices(seed);
     std::ofstream file(folder / (std::to_string(seed) + ".ir"));
-    file << (seed % 3 == 0 ? ops[seed / 3 % ops.size()].make(choices)
-                           : cnnc::random_network(choices));
+    file << random_model(seed, ops);
     if (!file.flush()) {
       std::cerr << "random_models: error: cannot write into " << folder << "\n";
       return 1;

@@ -21,4 +21,7 @@ const std::vector<ModelMaker> &batch_model_makers();
 /// Some blocks of layers behind each other and side by side, with one to four outputs.
 std::string random_network(Choices &);
 
+/// Layers between dequantize and quantize; its output are quantised numbers.
+std::string random_quantized_network(Choices &);
+
 } // namespace cnnc

@@ -1,0 +1,111 @@
+// Random quantised networks: layers between dequantize and quantize, as exporters write them.
+#include "tests/unit/property_writer.h"
+
+namespace cnnc {
+
+using namespace random_models;
+
+namespace {
+
+/// Writes layers behind each other: `numbers` is what the last one has quantised.
+class QuantizedLayers {
+public:
+  explicit QuantizedLayers(Choices &r) : r_(r) {}
+
+  std::string network() {
+    shape_ = {r_.between(1, 2), r_.between(1, 20), r_.between(4, 12), r_.between(4, 12)};
+    quantize(writer_.input(shape_), 0.01);
+    for (int64_t i = r_.between(1, 2); i > 0; --i)
+      layer();
+    if (r_.flip())
+      head();
+    return writer_.model({numbers_});
+  }
+
+private:
+  void quantize(const std::string &value, double scale, bool positive = false) {
+    type_ = r_.one_of({"u8", "i8"});
+    const int64_t least = type_ == "u8" ? 0 : -128;
+    const int64_t zero_point = positive ? least : least + r_.between(100, 150);
+    parameters_ = fmt::format(" scale={} zero_point={}", scale, zero_point);
+    numbers_ = writer_.value(fmt::format("quantize {}{} to={}", value, parameters_, type_));
+  }
+  std::string dequantized() {
+    return writer_.value(fmt::format("dequantize {}{}", numbers_, parameters_));
+  }
+
+  /// As i8 with a scale for all, or for each output channel.
+  std::string weights(const Shape &shape) {
+    const std::string floats = writer_.normal(shape);
+    std::string scale = " scale=0.011", scales;
+    if (r_.flip()) {
+      const std::string small = writer_.value("splat 0.01 : f32[]");
+      scales = ", " + writer_.value(fmt::format("mul {}, {}", writer_.uniform({shape[0]}), small));
+      scale = " axis=0";
+    }
+    const std::string integers =
+        writer_.value(fmt::format("quantize {}{}{} to=i8", floats, scales, scale));
+    return writer_.value(fmt::format("dequantize {}{}{}", integers, scales, scale));
+  }
+
+  void layer() {
+    if (r_.between(0, 4) == 0)
+      return pool();
+    const std::string input = dequantized();
+    const bool depthwise = r_.between(0, 2) == 0;
+    const int64_t channels = shape_[1], outputs = depthwise ? channels : r_.between(1, 24);
+    const int64_t kernel = r_.one_of({1, 3}), stride = r_.between(1, 2);
+    const Shape filter = {outputs, depthwise ? 1 : channels, kernel, kernel};
+    std::string operands = input + ", " + weights(filter);
+    if (r_.flip())
+      operands += ", " + writer_.normal({outputs});
+    const int64_t pad = kernel / 2;
+    std::string value = writer_.value(
+        fmt::format("conv2d {} stride=[{}, {}] pad=[{}, {}, {}, {}] groups={}", operands, stride,
+                    stride, pad, pad, pad, pad, depthwise ? channels : 1));
+    shape_ = {shape_[0], outputs, (shape_[2] - 1) / stride + 1, (shape_[3] - 1) / stride + 1};
+    finish(value, stride == 1 && outputs == channels ? input : "");
+  }
+
+  /// What follows a convolution, up to the next quantize.
+  void finish(std::string value, const std::string &shortcut) {
+    if (!shortcut.empty() && r_.flip()) {
+      quantize(value, 0.03);
+      value = writer_.value(fmt::format("add {}, {}", dequantized(), shortcut));
+    }
+    const bool positive = r_.flip();
+    if (positive)
+      value =
+          writer_.value(r_.flip() ? "relu " + value : fmt::format("clip {} min=0 max=6", value));
+    quantize(value, 0.03, positive);
+  }
+
+  void pool() {
+    const std::string input = dequantized();
+    const std::string value =
+        writer_.value(fmt::format("max_pool2d {} kernel=[2, 2] stride=[2, 2]", input));
+    shape_ = {shape_[0], shape_[1], shape_[2] / 2, shape_[3] / 2};
+    numbers_ = writer_.value(fmt::format("quantize {}{} to={}", value, parameters_, type_));
+  }
+
+  void head() {
+    quantize(writer_.value("global_avg_pool2d " + dequantized()), 0.02);
+    const std::string flat = writer_.value("flatten " + dequantized());
+    quantize(
+        writer_.value(fmt::format("dense {}, {}", flat, weights({r_.between(1, 30), shape_[1]}))),
+        0.03);
+  }
+
+  Choices &r_;
+  Writer writer_;
+  Shape shape_;                             // of the last layer
+  std::string numbers_, parameters_, type_; // what it has quantised, and how
+};
+
+} // namespace
+
+std::string random_quantized_network(Choices &choices) {
+  return QuantizedLayers(choices).network();
+}
+
+} // namespace cnnc
