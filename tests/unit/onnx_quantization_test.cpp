@@ -166,6 +166,38 @@ TEST(OnnxQuantizeLinear, BiasesOfI32) {
   EXPECT_HAS(model.text(), "%f = dequantize %b, %scales axis=0 : f32[3]");
 }
 
+/// Exporters of TensorFlow's models transpose weights behind DequantizeLinear, and MatMul wants
+/// columns: the integers move, so that products find them dequantised.
+TEST(OnnxQuantizeLinear, WeightsMoveAsIntegers) {
+  Quantized model;
+  model.input("x", {1, 3, 4, 4});
+  model.with("w", int8, {1, 2, 3, 2}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+  model.weight("scales", {2}, {0.5, 2});
+  set(model.node("DequantizeLinear", {"w", "scales"}, {"f"}), "axis", 3);
+  set(model.node("Transpose", {"f"}, {"filter"}), "perm", Ints{3, 2, 0, 1});
+  model.node("Conv", {"x", "filter"}, {"y"});
+  const std::string text = model.text();
+  EXPECT_HAS(text, " = transpose %w permutation=[3, 2, 0, 1] : i8[2, 3, 1, 2]");
+  EXPECT_HAS(text, "%filter = dequantize %filter.transpose, %scales axis=0 : f32[2, 3, 1, 2]");
+  EXPECT_HAS(text, "%y = conv2d %x, %filter");
+  Quantized product;
+  product.input("x", {2, 2});
+  product.with("w", int8, {2, 3}, {1, 2, 3, 4, 5, 6});
+  product.scaled("w", 0.5, int8, 1);
+  product.node("DequantizeLinear", {"w", "w_scale", "w_zero"}, {"f"});
+  product.node("MatMul", {"x", "f"}, {"y"});
+  EXPECT_HAS(product.text(), "dequantize %y.transpose scale=0.5 zero_point=1 : f32[3, 2]");
+  EXPECT_EQ(numbers(run_imported(product.bytes(), {ramp({2, 2})})),
+            Floats({3, 4.5, 6, 6, 9.5, 13}));
+  Quantized line;
+  line.input("x", {1, 1, 4});
+  line.with("w", int8, {2, 1, 2}, {1, 2, 3, 4});
+  line.weight("scales", {2}, {0.5, 2});
+  set(line.node("DequantizeLinear", {"w", "scales"}, {"f"}), "axis", 0);
+  line.node("Conv", {"x", "f"}, {"y"});
+  EXPECT_HAS(line.text(), "dequantize %y.reshape.1, %scales axis=0 : f32[2, 1, 1, 2]");
+}
+
 TEST(OnnxQuantizeLinear, DynamicRange) {
   Quantized model;
   model.input("x", {4});
