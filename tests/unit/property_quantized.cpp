@@ -14,7 +14,7 @@ public:
 
   std::string network() {
     shape_ = {r_.between(1, 2), r_.between(1, 20), r_.between(4, 12), r_.between(4, 12)};
-    quantize(writer_.input(shape_), 0.01);
+    quantize(writer_.input(shape_));
     for (int64_t i = r_.between(1, 2); i > 0; --i)
       layer();
     if (r_.flip())
@@ -23,11 +23,14 @@ public:
   }
 
 private:
-  void quantize(const std::string &value, double scale, bool positive = false) {
+  /// Steps get twice as wide each time, so that two programs that differ by one of them still do in
+  /// the next layer.
+  void quantize(const std::string &value, bool positive = false) {
+    scale_ *= 2;
     type_ = r_.one_of({"u8", "i8"});
     const int64_t least = type_ == "u8" ? 0 : -128;
     const int64_t zero_point = positive ? least : least + r_.between(100, 150);
-    parameters_ = fmt::format(" scale={} zero_point={}", scale, zero_point);
+    parameters_ = fmt::format(" scale={} zero_point={}", scale_, zero_point);
     numbers_ = writer_.value(fmt::format("quantize {}{} to={}", value, parameters_, type_));
   }
   std::string dequantized() {
@@ -70,14 +73,14 @@ private:
   /// What follows a convolution, up to the next quantize.
   void finish(std::string value, const std::string &shortcut) {
     if (!shortcut.empty() && r_.flip()) {
-      quantize(value, 0.03);
+      quantize(value);
       value = writer_.value(fmt::format("add {}, {}", dequantized(), shortcut));
     }
     const bool positive = r_.flip();
     if (positive)
       value =
           writer_.value(r_.flip() ? "relu " + value : fmt::format("clip {} min=0 max=6", value));
-    quantize(value, 0.03, positive);
+    quantize(value, positive);
   }
 
   void pool() {
@@ -89,15 +92,15 @@ private:
   }
 
   void head() {
-    quantize(writer_.value("global_avg_pool2d " + dequantized()), 0.02);
+    quantize(writer_.value("global_avg_pool2d " + dequantized()));
     const std::string flat = writer_.value("flatten " + dequantized());
-    quantize(
-        writer_.value(fmt::format("dense {}, {}", flat, weights({r_.between(1, 30), shape_[1]}))),
-        0.03);
+    const std::string weight = weights({r_.between(1, 30), shape_[1]});
+    quantize(writer_.value(fmt::format("dense {}, {}", flat, weight)));
   }
 
   Choices &r_;
   Writer writer_;
+  double scale_ = 0.01;
   Shape shape_;                             // of the last layer
   std::string numbers_, parameters_, type_; // what it has quantised, and how
 };
