@@ -166,6 +166,26 @@ TEST(OnnxQuantizeLinear, BiasesOfI32) {
   EXPECT_HAS(model.text(), "%f = dequantize %b, %scales axis=0 : f32[3]");
 }
 
+/// Weights that protobuf never sees.
+TEST(OnnxQuantizeLinear, LargeWeights) {
+  Quantized model;
+  model.input("x", {4000});
+  model.with("w", int8, {4000}, {});
+  std::string bytes;
+  for (int i = 0; i < 4000; ++i)
+    bytes += static_cast<char>(i);
+  model.graph().mutable_initializer(0)->set_raw_data(bytes);
+  model.weight("scale", {}, {0.5});
+  model.node("DequantizeLinear", {"w", "scale"}, {"f"});
+  model.node("Add", {"x", "f"}, {"y"});
+  EXPECT_HAS(model.text(), R"(%w = weight "w" : i8[4000])");
+  const Floats sums = numbers(run_imported(model.bytes(), {tensor_of({4000}, Floats(4000, 1))}));
+  ASSERT_EQ(sums.size(), 4000u);
+  EXPECT_EQ(sums[127], 64.5);
+  EXPECT_EQ(sums[128], -63);
+  EXPECT_EQ(sums[3999], 1 + 0.5F * static_cast<int8_t>(3999 % 256));
+}
+
 /// Exporters of TensorFlow's models transpose weights behind DequantizeLinear, and MatMul wants
 /// columns: the integers move, so that products find them dequantised.
 TEST(OnnxQuantizeLinear, WeightsMoveAsIntegers) {
