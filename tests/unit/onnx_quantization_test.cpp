@@ -390,7 +390,18 @@ TEST(OnnxConvInteger, WiderWeightsAreFloats) {
             convolved_by_hand(pixels, 100, {-99, 155, 27, -70}));
   ASSERT_EQ(remarks.size(), 1u);
   EXPECT_HAS(remarks[0], "node 'ConvInteger_1' (ConvInteger) is computed in f32, which is exact up "
-                         "to 2^24: its weights are no constants that fit i8");
+                         "to 2^24: its weights, less their zero point, are not known to fit i8");
+}
+
+TEST(OnnxConvInteger, ZeroPointsThatDoNotFit) {
+  for (const Ints &dims : {Ints{1, 1, 2, 2}, Ints{4}, Ints{}}) {
+    Quantized model;
+    model.input("x", {1, 1, 2, 3}, uint8);
+    model.with("w", int8, dims, Ints(dims.empty() ? 1 : 4, 1));
+    model.with("points", int8, {3}, {1, 2, 3});
+    model.node("ConvInteger", {"x", "w", "", "points"}, {"y"});
+    EXPECT_HAS(model.error(), "(ConvInteger): its zero points i8[3] do not fit i8[");
+  }
 }
 
 TEST(OnnxConvInteger, Refused) {
@@ -441,10 +452,17 @@ TEST(OnnxMatMulInteger, TwoInputs) {
   model.input("b", {2, 1}, int8);
   model.with("b_zero", int8, {}, {1});
   model.node("MatMulInteger", {"a", "b", "", "b_zero"}, {"y"});
+  std::vector<std::string> remarks;
+  LoadOptions options;
+  options.remark = [&](const std::string &text) { remarks.push_back(text); };
   EXPECT_HAS(model.text(), "matmul");
-  EXPECT_EQ(integers<int32_t>(run_imported(model.bytes(), {bytes_of({2, 2}, {255, 0, 7, 9}),
-                                                           bytes_of({2, 1}, {11, -4}, DType::i8)})),
-            Ints({2550, 25}));
+  EXPECT_EQ(
+      integers<int32_t>(run_imported(
+          model.bytes(), {bytes_of({2, 2}, {255, 0, 7, 9}), bytes_of({2, 1}, {11, -4}, DType::i8)},
+          options)),
+      Ints({2550, 25}));
+  ASSERT_EQ(remarks.size(), 1u);
+  EXPECT_HAS(remarks[0], "its second operand is no constant matrix, or its batch is not known");
 }
 
 // ---- ops between quantised numbers

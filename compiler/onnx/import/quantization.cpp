@@ -175,12 +175,24 @@ bool import_dynamic_quantize(OnnxNode &node) {
 
 constexpr size_t zero_points = 2; // of input 0; behind it that of input 1
 
-bool require_bytes(OnnxNode &node) {
-  for (size_t i = 0; i < 2; ++i)
-    if (!is_byte(node.type(i).dtype))
-      return node.fail(fmt::format("its operands must be of UINT8 or INT8, but input {} is {}",
-                                   i + 1, to_string(node.type(i))));
-  return true;
+/// Whether input `i` is one of bytes, with one zero point, one for each entry of `axis`, or several
+/// that broadcast; reports when not.
+bool require_bytes(OnnxNode &node, size_t i, size_t axis) {
+  if (!is_byte(node.type(i).dtype))
+    return node.fail(fmt::format("its operands must be of UINT8 or INT8, but input {} is {}", i + 1,
+                                 to_string(node.type(i))));
+  const Ints &shape = node.shape(i);
+  if (!node.has(zero_points + i) || element_count(node.shape(zero_points + i)) == 1)
+    return true;
+  const Ints &points = node.shape(zero_points + i);
+  bool fits = points.size() == shape.size();
+  for (size_t j = 0; fits && j < shape.size(); ++j)
+    fits = points[j] == 1 || points[j] == shape[j];
+  if (points.size() == 1)
+    fits = axis < shape.size() && points[0] == shape[axis];
+  return fits ||
+         node.fail(fmt::format("its zero points {} do not fit {}",
+                               to_string(node.type(zero_points + i)), to_string(node.type(i))));
 }
 
 /// Input `i` less its zero point, exact in f32. A list of zero points is for the entries of `axis`.
@@ -189,7 +201,7 @@ ValueId centred(OnnxNode &node, size_t i, size_t axis) {
   if (!node.has(zero_points + i))
     return value;
   Ints shape = node.shape(zero_points + i);
-  if (shape.size() == 1 && axis < node.rank(i))
+  if (shape.size() == 1 && shape[0] != 1)
     shape.insert(shape.end(), node.rank(i) - 1 - axis, 1);
   ValueId point = node.as_floats(node.operand(zero_points + i));
   return node.emit("sub", {value, reshaped(node, point, shape)});
@@ -198,13 +210,14 @@ ValueId centred(OnnxNode &node, size_t i, size_t axis) {
 /// Input 1 less its zero point as i8; no_id when it does not fit, or when that is not known now.
 ValueId signed_weights(OnnxNode &node, size_t axis) {
   const FixedTensor *points = node.has(zero_points + 1) ? node.fixed(zero_points + 1) : nullptr;
-  const bool centred = !node.has(zero_points + 1) || (points && is_zero(*points));
-  if (centred && node.type(1).dtype == DType::i8)
+  const bool plain = !node.has(zero_points + 1) || (points && is_zero(*points));
+  if (plain && node.type(1).dtype == DType::i8)
     return node.operand(1);
   const FixedTensor *weights = node.fixed(1);
   const Ints &shape = node.shape(1);
   const auto entries = points ? static_cast<int64_t>(points->count()) : 1;
-  if (!weights || (!centred && !points) || (entries != 1 && entries != shape[axis]))
+  const bool is_list = entries == 1 || points->shape.size() == 1;
+  if (!weights || (!plain && !points) || !is_list)
     return no_id;
   int64_t inner = 1;
   for (size_t i = axis + 1; i < shape.size(); ++i)
@@ -247,27 +260,31 @@ void take_out_zero_point(OnnxNode &node, std::vector<ValueId> &operands, const I
       reshaped(node, node.emit(op, {all, weights}, attributes), {node.type_of(weights).shape[0]}));
 }
 
-/// What was computed in f32, as integers again.
-bool float_sums(OnnxNode &node, ValueId sums) {
+/// What was computed in f32, as integers again, and why.
+bool float_sums(OnnxNode &node, ValueId sums, std::string_view reason) {
   if (sums == no_id)
     return false;
-  node.importer().remark(
-      fmt::format("{} is computed in f32, which is exact up to 2^24: its weights "
-                  "are no constants that fit i8 without their zero point",
-                  node.range().source->part));
+  node.importer().remark(fmt::format("{} is computed in f32, which is exact up to 2^24: {}",
+                                     node.range().source->part, reason));
   return node.result(node.converted(node.emit("round", {sums}), DType::i32));
 }
 
+constexpr std::string_view wide_weights =
+    "its weights, less their zero point, are not known to fit i8";
+
 bool import_conv_integer(OnnxNode &node) {
-  if (!node.require_inputs(2, 4) || !require_bytes(node))
+  if (!node.require_inputs(2, 4) || !require_bytes(node, 0, node.rank(0)) ||
+      !require_bytes(node, 1, 0))
     return false;
   if (node.rank(0) == 5)
     return node.fail("convolutions of integers over 3 dimensions are not supported");
   ValueId filter = as_rows(node, signed_weights(node, 0));
   const bool is_map = node.rank(0) >= 3 && node.rank(0) == node.rank(1);
   if (filter == no_id || !is_map)
-    return float_sums(node, convolved(node, {centred(node, 0, 1), centred(node, 1, 0)},
-                                      {{"winograd", int64_t(-1)}}));
+    return float_sums(
+        node,
+        convolved(node, {centred(node, 0, 1), centred(node, 1, 0)}, {{"winograd", int64_t(-1)}}),
+        wide_weights);
   const IntegerInput input = integer_input(node, 1);
   const Ints shape = node.type_of(filter).shape;
   std::vector<ValueId> operands = {input.value, filter};
@@ -277,16 +294,21 @@ bool import_conv_integer(OnnxNode &node) {
 }
 
 bool import_matmul_integer(OnnxNode &node) {
-  if (!node.require_inputs(2, 4) || !require_bytes(node))
+  if (!node.require_inputs(2, 4))
     return false;
-  const size_t rank = node.rank(0), rows = rank < 2 ? 0 : rank - 2;
+  // Of vectors, which have neither, there is one zero point.
+  const size_t rank = node.rank(0), rows = rank < 2 ? rank : rank - 2;
+  const size_t columns = node.rank(1) < 2 ? node.rank(1) : node.rank(1) - 1;
+  if (!require_bytes(node, 0, rows) || !require_bytes(node, 1, columns))
+    return false;
   const bool dense = node.rank(1) == 2 && node.is_constant(1) && rank >= 2 &&
                      (rank == 2 || !node.type(0).has_symbolic_batch());
   ValueId weights = dense ? signed_weights(node, 1) : no_id;
-  if (weights == no_id) {
-    const size_t columns = node.rank(1) < 2 ? 0 : node.rank(1) - 1;
-    return float_sums(node, multiplied(node, centred(node, 0, rows), centred(node, 1, columns)));
-  }
+  if (weights == no_id)
+    return float_sums(node, multiplied(node, centred(node, 0, rows), centred(node, 1, columns)),
+                      dense
+                          ? wide_weights
+                          : "its second operand is no constant matrix, or its batch is not known");
   Ints shape = node.shape(0);
   std::optional<int64_t> count = product(node, shape, 0, rank - 1);
   if (!count)
