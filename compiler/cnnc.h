@@ -11,6 +11,7 @@
 #include <cnnc_runtime.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -556,6 +557,55 @@ struct CompareSchedulesOptions {
 Result<ScheduleComparison> compare_schedules(const Model &model, const std::string &kernel,
                                              const CompareSchedulesOptions &how = {},
                                              const Options &options = {});
+
+/// How the range of numbers is chosen that the 256 steps of a quantised value represent, from what it
+/// is on the images: all of it; without a part in 10,000 at each end; or with the least squared error
+/// of rounding and clamping together.
+enum class RangeMethod { min_max, percentile, mse };
+
+struct CalibrateOptions {
+  RangeMethod method = RangeMethod::mse;
+  /// So many layers stay in floating point: those that hurt the output most.
+  size_t keep_float = 0;
+  /// As many more as it takes for a relative error of the outputs of at most this much.
+  std::optional<double> max_error;
+  /// Take the mean error of each channel off its bias.
+  bool correct_bias = true;
+  uint32_t threads = 1;
+};
+
+/// A convolution or dense layer whose filter is a constant. Errors are relative: the root of the sum of
+/// squares of what quantising this layer alone changes, divided by that of the float values, over at
+/// most 16 of the images.
+struct CalibratedLayer {
+  std::string value; // the name of its result
+  std::string op;
+  bool quantized = false;  // else it stays float
+  double result_error = 0; // of its result, before the activation
+  double output_error = 0; // of the model's outputs
+  /// In dB, 20 for each digit; infinite without an error.
+  static double signal_to_noise(double error) { return -20 * std::log10(error); }
+};
+
+struct Calibration {
+  Model model;                         // for write_ir()
+  std::vector<CalibratedLayer> layers; // in the order of the text
+  double error = 0;                    // of the outputs of the model as it is now, relative
+  size_t images = 0;
+};
+
+/// Gives the bytes of every input for the next image, dense and row-major; nothing when there are no
+/// more.
+using ImageReader = std::function<Result<std::optional<std::vector<std::vector<std::byte>>>>(
+    const cnnc_model_v1 &)>;
+
+/// Makes of a float model one of integers: a text with `quantize` and `dequantize`, weights as i8 with
+/// a scale for each output channel, activations as u8 with ranges that the images show. Batch norms are
+/// folded first. The images are read once; of the values that they give only histograms are kept. An
+/// error for a model without layers to quantise, without images, and for a NaN or an infinity on the
+/// way.
+Result<Calibration> calibrate(const Model &model, const ImageReader &next_image,
+                              const CalibrateOptions &how = {}, const Options &options = {});
 
 struct ReportOptions {
   /// The model runs on these inputs; empty: nothing is measured.

@@ -63,6 +63,7 @@ std::optional<int> choose_action(CommandLine &line, const Flags &flags) {
   ask(!line.reference.empty(), Action::compare_each);
   ask(!line.compared_kernel.empty(), Action::compare_schedules);
   ask(flags.reduce, Action::reduce);
+  ask(!line.images.empty(), Action::calibrate);
   ask(!line.report.empty(), Action::report);
   if (asked.size() > 1)
     return mistake(
@@ -91,7 +92,8 @@ std::vector<std::pair<const char *, std::filesystem::path>> written_files(const 
       {"--trace", line.trace_file},
       {"--report", line.report}};
   const bool text = output.extension() == ".ir";
-  if (text && (line.action == Action::compile || line.action == Action::reduce))
+  if (text && (line.action == Action::compile || line.action == Action::reduce ||
+               line.action == Action::calibrate))
     files.emplace_back("-o", std::filesystem::path(output).replace_extension(".safetensors"));
   else if (line.action == Action::compile)
     files.emplace_back("-o", std::filesystem::path(output).replace_extension(".h"));
@@ -142,10 +144,13 @@ std::optional<int> check_output(const CommandLine &line) {
         line.output));
   bool writes = line.action == Action::compile || line.action == Action::emit ||
                 line.action == Action::run || line.action == Action::reduce ||
-                line.action == Action::list_ops || line.action == Action::list_passes;
+                line.action == Action::calibrate || line.action == Action::list_ops ||
+                line.action == Action::list_passes;
   if (line.action == Action::reduce && !line.output.empty() && line.output != "-" &&
       extension != ".ir")
     return mistake(fmt::format("--reduce writes a text: -o small.ir, not '{}'", line.output));
+  if (line.action == Action::calibrate && extension != ".ir")
+    return mistake("--calibrate writes a text, and its weights beside it: add -o model_int8.ir");
   if (!writes && !line.output.empty())
     return mistake("-o has no meaning here");
   if (!line.depfile.empty() && (line.action != Action::compile || extension == ".ir"))
@@ -342,6 +347,14 @@ std::optional<int> check_reduce(const CommandLine &line) {
   return std::nullopt;
 }
 
+std::optional<int> check_calibrate(const CommandLine &line) {
+  if (line.action == Action::calibrate &&
+      (line.options.gradients || line.options.passes || shows_passes(line)))
+    return mistake("--calibrate runs the passes that it needs: leave --passes, what prints passes, "
+                   "--differentiate and --train out");
+  return std::nullopt;
+}
+
 std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::App &app) {
   if (!flags.changes.empty())
     line.changes = flags.changes == "text" ? Changes::text : Changes::diff;
@@ -370,6 +383,8 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::A
   if (std::optional<int> code = interpret_compared_kernel(line))
     return code;
   if (std::optional<int> code = check_reduce(line))
+    return code;
+  if (std::optional<int> code = check_calibrate(line))
     return code;
   if (std::optional<int> code = check_statistics(line))
     return code;

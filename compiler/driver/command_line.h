@@ -24,6 +24,7 @@ enum class Action {
   compare_each,
   compare_schedules,
   reduce,
+  calibrate,
   report,
   list_ops,
   list_passes,
@@ -55,6 +56,10 @@ struct CommandLine {
   double test_timeout = 60; // seconds
 
   std::string report; // of Action::report: the page
+
+  // Of Action::calibrate.
+  std::string images; // a pattern that names .npy files
+  CalibrateOptions calibrate;
 
   // Of the actions that run the model.
   std::vector<std::string> tensors; // .npy files; empty: random inputs (compare: inputs, outputs)

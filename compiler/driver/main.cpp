@@ -1,4 +1,5 @@
 // cnnc: options -> calls of cnnc.h.
+#include "compiler/driver/calibrate.h"
 #include "compiler/driver/compare.h"
 #include "compiler/driver/compare_each.h"
 #include "compiler/driver/compare_schedules.h"
@@ -260,6 +261,10 @@ int perform(const CommandLine &line, const Model &model) {
   case Action::reduce: {
     Result<void> reduced = reduce(line, model);
     return reduced ? exit_fine : fail(reduced.error());
+  }
+  case Action::calibrate: {
+    Result<void> written = calibrate(line, model);
+    return written ? exit_fine : fail(written.error());
   }
   case Action::report: {
     Result<void> written = report(line, model);

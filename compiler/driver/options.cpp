@@ -373,6 +373,52 @@ void add_run_options(CLI::App &app, CommandLine &line, Flags &flags) {
       ->group(group);
 }
 
+const std::map<std::string, RangeMethod> &range_methods() {
+  static const std::map<std::string, RangeMethod> table = {{"min-max", RangeMethod::min_max},
+                                                           {"percentile", RangeMethod::percentile},
+                                                           {"mse", RangeMethod::mse}};
+  return table;
+}
+
+void add_calibrate_options(CLI::App &app, CommandLine &line) {
+  const char *group = "Quantising";
+  app.add_option(
+         "--calibrate", line.images,
+         "Make a model of 8-bit integers, -o model_int8.ir, of a float one: weights by their "
+         "largest, activations by what they are on these images. Prints how much each "
+         "layer hurts; .npy files of an image, or of several behind each other")
+      ->type_name("'PATTERN'")
+      ->group(group);
+  app.add_option_function<std::string>(
+         "--calibrate-method",
+         [&line](const std::string &name) { line.calibrate.method = range_methods().at(name); },
+         "With --calibrate: the range that the 256 steps of an activation cover: all of its values "
+         "(min-max), all but a part in 10,000 at each end (percentile), or that of the least "
+         "squared error (mse, the default)")
+      ->type_name("METHOD")
+      ->check(CLI::IsMember(range_methods()))
+      ->group(group);
+  app.add_option("--keep-float", line.calibrate.keep_float,
+                 "With --calibrate: so many layers stay float, those that hurt the output most")
+      ->type_name("N")
+      ->group(group);
+  app.add_option(
+         "--calibrate-error", line.calibrate.max_error,
+         "With --calibrate: as many layers more stay float as it takes for a relative error "
+         "of the output of at most this much")
+      ->type_name("X")
+      ->check(positive_number())
+      ->group(group);
+  app.add_option_function<std::string>(
+         "--calibrate-bias",
+         [&line](const std::string &value) { line.calibrate.correct_bias = value == "correct"; },
+         "With --calibrate: correct takes the mean error of each channel off its bias (the "
+         "default), keep leaves biases as they are")
+      ->type_name("correct|keep")
+      ->check(CLI::IsMember({"correct", "keep"}))
+      ->group(group);
+}
+
 void add_reduce_options(CLI::App &app, CommandLine &line, Flags &flags) {
   const char *group = "Reporting bugs";
   app.add_flag("--reduce", flags.reduce,
@@ -406,6 +452,7 @@ void add_options(CLI::App &app, CommandLine &line, Flags &flags) {
   add_pass_options(app, line, flags);
   add_training_options(app, line, flags);
   add_run_options(app, line, flags);
+  add_calibrate_options(app, line);
   add_reduce_options(app, line, flags);
 }
 
