@@ -33,5 +33,5 @@ build_and_test dev build "$@"
 [ $# -eq 0 ] || exec python3 tests/summary.py build
 # Not those that compile or interpret for minutes: unoptimised and with sanitizers that takes 15 times as long. Nor checks of
 # the sources, which are the same in both.
-LIT_FILTER_OUT='meta/|driver/passes|driver/profile|driver/compare_schedules|driver/explain|run/winograd|graph_passes/verify|run/networks|run/edited_schedules|run/gradients|run/wide|ir/feed_back|ir/round_trip|driver/growth' build_and_test asan build-asan --label-regex '^(unit|lit|fuzz)$' --exclude-regex '^(property|gradients|loop_passes|lowering|resize)_test|TextFuzz|WinogradTile.IsOff|RandomGraphs|GivesTheSameBits|Override.LegalSchedulesOfResNet'
+LIT_FILTER_OUT='meta/|driver/passes|driver/profile|driver/compare_schedules|driver/explain|run/winograd|graph_passes/verify|run/networks|run/edited_schedules|run/gradients|run/wide|ir/feed_back|ir/round_trip|driver/growth' build_and_test asan build-asan --label-regex '^(unit|lit|fuzz)$' --exclude-regex '^(property|gradients|loop_passes|lowering|quantized|resize)_test|TextFuzz|WinogradTile.IsOff|RandomGraphs|GivesTheSameBits|Override.LegalSchedulesOfResNet|Calibrate.LeNet'
 exec python3 tests/summary.py build build-asan
