@@ -36,11 +36,12 @@ Value *from_integer(IRBuilderBase &builder, Value *value, llvm::Type *type, DTyp
   auto bound = [&](int64_t number) {
     return llvm::ConstantInt::get(value->getType(), static_cast<uint64_t>(number), true);
   };
-  // Bounds that the type itself has not: u8 is never below 0, i8 never above 127.
-  if (!is_unsigned)
+  // Only bounds that the type it comes from goes beyond, which it therefore has.
+  if (least_of(from) < least_of(to))
     value = builder.CreateBinaryIntrinsic(llvm::Intrinsic::smax, value, bound(least_of(to)));
-  value = builder.CreateBinaryIntrinsic(is_unsigned ? llvm::Intrinsic::umin : llvm::Intrinsic::smin,
-                                        value, bound(largest_of(to)));
+  if (largest_of(from) > largest_of(to))
+    value = builder.CreateBinaryIntrinsic(
+        is_unsigned ? llvm::Intrinsic::umin : llvm::Intrinsic::smin, value, bound(largest_of(to)));
   return builder.CreateTrunc(value, type);
 }
 
