@@ -57,14 +57,13 @@ bool parse_halo(TokenCursor &cursor, TensorType &type) {
     std::optional<int64_t> value = cursor.expect_integer("what the halo holds");
     if (!value)
       return false;
-    if (!is_integer(type.dtype) || *value < least_of(type.dtype) ||
-        *value > largest_of(type.dtype)) {
+    const bool bytes = is_integer(type.dtype) && size_of(type.dtype) == 1;
+    if (bytes ? *value < least_of(type.dtype) || *value > largest_of(type.dtype) : *value != 0) {
       cursor.error_at(value_range,
                       fmt::format("a halo of {} holds {}, not {}", name_of(type.dtype),
-                                  is_integer(type.dtype)
-                                      ? fmt::format("numbers from {} to {}", least_of(type.dtype),
-                                                    largest_of(type.dtype))
-                                      : "zeros",
+                                  bytes ? fmt::format("numbers from {} to {}", least_of(type.dtype),
+                                                      largest_of(type.dtype))
+                                        : "zeros",
                                   *value));
       return false;
     }

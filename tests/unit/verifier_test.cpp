@@ -116,11 +116,11 @@ const Breakage breakages[] = {
        g.values[r].type->layout.blocks = {{1, 0}};
      },
      "%r has a block of 0 in dimension 1"},
-    {"block_twice",
+    {"halo_value",
      [](Graph &g) {
-       g.values[r].type->layout.blocks = {{1, 4}, {1, 2}};
+       g.values[r].type->layout = {{{1, 4}}, {1, 1, 1, 1}, 0, 3};
      },
-     "%r is blocked twice in dimension 1"},
+     "%r has a halo of 3, which is no number of f32"},
     {"halo",
      [](Graph &g) {
        g.values[r].type->layout.halo = {0, -1, 0, 0};
