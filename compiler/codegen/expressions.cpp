@@ -270,6 +270,8 @@ Value *Expressions::rounded(const Expression &value, DType to) {
   if (is_call(*inner, Function::max) &&
       inner->arguments[1] == loop::number(static_cast<double>(least_of(to))))
     inner = &inner->arguments[0];
+  else if (least_of(to) != 0)
+    return nullptr; // a store makes 0 of NaN, and no bound
   double zero_point = 0;
   if (is_call(*inner, Function::add) && inner->arguments[1].kind == Expression::Kind::number) {
     zero_point = inner->arguments[1].number;
