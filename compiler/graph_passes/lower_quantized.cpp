@@ -224,6 +224,9 @@ private:
       reason = "its input is not quantised with one scale, in 8 bits";
     if (node.operands.size() > 2 && !graph_.is_constant(node.operands[2]))
       reason = "its bias is no constant";
+    if (reason.empty() && weights->scales == no_id &&
+        !std::isnormal(static_cast<float>(x->scale) * weights->scale))
+      reason = "f32 does not hold the product of its scales";
     if (reason.empty())
       rewrite_sum(id, *x, *weights);
     else
@@ -354,7 +357,7 @@ private:
     const Node &node = graph_.nodes[id];
     const auto &quantize = std::get<Quantize>(node.op);
     const auto scale = static_cast<float>(quantize.scale);
-    if (scale == 1 || !is_homogeneous(node.operands[0], id))
+    if (scale == 1 || !is_homogeneous(node.operands[0], id, scale))
       return;
     const ValueId divided = divide(node.operands[0], static_cast<double>(scale));
     Quantize steps = quantize;
@@ -371,7 +374,8 @@ private:
       if (!unary || single_user(graph_, node.operands[0]) != id)
         return;
       auto step = [&](double x) {
-        return std::nearbyint(x / static_cast<double>(static_cast<float>(quantize.scale))) +
+        const float quotient = static_cast<float>(x) / static_cast<float>(quantize.scale);
+        return std::nearbyint(static_cast<double>(quotient)) +
                static_cast<double>(quantize.zero_point);
       };
       const bool relu = unary->row == unary::relu, clip = unary->row == unary::clip;
@@ -386,14 +390,15 @@ private:
   }
 
   /// Whether dividing all its sources divides the value, which `reader` alone reads.
-  bool is_homogeneous(ValueId value, NodeId reader) const {
+  bool is_homogeneous(ValueId value, NodeId reader, float scale) const {
     const Node *node = producer_of(graph_, value);
     if (graph_.is_constant(value))
       return type(value).dtype == DType::f32;
     if (!node || node->kernel != no_id)
       return false;
-    if (std::holds_alternative<Dequantize>(node->op))
-      return true;
+    if (const auto *dequantize = std::get_if<Dequantize>(&node->op))
+      return node->operands.size() > 1 ||
+             std::isnormal(static_cast<float>(dequantize->scale) / scale);
     const std::optional<NodeId> user = single_user(graph_, value);
     if (user != reader)
       return false;
@@ -401,12 +406,13 @@ private:
     if (const auto *unary = std::get_if<Unary>(&node->op))
       return (unary->row == unary::relu || unary->row == unary::clip || unary->row == unary::neg ||
               unary->row == unary::abs || unary->row->name == "leaky_relu") &&
-             is_homogeneous(node->operands[0], own);
+             is_homogeneous(node->operands[0], own, scale);
     const auto *binary = std::get_if<Binary>(&node->op);
     return binary &&
            (binary->row == binary::add || binary->row == binary::sub ||
             binary->row->name == "max" || binary->row->name == "min") &&
-           is_homogeneous(node->operands[0], own) && is_homogeneous(node->operands[1], own);
+           is_homogeneous(node->operands[0], own, scale) &&
+           is_homogeneous(node->operands[1], own, scale);
   }
 
   ValueId divide(ValueId value, double scale) {
