@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string_view>
 #include <sys/mman.h>
@@ -50,7 +51,8 @@ class ModelRunner {
 public:
   /// With `profile`, run() also takes the time of each kernel. The table must outlive this.
   explicit ModelRunner(const cnnc_model_v1 &table, uint32_t threads = 1, bool profile = false)
-      : table_(table), workspace_(table, threads) {
+      : table_(table) {
+    set_threads(threads);
     std::minstd_rand generator(1);
     std::uniform_real_distribution<float> uniform(-1, 1);
     for (uint32_t i = 0; i < table.input_count; ++i) {
@@ -64,7 +66,6 @@ public:
       input_pointers_.push_back(input.data());
     for (std::vector<unsigned char> &output : outputs_)
       output_pointers_.push_back(output.data());
-    context_.threads = threads;
     if (!profile)
       return;
     kernel_seconds_.resize(table.kernel_count);
@@ -76,12 +77,17 @@ public:
   ModelRunner(const ModelRunner &) = delete;
   ModelRunner &operator=(const ModelRunner &) = delete;
 
-  void set_threads(uint32_t threads) { context_.threads = threads; }
+  /// With a workspace for so many: kernels have scratch memory for each thread.
+  void set_threads(uint32_t threads) {
+    if (!workspace_ || threads > context_.threads)
+      workspace_.emplace(table_, threads);
+    context_.threads = threads;
+  }
 
   /// Runs the model once; wall time in seconds.
   double run() {
     auto start = std::chrono::steady_clock::now();
-    if (table_.run(input_pointers_.data(), output_pointers_.data(), workspace_.get(), &context_) !=
+    if (table_.run(input_pointers_.data(), output_pointers_.data(), workspace_->get(), &context_) !=
         CNNC_OK) {
       std::fprintf(stderr, "error: the model @%s does not run\n", table_.name);
       std::exit(1);
@@ -106,7 +112,7 @@ public:
 
 private:
   const cnnc_model_v1 &table_;
-  Workspace workspace_;
+  std::optional<Workspace> workspace_;
   cnnc_context context_ = {};
   std::vector<double> kernel_seconds_;
   std::vector<std::vector<float>> inputs_;
