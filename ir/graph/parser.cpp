@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <span>
 #include <unordered_set>
 
 namespace cnnc {
@@ -64,19 +65,34 @@ private:
     std::optional<TensorType> type = parse_type(cursor_);
     if (!type)
       return false;
-    if (std::optional<ValueId> id = define(*name)) {
-      graph_.values[*id].type = std::move(type);
-      graph_.inputs.push_back(*id);
-    }
+    if (is_defined({&*name, 1}))
+      return true;
+    const ValueId id = define(*name);
+    graph_.values[id].type = std::move(type);
+    graph_.inputs.push_back(id);
     return true;
   }
 
-  std::optional<ValueId> define(const Token &name) {
-    if (std::optional<ValueId> first = graph_.find_value(name.text)) {
-      cursor_.error_at(name.range, fmt::format("%{} is defined twice", format_name(name.text)));
-      cursor_.diagnostics().note(graph_.values[*first].range, "the first definition is here");
-      return std::nullopt;
+  bool defined_twice(const Token &name, const SourceRange &first) {
+    cursor_.error_at(name.range, fmt::format("%{} is defined twice", format_name(name.text)));
+    cursor_.diagnostics().note(first, "the first definition is here");
+    return true;
+  }
+
+  /// Looks at all names of a statement before the first is defined: a value without an op would
+  /// have no type in a graph that is incomplete.
+  bool is_defined(std::span<const Token> names) {
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (std::optional<ValueId> first = graph_.find_value(names[i].text))
+        return defined_twice(names[i], graph_.values[*first].range);
+      for (size_t other = 0; other < i; ++other)
+        if (names[other].text == names[i].text)
+          return defined_twice(names[i], names[other].range);
     }
+    return false;
+  }
+
+  ValueId define(const Token &name) {
     ValueId id = graph_.add_value(name.text, std::nullopt);
     graph_.values[id].range = name.range;
     return id;
@@ -281,14 +297,14 @@ private:
             return false;
         }
       }
+    if (is_defined(names))
+      return false;
     for (size_t i = 0; i < names.size(); ++i) {
-      std::optional<ValueId> id = define(names[i]);
-      if (!id)
-        return false;
-      Value &value = graph_.values[*id];
+      const ValueId id = define(names[i]);
+      Value &value = graph_.values[id];
       value.type = std::move(types[i]);
       value.offset = offsets[i];
-      node.results.push_back(*id);
+      node.results.push_back(id);
     }
     graph_.append(std::move(node));
     return true;

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <random>
 
@@ -65,15 +66,20 @@ TEST(TextPositions, StayInsideOfTheText) {
 
 // --- all texts that there are ---
 
+/// In the order of their names: what fails with a seed must fail with it everywhere.
 std::vector<std::string> all_texts() {
-  std::vector<std::string> texts;
+  std::vector<std::filesystem::path> files;
   for (const char *folder : {"tests", "examples"})
     for (const auto &entry : std::filesystem::recursive_directory_iterator(
              std::filesystem::path(CNNC_SOURCE_DIR) / folder))
-      if (entry.path().extension() == ".ir") {
-        Diagnostics diagnostics;
-        texts.push_back(*read_file(entry.path(), diagnostics));
-      }
+      if (entry.path().extension() == ".ir")
+        files.push_back(entry.path());
+  std::ranges::sort(files);
+  std::vector<std::string> texts;
+  for (const std::filesystem::path &file : files) {
+    Diagnostics diagnostics;
+    texts.push_back(*read_file(file, diagnostics));
+  }
   EXPECT_GT(texts.size(), 100u);
   return texts;
 }
@@ -221,6 +227,23 @@ TEST(Mistakes, RandomEditsAreAnswered) {
       text.replace(begin, size, random() % 2 ? text.substr(other, random() % 20) : "");
     }
     ask_everything(text, static_cast<uint32_t>(random() % (text.size() + 1)));
+  }
+}
+
+/// One of two names is taken: the statement is none, and the other name gets no value.
+TEST(Mistakes, TwoResultsOneOfThemTaken) {
+  for (const char *names : {"%new, %x", "%new, %new"}) {
+    const std::string text = fmt::format("model @m(%x: f32[1, 4]) {{\n"
+                                         "  %y = relu %x\n"
+                                         "  {} = split %y axis=1 sizes=[2, 2]\n"
+                                         "  return %y\n"
+                                         "}}\n",
+                                         names);
+    const Document document("text.ir", text);
+    EXPECT_EQ(document.diagnostics().size(), 2u); // the error and its note
+    EXPECT_EQ(type_hints(document, 0, static_cast<uint32_t>(text.size())).size(), 1u);
+    for (uint32_t at = 0; at < text.size(); ++at)
+      ask_everything(text, at);
   }
 }
 
