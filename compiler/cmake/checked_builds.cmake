@@ -6,9 +6,9 @@ set(CNNC_SANITIZERS "" CACHE STRING "Sanitizers for all code but that of compile
 
 # ccache and the precompiled headers of Clang do not understand each other.
 find_program(CNNC_CCACHE ccache)
+# Nor does it see what the few C files take in by .incbin: they are compiled each time.
 if(CNNC_CCACHE AND NOT CNNC_PRECOMPILED_HEADERS)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CNNC_CCACHE})
-  set(CMAKE_C_COMPILER_LAUNCHER ${CNNC_CCACHE})
 endif()
 if(CNNC_WARNINGS_AS_ERRORS)
   add_compile_options(-Werror)
