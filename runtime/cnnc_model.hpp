@@ -36,7 +36,8 @@ struct [[nodiscard]] Status {
 /// The types that tensors have in C++.
 template <class T>
 concept Element = std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, int32_t> ||
-    std::same_as<T, int64_t> || std::same_as<T, uint8_t> || std::same_as<T, bool>;
+    std::same_as<T, int64_t> || std::same_as<T, uint8_t> || std::same_as<T, int8_t> ||
+    std::same_as<T, bool>;
 
 template <Element T> constexpr cnnc_dtype dtype_of() {
   if constexpr (std::same_as<T, float>)
@@ -88,6 +89,17 @@ public:
   std::span<const cnnc_tensor_v1> outputs() const {
     return {table_->outputs, table_->output_count};
   }
+
+  /// Does ahead of the first run what makes runs fast: cnnc_prepare() on this workspace. A copy of
+  /// the weights belongs to the model, not to this object: release() frees it, or the library's end.
+  Status prepare() {
+    cnnc_context context = {};
+    context.threads = threads_;
+    const cnnc_status code = cnnc_prepare(table_, workspace_.get(), &context);
+    return {code, code == CNNC_OK ? "" : cnnc_status_text(code)};
+  }
+  /// While no run of the model is at work: see cnnc_release().
+  void release() { cnnc_release(table_); }
 
   /// Runs the model on one range per input and output, in the order of the table. `batch` is the
   /// number of images where the first dimension is symbolic. Nothing is run unless all types and

@@ -13,12 +13,14 @@
 extern "C" {
 #endif
 
-#define CNNC_ABI_VERSION 1u
+/* 2: models have `prepare` and `release`, and contexts have `flags`. Everything of version 1 is where
+   it was. */
+#define CNNC_ABI_VERSION 2u
 
 typedef enum cnnc_status {
   CNNC_OK = 0,
   CNNC_INVALID_ARGUMENT = 1, /* a null tensor, or a misaligned workspace */
-  CNNC_OUT_OF_MEMORY = 2,    /* no workspace was given and none could be allocated */
+  CNNC_OUT_OF_MEMORY = 2,    /* no workspace was given and none could be allocated, or no copy */
   CNNC_UNSUPPORTED_CPU = 3,  /* the model was compiled for features that this CPU lacks */
   CNNC_INVALID_BATCH = 4,    /* a batch below 1 or too large for the address space */
   CNNC_FIXED_BATCH = 5,      /* a batch was asked for, but the shapes of the model say its size */
@@ -33,7 +35,7 @@ static inline const char *cnnc_status_text(cnnc_status status) {
   case CNNC_INVALID_ARGUMENT:
     return "an input or output is null, or the workspace is not aligned";
   case CNNC_OUT_OF_MEMORY:
-    return "no memory for the workspace";
+    return "no memory for the workspace, or for a copy of the weights";
   case CNNC_UNSUPPORTED_CPU:
     return "this CPU lacks features that the model was compiled for";
   case CNNC_INVALID_BATCH:
@@ -71,9 +73,14 @@ typedef struct cnnc_tensor_v1 {
 /* A piece of a parallel loop: iterations [begin, end) done by `worker` (0 is the caller). */
 typedef void (*cnnc_parallel_body)(void *data, int64_t begin, int64_t end, uint32_t worker);
 
+/* A bit of `cnnc_context.flags`: the first run prepares the model's weights, as cnnc_prepare does, and
+   goes on without when memory is short. */
+#define CNNC_PREPARE_AT_FIRST_RUN 1u
+
 /* Per-call settings. Zero-initialise, then set what you need; NULL means all defaults. */
 typedef struct cnnc_context {
   uint32_t threads; /* 0 or 1: the calling thread alone; N: up to N threads of the model's pool */
+  uint32_t flags;   /* 0, or CNNC_PREPARE_AT_FIRST_RUN */
   int64_t batch;    /* number of images when the batch is symbolic (f32[n, ..]); 0 means 1 */
   /* The caller's own threads, used instead of the pool when set: split [0, count) as you like, call
      `body(data, begin, end, worker)` for each part, with worker < threads, return when all are
@@ -110,7 +117,36 @@ typedef struct cnnc_model_v1 {
      caller, which is the same again afterwards. */
   cnnc_status (*run)(const void *const *inputs, void *const *outputs, void *workspace,
                      const cnnc_context *context);
+  /* Since version 2. Call cnnc_prepare and cnnc_release, which know of older models. */
+  cnnc_status (*prepare)(void *workspace, const cnnc_context *context);
+  void (*release)(void);
 } cnnc_model_v1;
+
+/* Does ahead of the first run what makes that run, and all others, fast:
+   - copies weights of 2 MiB or more into memory on large pages (2 MiB instead of 4 KiB each, if the
+     system has them), on all threads of the context: reading them through small pages costs a few
+     percent of each run;
+   - writes to every page of `workspace`, so that the system provides them (NULL: none is given); no
+     run may be using it;
+   - starts the threads that the context asks for.
+   Costs model->weights_size bytes of memory, rounded up to 2 MiB, beside the pages of the file, which
+   the system drops when it needs them. Any number of threads may call it at a time, beside runs as
+   well; a second call copies nothing. Returns
+     CNNC_OK                 also when there was nothing to do;
+     CNNC_OUT_OF_MEMORY      for the copy: runs then read the weights from the file, as before;
+     CNNC_INVALID_ARGUMENT   the workspace is not aligned: nothing was done;
+     CNNC_UNSUPPORTED_CPU    nothing was done. */
+static inline cnnc_status cnnc_prepare(const cnnc_model_v1 *model, void *workspace,
+                                       const cnnc_context *context) {
+  return model->abi_version >= 2 ? model->prepare(workspace, context) : CNNC_OK;
+}
+
+/* Frees what cnnc_prepare, or a first run, has allocated; runs read the weights from the file again.
+   No run of the model may be at work. `dlclose` and the end of the process do it by themselves. */
+static inline void cnnc_release(const cnnc_model_v1 *model) {
+  if (model->abi_version >= 2)
+    model->release();
+}
 
 /* Bytes of workspace for calls whose context asks for `threads` threads (0 counts as 1); 0 when
    there is no such size. */

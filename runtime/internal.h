@@ -31,6 +31,24 @@ CNNC_HIDDEN void cnnc_task_end(cnnc_task *task);
 /* The CNNC_CPU_ bits that this CPU and its operating system support. Cached, thread-safe. */
 CNNC_HIDDEN uint32_t cnnc_cpu_features(void);
 
+/* Memory in large pages where it is large and the system has them. NULL: out of memory. */
+CNNC_HIDDEN void *cnnc_allocate(size_t size, size_t alignment);
+
+/* Where a run reads the weights. A copy stays until the reading ends: what frees it takes it out of
+   the state first and then looks for runs, which come into the count before they look for it. */
+static inline const unsigned char *cnnc_begin_reading(const cnnc_program *program) {
+  __atomic_add_fetch(&program->state->runs, 1, __ATOMIC_SEQ_CST);
+  const unsigned char *copy = __atomic_load_n(&program->state->weights, __ATOMIC_SEQ_CST);
+  return copy ? copy : program->weights;
+}
+
+static inline void cnnc_end_reading(const cnnc_program *program) {
+  __atomic_sub_fetch(&program->state->runs, 1, __ATOMIC_RELEASE);
+}
+
+/* Copies the weights to large pages, unless that was done or is of no use. False: out of memory. */
+CNNC_HIDDEN bool cnnc_prepare_weights(const cnnc_program *program, cnnc_task *task);
+
 static inline uint64_t cnnc_nanoseconds(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);

@@ -38,9 +38,17 @@ typedef struct cnnc_step {
 
 enum { CNNC_MAX_KERNEL_BUFFERS = 256 };
 
+/* What changes in a program. Begins as zeros. */
+typedef struct cnnc_program_state {
+  const unsigned char *weights;    /* the copy that runs read; NULL: there is none. Atomic */
+  uint64_t runs;                   /* that are at work. Atomic */
+  struct cnnc_program_state *next; /* in the list of those that have one */
+} cnnc_program_state;
+
 typedef struct cnnc_program {
   const cnnc_model_v1 *model;
-  const unsigned char *weights;
+  const unsigned char *weights; /* constants as the library or the JIT holds them */
+  cnnc_program_state *state;
   const cnnc_buffer *buffers;
   const cnnc_step *steps;
   uint32_t step_count;
@@ -54,6 +62,11 @@ typedef struct cnnc_program {
 CNNC_HIDDEN cnnc_status cnnc_program_run(const cnnc_program *program, const void *const *inputs,
                                          void *const *outputs, void *workspace,
                                          const cnnc_context *context);
+
+/* The bodies of `prepare` and `release` (cnnc_runtime.h). */
+CNNC_HIDDEN cnnc_status cnnc_program_prepare(const cnnc_program *program, void *workspace,
+                                             const cnnc_context *context);
+CNNC_HIDDEN void cnnc_program_release(const cnnc_program *program);
 
 /* What a `parallel` loop calls: runs body over [0, count) on the threads of the task, every
    iteration once, in pieces whose number and place vary from call to call. A nested call runs its

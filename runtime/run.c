@@ -2,7 +2,6 @@
 #include "internal.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 /* A tensor without elements needs no memory. */
 static bool all_given(const void *const *pointers, const cnnc_tensor_v1 *tensors, uint32_t count) {
@@ -43,26 +42,13 @@ static cnnc_status count_images(const cnnc_program *program, const cnnc_context 
              : CNNC_INVALID_BATCH;
 }
 
-/* Large workspaces lie on huge pages if the system has them. NULL: out of memory. */
-static void *allocate_workspace(const cnnc_model_v1 *model, size_t size) {
-  const size_t huge_page = (size_t)2 << 20;
-  size_t alignment = model->workspace_alignment < 64 ? 64 : model->workspace_alignment;
-  if (size >= huge_page && alignment < huge_page)
-    alignment = huge_page;
-  void *memory = NULL;
-  if (posix_memalign(&memory, alignment, size) != 0)
-    return NULL;
-  if (size >= huge_page)
-    (void)madvise(memory, size / huge_page * huge_page, MADV_HUGEPAGE); /* only a hint */
-  return memory;
-}
-
 /* Everything that the steps need, the same for each image. */
 struct run {
   const cnnc_program *program;
   const void *const *inputs;
   void *const *outputs;
   unsigned char *workspace;
+  const unsigned char *weights;
   cnnc_task task;
 };
 
@@ -76,7 +62,7 @@ static void *resolve(const struct run *run, const cnnc_buffer *buffer, uint64_t 
   uintptr_t base;
   switch (buffer->space) {
   case CNNC_SPACE_WEIGHTS:
-    base = (uintptr_t)run->program->weights;
+    base = (uintptr_t)run->weights;
     break;
   case CNNC_SPACE_WORKSPACE:
     base = (uintptr_t)run->workspace;
@@ -133,14 +119,18 @@ cnnc_status cnnc_program_run(const cnnc_program *program, const void *const *inp
   void *allocated = NULL;
   if (!workspace && model->workspace_size != 0) {
     const size_t size = cnnc_workspace_size(model, context ? context->threads : 1);
-    workspace = allocated = size != 0 ? allocate_workspace(model, size) : NULL;
+    workspace = allocated = size != 0 ? cnnc_allocate(size, model->workspace_alignment) : NULL;
     if (!allocated)
       return CNNC_OUT_OF_MEMORY;
   }
-  struct run run = {program, inputs, outputs, workspace, {0}};
+  struct run run = {program, inputs, outputs, workspace, NULL, {0}};
   cnnc_task_begin(&run.task, context);
+  if (context && context->flags & CNNC_PREPARE_AT_FIRST_RUN)
+    (void)cnnc_prepare_weights(program, &run.task); /* else from the file */
+  run.weights = cnnc_begin_reading(program);
   for (uint64_t image = 0; image < images; ++image)
     run_steps(&run, image);
+  cnnc_end_reading(program);
   cnnc_task_end(&run.task);
   free(allocated);
   return CNNC_OK;

@@ -52,6 +52,8 @@ llvm::Error JitModel::Session::define_runtime(const void *weights) {
     define(name, orc::ExecutorAddr::fromPtr(pointer), llvm::JITSymbolFlags::Callable);
   };
   function("cnnc_program_run", &cnnc_program_run);
+  function("cnnc_program_prepare", &cnnc_program_prepare);
+  function("cnnc_program_release", &cnnc_program_release);
   function("cnnc_parallel_for", &cnnc_parallel_for);
   function("memset", &std::memset);
   function("memcpy", static_cast<void *(*)(void *, const void *, size_t)>(&std::memcpy));

@@ -44,8 +44,14 @@ private:
   llvm::Constant *kernel(const std::string &symbol);
   llvm::Constant *tensors(const std::vector<TensorDescription> &tensors, const char *name);
   llvm::Constant *kernel_names();
+  llvm::Constant *program_state();
   llvm::Constant *program(llvm::Constant *model);
-  llvm::Constant *model(llvm::Constant *run);
+  /// The functions of the model's table, which call those of the runtime with the program in front.
+  struct Calls {
+    llvm::Function *run, *prepare, *release;
+  };
+  llvm::Constant *model(const Calls &calls);
+  void define_call(llvm::Function *call, llvm::StringRef callee, llvm::Constant *program);
   llvm::Function *function(llvm::Type *result, std::initializer_list<llvm::Type *> parameters,
                            const std::string &name, llvm::GlobalValue::LinkageTypes linkage);
 
@@ -140,6 +146,14 @@ llvm::Constant *TableBuilder::kernel_names() {
   return array(pointer_, names, "kernel_names");
 }
 
+/// Zeros that the runtime writes to.
+llvm::Constant *TableBuilder::program_state() {
+  auto *type = llvm::ArrayType::get(pointer_, sizeof(cnnc_program_state) / sizeof(void *));
+  static_assert(sizeof(cnnc_program_state) % sizeof(void *) == 0);
+  return new llvm::GlobalVariable(module_, type, false, llvm::GlobalValue::InternalLinkage,
+                                  llvm::ConstantAggregateZero::get(type), "state");
+}
+
 llvm::Constant *TableBuilder::program(llvm::Constant *model) {
   std::vector<llvm::Constant *> buffers;
   std::vector<llvm::Constant *> steps;
@@ -164,6 +178,7 @@ llvm::Constant *TableBuilder::program(llvm::Constant *model) {
       record(sizeof(cnnc_program),
              {{offsetof(cnnc_program, model), model},
               {offsetof(cnnc_program, weights), external(weights_symbol)},
+              {offsetof(cnnc_program, state), program_state()},
               {offsetof(cnnc_program, buffers), array(buffer_type, buffers, "buffers")},
               {offsetof(cnnc_program, steps), array(step_type, steps, "steps")},
               {offsetof(cnnc_program, step_count), i32(step_count)},
@@ -172,7 +187,7 @@ llvm::Constant *TableBuilder::program(llvm::Constant *model) {
       "program");
 }
 
-llvm::Constant *TableBuilder::model(llvm::Constant *run) {
+llvm::Constant *TableBuilder::model(const Calls &calls) {
   const ModelDescription &d = description_;
   auto count = [&](const auto &list) { return i32(static_cast<uint32_t>(list.size())); };
   return global(
@@ -191,33 +206,55 @@ llvm::Constant *TableBuilder::model(llvm::Constant *run) {
               {offsetof(cnnc_model_v1, workspace_per_thread), i64(d.workspace_per_thread)},
               {offsetof(cnnc_model_v1, workspace_alignment), i64(d.workspace_alignment)},
               {offsetof(cnnc_model_v1, weights_size), i64(d.weights_size)},
-              {offsetof(cnnc_model_v1, run), run}}),
+              {offsetof(cnnc_model_v1, run), calls.run},
+              {offsetof(cnnc_model_v1, prepare), calls.prepare},
+              {offsetof(cnnc_model_v1, release), calls.release}}),
       "model");
+}
+
+void TableBuilder::define_call(llvm::Function *call, llvm::StringRef callee,
+                               llvm::Constant *program) {
+  std::vector<llvm::Type *> types = {pointer_};
+  std::vector<llvm::Value *> arguments = {program};
+  for (llvm::Argument &argument : call->args()) {
+    types.push_back(argument.getType());
+    arguments.push_back(&argument);
+  }
+  auto *type = llvm::FunctionType::get(call->getReturnType(), types, false);
+  llvm::Function *runtime =
+      llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, callee, module_);
+  runtime->setVisibility(llvm::GlobalValue::HiddenVisibility);
+  llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context_, "", call));
+  llvm::CallInst *result = builder.CreateCall(runtime, arguments);
+  result->setTailCall();
+  if (result->getType()->isVoidTy())
+    builder.CreateRetVoid();
+  else
+    builder.CreateRet(result);
 }
 
 void TableBuilder::build() {
   for (const StepDescription &step : description_.steps)
     kernel(step.symbol); // first: LLVM renames what comes later under the same name
   llvm::Type *status = llvm::Type::getInt32Ty(context_);
-  std::string name = c_identifier(description_.name);
-  llvm::Function *run = function(status, {pointer_, pointer_, pointer_, pointer_}, name + "_run",
-                                 llvm::GlobalValue::InternalLinkage);
-  llvm::Function *program_run = function(status, {pointer_, pointer_, pointer_, pointer_, pointer_},
-                                         "cnnc_program_run", llvm::GlobalValue::ExternalLinkage);
-  program_run->setVisibility(llvm::GlobalValue::HiddenVisibility);
-  llvm::Constant *table = model(run);
-
-  llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context_, "", run));
-  llvm::CallInst *call =
-      builder.CreateCall(program_run, {program(table), run->getArg(0), run->getArg(1),
-                                       run->getArg(2), run->getArg(3)});
-  call->setTailCall();
-  builder.CreateRet(call);
+  const std::string name = c_identifier(description_.name);
+  auto declare = [&](llvm::Type *result, std::initializer_list<llvm::Type *> parameters,
+                     const char *suffix) {
+    return function(result, parameters, name + suffix, llvm::GlobalValue::InternalLinkage);
+  };
+  const Calls calls = {declare(status, {pointer_, pointer_, pointer_, pointer_}, "_run"),
+                       declare(status, {pointer_, pointer_}, "_prepare"),
+                       declare(llvm::Type::getVoidTy(context_), {}, "_release")};
+  llvm::Constant *table = model(calls);
+  llvm::Constant *tables = program(table);
+  define_call(calls.run, "cnnc_program_run", tables);
+  define_call(calls.prepare, "cnnc_program_prepare", tables);
+  define_call(calls.release, "cnnc_program_release", tables);
 
   llvm::Function *exported =
       function(pointer_, {}, model_symbol(description_), llvm::GlobalValue::ExternalLinkage);
   exported->setDSOLocal(true);
-  builder.SetInsertPoint(llvm::BasicBlock::Create(context_, "", exported));
+  llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context_, "", exported));
   builder.CreateRet(table);
 }
 

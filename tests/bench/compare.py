@@ -126,6 +126,7 @@ def make_lanes(servers, threads):
         lanes.append(Lane(f"onnxruntime_{count}", servers["onnxruntime"], count, False))
         lanes.append(Lane(f"cnnc_{count}", servers["jit"], count, True))
     lanes.append(Lane("cnnc_library_1", servers["library"], 1, False))
+    lanes.append(Lane("cnnc_prepared_1", servers["prepared"], 1, False))
     if "avx2" in servers:
         lanes.append(Lane("cnnc_avx2_1", servers["avx2"], 1, True))
     if "strict" in servers:
@@ -148,7 +149,8 @@ def ratios_of(lanes):
         return lanes[slow][key] / lanes[fast][key] if slow in lanes and fast in lanes else None
 
     pairs = {"two_cores": ("cnnc_1", "cnnc_2"), "avx2": ("cnnc_avx2_1", "cnnc_1"),
-             "onnxruntime_two_cores": ("onnxruntime_1", "onnxruntime_2"), "library": ("cnnc_library_1", "cnnc_1")}
+             "onnxruntime_two_cores": ("onnxruntime_1", "onnxruntime_2"), "library": ("cnnc_library_1", "cnnc_1"),
+             "prepared": ("cnnc_prepared_1", "cnnc_1")}
     for name in lanes:
         kind, _, threads = name.rpartition("_")
         if kind == "onnxruntime":
@@ -174,7 +176,8 @@ def start_servers(options, network, folder, library):
                                      onnx, given, ",".join(map(str, shape)), *options.threads])
     progress("  compiling in memory")
     servers["jit"] = Server([build / "jit_server", text, given])
-    servers["library"] = Server([build / "library_server", library, symbol_of(library), given])
+    for name, prepare in {"library": [], "prepared": ["prepare"]}.items():
+        servers[name] = Server([build / "library_server", library, symbol_of(library), given, *prepare])
     if "avx512f" in servers["jit"].about["features"] and not options.no_avx2:
         servers["avx2"] = Server([build / "jit_server", text, given, "haswell"])
     if network.name in bars.STRICT_PERCENT:
@@ -257,11 +260,11 @@ def print_more(results):
 
     print("cores, vectors and the library; ratios of medians")
     table(["network", "1 core/2 cores", "of least", "ORT 1/2", "AVX2/AVX-512", "of least", "of CPU", "strict %peak", ".so/JIT",
-           "peak 1", "peak 2"],
+           "prepared/JIT",           "peak 1", "peak 2"],
           [[result["network"], ratio(result, "two_cores"), ratio(result, "two_cores_of_minima"),
             ratio(result, "onnxruntime_two_cores"), ratio(result, "avx2"), ratio(result, "avx2_of_minima"), ratio(result, "avx2_of_cpu"),
             strict(result),
-            ratio(result, "library"),
+            ratio(result, "library"), ratio(result, "prepared"),
             *(f"{result['lanes'][lane]['peak_gflops']:.0f}" if lane in result["lanes"] else "-"
               for lane in ("cnnc_1", "cnnc_2"))]
            for result in results])

@@ -47,6 +47,7 @@ struct TwoKernels {
                             {CNNC_SPACE_OUTPUT, 0, 0}};
   cnnc_step steps[2] = {{twice, 0, 2}, {add, 2, 3}};
   cnnc_model_v1 model = {};
+  cnnc_program_state state = {};
   cnnc_program program = {};
 
   explicit TwoKernels(bool symbolic = false) {
@@ -60,13 +61,10 @@ struct TwoKernels {
     model.kernel_names = kernel_names;
     model.workspace_size = sizeof(Workspace);
     model.workspace_alignment = alignment;
-    program = {&model,
-               reinterpret_cast<const unsigned char *>(weights),
-               buffers,
-               steps,
-               2,
-               0,
-               symbolic ? 1u : 0u};
+    program = {&model, reinterpret_cast<const unsigned char *>(weights),
+               &state, buffers,
+               steps,  2,
+               0,      symbolic ? 1u : 0u};
   }
   TwoKernels(const TwoKernels &) = delete;
   TwoKernels &operator=(const TwoKernels &) = delete;
@@ -84,13 +82,14 @@ struct OneKernel {
   cnnc_buffer buffer = {CNNC_SPACE_OUTPUT, 0, 0};
   cnnc_step step;
   cnnc_model_v1 model = {};
+  cnnc_program_state state = {};
   cnnc_program program = {};
 
   explicit OneKernel(void (*kernel)(cnnc_task *, void *const *)) : step{kernel, 0, 1} {
     model.output_count = 1;
     model.outputs = &output;
     model.workspace_alignment = alignment;
-    program = {&model, nullptr, &buffer, &step, 1, 0, 0};
+    program = {&model, nullptr, &state, &buffer, &step, 1, 0, 0};
   }
   OneKernel(const OneKernel &) = delete;
   OneKernel &operator=(const OneKernel &) = delete;

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <iostream>
 
+static_assert(cnnc::Element<int8_t> && cnnc::dtype_of<int8_t>() == CNNC_I8);
+
 static bool refused(const cnnc::Status &status, cnnc_status code, const std::string &text) {
   if (status.code == code && status.text.find(text) != std::string::npos)
     return true;
@@ -32,6 +34,8 @@ int main(int, char **argv) {
                "2 inputs were given instead of 1") ||
       !refused(small.run({image}, {result}, 3), CNNC_FIXED_BATCH, "fix its batch"))
     return 3;
+  if (cnnc::Status status = small.prepare(); !status)
+    return std::cerr << status.text << "\n", 1;
   if (cnnc::Status status = small.run({image}, {std::span(result)}); !status)
     return std::cerr << status.text << "\n", 1;
   std::cout.write(reinterpret_cast<const char *>(result.data()), 4 * 8 * 9 * 9);
