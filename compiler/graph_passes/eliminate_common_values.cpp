@@ -6,11 +6,18 @@
 //   %y = add %a, %b                  return %y
 //   return %y
 //
+// A concat whose first operands are those of an earlier one takes that one, as in DenseNet, whose layers
+// read all before them: each element is then written to one place instead of to one for each reader.
+//
+//   %d = concat %a, %b axis=1             %d = concat %a, %b axis=1 : f32[1, 16, 4, 4]
+//   %e = concat %a, %b, %c axis=1    =>   %e = concat %d, %c axis=1 : f32[1, 24, 4, 4]
+//
 // The first one stays. Two values that are both outputs of the model both stay, for their names.
 // Members of kernels are only compared within their kernel, and values with a place in the
 // workspace not at all: their lifetime is part of the plan.
 
 #include "compiler/graph_passes/graph_passes.h"
+#include "compiler/pass/rewrite.h"
 
 #include <fmt/format.h>
 #include <unordered_map>
@@ -63,6 +70,40 @@ private:
   std::unordered_map<std::string, NodeId> spelt_;          // by key_of()
 };
 
+/// Concats outside of kernels, by what they joined before any of them was shortened.
+class Joined {
+public:
+  explicit Joined(Graph &graph) : graph_(graph) {}
+
+  /// Lets an earlier concat stand for as many of the first operands as one has.
+  void shorten(NodeId id) {
+    const Node &node = graph_.nodes[id];
+    const auto *concat = std::get_if<Concat>(&node.op);
+    if (!concat || node.kernel != no_id || !graph_.type(node.results[0]).layout.plain())
+      return;
+    const size_t rank = graph_.type(node.results[0]).rank();
+    const std::vector<ValueId> parts = node.operands;
+    std::u32string key = {static_cast<char32_t>(*normalized_axis(concat->axis, rank))};
+    key.append(parts.begin(), parts.end());
+    by_parts_.try_emplace(key, node.results[0]);
+    for (size_t count = parts.size() - 1; count > 1; --count) {
+      key.pop_back();
+      auto earlier = by_parts_.find(key);
+      if (earlier == by_parts_.end())
+        continue;
+      std::vector<ValueId> shorter = {earlier->second};
+      shorter.insert(shorter.end(), parts.begin() + static_cast<std::ptrdiff_t>(count),
+                     parts.end());
+      become(graph_, id, *concat, std::move(shorter));
+      return;
+    }
+  }
+
+private:
+  Graph &graph_;
+  std::unordered_map<std::u32string, ValueId> by_parts_; // the axis, then the parts
+};
+
 bool has_place(const Graph &graph, const Node &node) {
   for (ValueId result : node.results)
     if (graph.values[result].offset)
@@ -88,6 +129,7 @@ bool merge(Graph &graph, const Node &kept, const Node &node) {
 
 bool eliminate_common_values(Graph &graph, PassContext &) {
   Known known(graph);
+  Joined joined(graph);
   std::vector<bool> dead(graph.nodes.size(), false);
   for (NodeId id = 0; id < graph.nodes.size(); ++id) {
     const Node &node = graph.nodes[id];
@@ -95,6 +137,8 @@ bool eliminate_common_values(Graph &graph, PassContext &) {
       continue;
     if (NodeId first = known.first_like(id); first != id)
       dead[id] = merge(graph, graph.nodes[first], node);
+    if (!dead[id])
+      joined.shorten(id);
   }
   graph.erase_nodes(dead);
   return true;
