@@ -2,10 +2,10 @@
 //
 //   node tests/bench/accuracy_networks.mjs build/compiler/driver/cnnc [NETWORK.ir ...] [--inputs N | --input IMAGE.npy] [options of cnnc]
 //
-// All seven of examples/nets unless some are named, on five inputs of normal numbers, N, or the image. A single input tells
-// little: deep networks magnify what their first layers round off, in the same direction for all outputs. Prints a Markdown
-// table: root mean square error, and the largest relative to the largest output, of cnnc as it compiles by default, of cnnc
-// without Winograd's method (--max-error), and of ONNX Runtime.
+// ResNet, VGG, MobileNet, SqueezeNet and EfficientNet of examples/nets unless some are named, on five inputs of normal
+// numbers, N, or the image. A single input tells little: deep networks magnify what their first layers round off, in the
+// same direction for all outputs. Prints a Markdown table: root mean square error, and the largest relative to the largest
+// output, of cnnc as it compiles by default, of cnnc without Winograd's method (--max-error), and of ONNX Runtime.
 //
 // Exit codes: 0 all done, 1 without Winograd cnnc is off by more than 1.5 times what ONNX Runtime is, 77 there is no ONNX Runtime.
 import fs from 'node:fs';

@@ -2,7 +2,7 @@
 # cnnc against ONNX Runtime on the networks of examples/nets or on ONNX files, in turn in one run. README.md
 # says how to read what it prints.
 #
-#   tests/bench/run.sh                       all seven, about six minutes
+#   tests/bench/run.sh                       all fourteen, about twelve minutes
 #   tests/bench/run.sh resnet50 vgg16        some; --help for more
 #   tests/bench/run.sh real                  networks that people use, ONNX files from npm
 #   tests/bench/run.sh model.onnx@1x3x640x640
