@@ -36,8 +36,8 @@ struct [[nodiscard]] Status {
 /// The types that tensors have in C++.
 template <class T>
 concept Element = std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, int32_t> ||
-    std::same_as<T, int64_t> || std::same_as<T, uint8_t> || std::same_as<T, int8_t> ||
-    std::same_as<T, bool>;
+    std::same_as<T, int64_t> || std::same_as<T, uint8_t> || std::same_as<T, bool> ||
+    std::same_as<T, int8_t> || std::same_as<T, int16_t>;
 
 template <Element T> constexpr cnnc_dtype dtype_of() {
   if constexpr (std::same_as<T, float>)
@@ -52,6 +52,8 @@ template <Element T> constexpr cnnc_dtype dtype_of() {
     return CNNC_U8;
   else if constexpr (std::same_as<T, int8_t>)
     return CNNC_I8;
+  else if constexpr (std::same_as<T, int16_t>)
+    return CNNC_I16;
   else
     return CNNC_BOOL;
 }
@@ -146,6 +148,8 @@ private:
     case CNNC_BOOL:
     case CNNC_I8:
       return 1;
+    case CNNC_I16:
+      return 2;
     default:
       return 4;
     }

@@ -55,7 +55,8 @@ typedef enum cnnc_dtype {
   CNNC_I64 = 3,
   CNNC_U8 = 4,
   CNNC_BOOL = 5,
-  CNNC_I8 = 6
+  CNNC_I8 = 6,
+  CNNC_I16 = 7
 } cnnc_dtype;
 
 /* A dimension of this value is the batch, chosen per call with `cnnc_context.batch`. */

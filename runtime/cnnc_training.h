@@ -145,6 +145,8 @@ static inline const char *cnnc_state_dtype_name(cnnc_dtype dtype) {
     return "BOOL";
   case CNNC_I8:
     return "I8";
+  case CNNC_I16:
+    return "I16";
   }
   return "?";
 }

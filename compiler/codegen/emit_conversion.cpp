@@ -48,17 +48,17 @@ Value *from_integer(IRBuilderBase &builder, Value *value, llvm::Type *type, DTyp
 Value *from_float(IRBuilderBase &builder, Value *value, llvm::Type *type, DType to) {
   if (is_float(to))
     return builder.CreateFPCast(value, type);
-  if (size_of(to) == 1) {
-    // By way of i32: for vectors of bytes LLVM's conversions that saturate go lane by lane.
+  if (size_of(to) <= 2) {
+    // By way of i32: for vectors of fewer bits LLVM's conversions that saturate go lane by lane, and
+    // without AVX-512 those of 32 bits do.
+    auto bound = [&](int64_t number) {
+      return llvm::ConstantFP::get(value->getType(), static_cast<double>(number));
+    };
     llvm::Type *wide = like(value, builder.getInt32Ty());
-    if (to == DType::u8) {
-      Value *least = llvm::ConstantFP::get(value->getType(), 0); // of NaN, too
-      Value *most = llvm::ConstantFP::get(value->getType(), 255);
-      value = emit_min(builder, emit_max(builder, value, least), most);
-      return builder.CreateTrunc(builder.CreateFPToSI(value, wide), type);
-    }
-    value = builder.CreateIntrinsic(llvm::Intrinsic::fptosi_sat, {wide, value->getType()}, {value});
-    return from_integer(builder, value, type, DType::i32, to);
+    if (least_of(to) != 0) // which a comparison with the least makes of NaN, too
+      value = builder.CreateSelect(builder.CreateFCmpORD(value, value), value, bound(0));
+    value = emit_min(builder, emit_max(builder, value, bound(least_of(to))), bound(largest_of(to)));
+    return builder.CreateTrunc(builder.CreateFPToSI(value, wide), type);
   }
   return builder.CreateIntrinsic(llvm::Intrinsic::fptosi_sat, {type, value->getType()}, {value});
 }
@@ -86,18 +86,19 @@ Value *emit_conversion(IRBuilderBase &builder, Value *value, DType from, DType t
   return from_integer(builder, value, type, from, to);
 }
 
-Value *emit_rounded(IRBuilderBase &builder, Value *x, int64_t zero_point, DType to) {
+Value *emit_rounded(IRBuilderBase &builder, Value *x, int64_t zero_point, int64_t least,
+                    int64_t largest, DType to) {
   // Before they are rounded, since whole bounds may stand on either side of that.
   auto bound = [&](int64_t number) {
     return llvm::ConstantFP::get(x->getType(), static_cast<double>(number - zero_point));
   };
-  x = emit_min(builder, emit_max(builder, x, bound(least_of(to))), bound(largest_of(to)));
+  x = emit_min(builder, emit_max(builder, x, bound(least)), bound(largest));
   llvm::Type *wide = like(x, builder.getInt32Ty());
   Value *result = builder.CreateIntrinsic(llvm::Intrinsic::lrint, {wide, x->getType()}, {x});
   if (zero_point != 0)
     result = builder.CreateAdd(
         result, llvm::ConstantInt::get(wide, static_cast<uint64_t>(zero_point), true));
-  return builder.CreateTrunc(result, like(x, element_type(builder, to)));
+  return builder.CreateZExtOrTrunc(result, like(x, element_type(builder, to)));
 }
 
 Value *emit_number(IRBuilderBase &builder, double number, DType to) {

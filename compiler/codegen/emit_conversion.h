@@ -21,10 +21,10 @@ llvm::Type *element_type(llvm::IRBuilderBase &builder, DType dtype);
 llvm::Value *emit_conversion(llvm::IRBuilderBase &builder, llvm::Value *value, DType from,
                              DType to);
 
-/// round(x) + zero_point, x of f32, as an integer of 8 bits: what is out of range becomes the nearest
-/// one, NaN the least. One conversion that rounds, and no other rounding.
+/// round(x) + zero_point, x of f32, as an integer: what is below the least becomes that, as does NaN,
+/// what is above the largest that. One conversion that rounds, and no other rounding.
 llvm::Value *emit_rounded(llvm::IRBuilderBase &builder, llvm::Value *x, int64_t zero_point,
-                          DType to);
+                          int64_t least, int64_t largest, DType to);
 
 /// A number of a text as an element of the type.
 llvm::Value *emit_number(llvm::IRBuilderBase &builder, double number, DType to);

@@ -83,17 +83,21 @@ template <size_t Size>
 void write_runs(const Tensor &tensor, const TensorType &type, std::byte *memory) {
   const std::byte *elements = tensor.bytes().data();
   constexpr auto size = static_cast<int64_t>(Size);
-  const int filling = static_cast<int>(type.layout.halo_value); // other than 0 of bytes alone
+  // Other than 0 of integers of at most 16 bits alone.
+  const int64_t filling = type.layout.halo_value;
+  auto fill = [&](std::byte *output, int64_t count) {
+    for (int64_t i = 0; i < count; ++i)
+      std::memcpy(output + i * size, &filling, Size); // of a little endian machine
+  };
   for_each_run(type, [&](const Run &run) {
     std::byte *output = memory + run.physical * size;
     if (run.begin > 0)
-      std::memset(output, filling, static_cast<size_t>(run.begin * size));
+      fill(output, run.begin);
     if (run.begin < run.end)
       copy_strided<Size>(elements + run.logical * size, run.stride, output + run.begin * size, 1,
                          run.end - run.begin);
     if (run.end < run.size)
-      std::memset(output + run.end * size, filling,
-                  static_cast<size_t>((run.size - run.end) * size));
+      fill(output + run.end * size, run.size - run.end);
   });
 }
 
@@ -136,6 +140,8 @@ void write_physical(const Tensor &tensor, const TensorType &type, std::span<std:
     std::copy(tensor.bytes().begin(), tensor.bytes().end(), memory.begin());
   else if (size_of(type.dtype) == 1)
     write_runs<1>(tensor, type, memory.data());
+  else if (size_of(type.dtype) == 2)
+    write_runs<2>(tensor, type, memory.data());
   else if (size_of(type.dtype) == 4)
     write_runs<4>(tensor, type, memory.data());
   else
@@ -151,6 +157,8 @@ Tensor read_physical(std::span<const std::byte> memory, const TensorType &type) 
     std::copy(memory.begin(), memory.end(), tensor.mutable_bytes().begin());
   else if (size_of(type.dtype) == 1)
     read_runs<1>(memory.data(), type, tensor);
+  else if (size_of(type.dtype) == 2)
+    read_runs<2>(memory.data(), type, tensor);
   else if (size_of(type.dtype) == 4)
     read_runs<4>(memory.data(), type, tensor);
   else

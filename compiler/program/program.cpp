@@ -18,7 +18,7 @@ cnnc_dtype dtype_of(DType dtype) { return static_cast<cnnc_dtype>(dtype); }
 static_assert(int(DType::f32) == CNNC_F32 && int(DType::f64) == CNNC_F64 &&
               int(DType::i32) == CNNC_I32 && int(DType::i64) == CNNC_I64 &&
               int(DType::u8) == CNNC_U8 && int(DType::boolean) == CNNC_BOOL &&
-              int(DType::i8) == CNNC_I8);
+              int(DType::i8) == CNNC_I8 && int(DType::i16) == CNNC_I16);
 
 /// Elements and their type, as a kernel's buffer and a graph's value both have them.
 bool same_memory(const loop::Buffer &buffer, const TensorType &type) {

@@ -20,6 +20,8 @@ template <class Function> auto with_element(DType dtype, Function function) {
   case DType::u8:
   case DType::boolean:
     return function(uint8_t());
+  case DType::i16:
+    return function(int16_t());
   case DType::i8:
     break;
   }

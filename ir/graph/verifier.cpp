@@ -209,9 +209,9 @@ private:
       }
       bool negative = std::any_of(type.layout.halo.begin(), type.layout.halo.end(),
                                   [](int64_t size) { return size < 0; });
-      const bool bytes = is_integer(type.dtype) && size_of(type.dtype) == 1;
-      if (bytes ? !fits(static_cast<double>(type.layout.halo_value), type.dtype)
-                : type.layout.halo_value != 0)
+      const bool filled = is_integer(type.dtype) && size_of(type.dtype) <= 2;
+      if (filled ? !fits(static_cast<double>(type.layout.halo_value), type.dtype)
+                 : type.layout.halo_value != 0)
         report(value.range, fmt::format("{} has a halo of {}, which is no number of {}", name(id),
                                         type.layout.halo_value, name_of(type.dtype)));
       if (negative || (type.layout.has_halo() && type.rank() < 2))

@@ -4,7 +4,7 @@
 
 namespace cnnc {
 
-const std::array<DTypeInfo, 7> dtype_table = {{
+const std::array<DTypeInfo, 8> dtype_table = {{
     {DType::f32, DTypeKind::floating, 4, "f32", "float", "CNNC_F32", "<f4", "F32", 1},
     {DType::f64, DTypeKind::floating, 8, "f64", "double", "CNNC_F64", "<f8", "F64", 11},
     {DType::i32, DTypeKind::signed_integer, 4, "i32", "int32_t", "CNNC_I32", "<i4", "I32", 6},
@@ -12,6 +12,7 @@ const std::array<DTypeInfo, 7> dtype_table = {{
     {DType::u8, DTypeKind::unsigned_integer, 1, "u8", "uint8_t", "CNNC_U8", "|u1", "U8", 2},
     {DType::boolean, DTypeKind::boolean, 1, "bool", "uint8_t", "CNNC_BOOL", "|b1", "BOOL", 9},
     {DType::i8, DTypeKind::signed_integer, 1, "i8", "int8_t", "CNNC_I8", "|i1", "I8", 3},
+    {DType::i16, DTypeKind::signed_integer, 2, "i16", "int16_t", "CNNC_I16", "<i2", "I16", 5},
 }};
 
 int64_t least_of(DType dtype) {

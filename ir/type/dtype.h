@@ -11,7 +11,7 @@
 namespace cnnc {
 
 /// In the order of the table. The numbers are those of `cnnc_dtype` in the runtime's header.
-enum class DType : uint8_t { f32, f64, i32, i64, u8, boolean, i8 };
+enum class DType : uint8_t { f32, f64, i32, i64, u8, boolean, i8, i16 };
 
 enum class DTypeKind : uint8_t { floating, signed_integer, unsigned_integer, boolean };
 
@@ -28,7 +28,7 @@ struct DTypeInfo {
 };
 
 /// Every type once.
-extern const std::array<DTypeInfo, 7> dtype_table;
+extern const std::array<DTypeInfo, 8> dtype_table;
 
 inline const DTypeInfo &info_of(DType dtype) { return dtype_table[static_cast<size_t>(dtype)]; }
 inline std::string_view name_of(DType dtype) { return info_of(dtype).name; }
@@ -48,7 +48,7 @@ int64_t largest_of(DType dtype);
 /// Empty when there is no such type.
 std::optional<DType> dtype_named(std::string_view name);
 
-/// All names: "f32, f64, i32, i64, u8, bool, i8".
+/// All names: "f32, f64, i32, i64, u8, bool, i8, i16".
 std::string dtype_names();
 
 } // namespace cnnc

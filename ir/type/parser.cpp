@@ -57,13 +57,13 @@ bool parse_halo(TokenCursor &cursor, TensorType &type) {
     std::optional<int64_t> value = cursor.expect_integer("what the halo holds");
     if (!value)
       return false;
-    const bool bytes = is_integer(type.dtype) && size_of(type.dtype) == 1;
-    if (bytes ? *value < least_of(type.dtype) || *value > largest_of(type.dtype) : *value != 0) {
+    const bool filled = is_integer(type.dtype) && size_of(type.dtype) <= 2;
+    if (filled ? *value < least_of(type.dtype) || *value > largest_of(type.dtype) : *value != 0) {
       cursor.error_at(value_range,
                       fmt::format("a halo of {} holds {}, not {}", name_of(type.dtype),
-                                  bytes ? fmt::format("numbers from {} to {}", least_of(type.dtype),
-                                                      largest_of(type.dtype))
-                                        : "zeros",
+                                  filled ? fmt::format("numbers from {} to {}",
+                                                       least_of(type.dtype), largest_of(type.dtype))
+                                         : "zeros",
                                   *value));
       return false;
     }

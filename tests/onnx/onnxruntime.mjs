@@ -11,7 +11,7 @@ export const runtimeVersion = '1.30.0';
 export const dtypes = [
   ['float32', '<f4', Float32Array], ['float64', '<f8', Float64Array], ['int32', '<i4', Int32Array],
   ['int64', '<i8', BigInt64Array], ['uint8', '|u1', Uint8Array], ['bool', '|b1', Uint8Array],
-  ['int8', '|i1', Int8Array],
+  ['int8', '|i1', Int8Array], ['int16', '<i2', Int16Array],
 ];
 
 export const loadRuntime = () => loadPackage(runtimePackage, runtimeVersion);

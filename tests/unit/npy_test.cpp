@@ -132,7 +132,7 @@ TEST(NpyFormat, Errors) {
             "the array is big endian ('>f4'): convert it with "
             "array.astype(array.dtype.newbyteorder('<')) in NumPy");
   EXPECT_EQ(npy_error(npy(npy_header("<c8", "(1,)"), "abcdabcd")),
-            "the dtype '<c8' is not supported (<f4, <f8, <i4, <i8, |u1, |b1 and |i1 are)");
+            "the dtype '<c8' is not supported (<f4, <f8, <i4, <i8, |u1, |b1, |i1 and <i2 are)");
   EXPECT_EQ(
       npy_error(npy(npy_header("<f4", "(2, 3)"), "abcd")),
       "an array of shape (2, 3) and dtype f32 needs 24 bytes, but the file has 4 after its header");

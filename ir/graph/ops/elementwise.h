@@ -118,10 +118,10 @@ struct Where {
   void differentiate(Backward &) const;
 };
 
-enum class CastType { f32, i32, i64, u8, boolean, i8 };
+enum class CastType { f32, i32, i64, u8, boolean, i8, i16 };
 template <> struct Words<CastType> {
-  static constexpr std::array<std::string_view, 6> words = {"f32", "i32",  "i64",
-                                                            "u8",  "bool", "i8"};
+  static constexpr std::array<std::string_view, 7> words = {"f32",  "i32", "i64", "u8",
+                                                            "bool", "i8",  "i16"};
 };
 
 /// The same numbers in another element type. Floats become integers towards zero; what is out of

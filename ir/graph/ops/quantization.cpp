@@ -60,9 +60,9 @@ InferredTypes Quantize::infer(InferContext &context) const {
 
 InferredTypes Dequantize::infer(InferContext &context) const {
   TensorType like = context.operand(0);
-  if (like.dtype != DType::u8 && like.dtype != DType::i8 && like.dtype != DType::i32)
+  if (!is_integer(like.dtype) || like.dtype == DType::i64)
     return context.error_at_operand(
-        0, fmt::format("this must be of type u8, i8 or i32, but is {}", to_string(like)));
+        0, fmt::format("this must be of type u8, i8, i16 or i32, but is {}", to_string(like)));
   if (!check_parameters(context, *this, like.dtype))
     return std::nullopt;
   like.dtype = DType::f32;
