@@ -41,7 +41,31 @@ Value *add_products(IRBuilderBase &builder, Value *a, Value *b) {
                            builder.CreateShuffleVector(products, second));
 }
 
+/// Neighbours of 8 or 16 bits as pairs of i16.
+Value *widened(IRBuilderBase &builder, Value *neighbours, DType type) {
+  const unsigned count = 2 * lanes_of(neighbours);
+  auto *words = llvm::FixedVectorType::get(builder.getInt16Ty(), count);
+  if (size_of(type) == 2)
+    return builder.CreateBitCast(neighbours, words);
+  Value *bytes =
+      builder.CreateBitCast(neighbours, llvm::FixedVectorType::get(builder.getInt8Ty(), count));
+  return type == DType::u8 ? builder.CreateZExt(bytes, words) : builder.CreateSExt(bytes, words);
+}
+
+/// sum + the sums of pairs, which stand in vectors of one lane where the sum is a scalar.
+Value *add_pairs(IRBuilderBase &builder, Value *sum, Value *pairs) {
+  if (!sum->getType()->isVectorTy())
+    pairs = builder.CreateExtractElement(pairs, uint64_t(0));
+  return builder.CreateAdd(sum, pairs);
+}
+
 } // namespace
+
+Value *emit_dot2(IRBuilderBase &builder, Value *sum, Value *x, DType x_type, Value *w,
+                 DType w_type) {
+  return add_pairs(builder, sum,
+                   add_products(builder, widened(builder, x, x_type), widened(builder, w, w_type)));
+}
 
 Value *emit_dot4(IRBuilderBase &builder, const Target &target, Value *sum, Value *x, DType x_type,
                  Value *w, DType w_type) {
@@ -55,9 +79,7 @@ Value *emit_dot4(IRBuilderBase &builder, const Target &target, Value *sum, Value
   for (const bool odd : {false, true}) {
     Value *added =
         add_products(builder, pairs(builder, x, x_type, odd), pairs(builder, w, w_type, odd));
-    if (!sum->getType()->isVectorTy())
-      added = builder.CreateExtractElement(added, uint64_t(0));
-    sum = builder.CreateAdd(sum, added);
+    sum = add_pairs(builder, sum, added);
   }
   return sum;
 }

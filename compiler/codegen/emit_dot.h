@@ -1,4 +1,4 @@
-// Sums of products of bytes: dot4 of the loops text.
+// Sums of products of short integers: dot2 and dot4 of the loops text.
 #pragma once
 
 #include "ir/type/dtype.h"
@@ -15,5 +15,10 @@ struct Target;
 /// which are added in pairs of 32 bits.
 llvm::Value *emit_dot4(llvm::IRBuilderBase &builder, const Target &target, llvm::Value *sum,
                        llvm::Value *x, DType x_type, llvm::Value *w, DType w_type);
+
+/// The same of two neighbours of 8 or 16 bits, in x and w as integers twice as wide: an instruction
+/// for the products of a pair and an addition.
+llvm::Value *emit_dot2(llvm::IRBuilderBase &builder, llvm::Value *sum, llvm::Value *x, DType x_type,
+                       llvm::Value *w, DType w_type);
 
 } // namespace cnnc::codegen

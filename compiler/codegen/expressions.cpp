@@ -4,6 +4,7 @@
 #include "compiler/codegen/emit_dot.h"
 #include "compiler/codegen/emit_math.h"
 #include "compiler/codegen/emit_random.h"
+#include "ir/loop/integers.h"
 
 #include <algorithm>
 #include <cmath>
@@ -141,7 +142,8 @@ Value *Expressions::call(const Expression &expression) {
     return emit_sqrt(builder_, a[0]);
   case Function::fma:
     return emit_fma(builder_, a[0], a[1], a[2]);
-  case Function::dot4: // in integers alone, as the verifier has seen to
+  case Function::dot2: // in integers alone, as the verifier has seen to
+  case Function::dot4:
     break;
   case Function::select_less:
     return builder_.CreateSelect(builder_.CreateFCmpOLT(a[0], a[1]), a[2], a[3]);
@@ -204,10 +206,8 @@ Value *Expressions::integer(const loop::Assign &assign) {
                                                          : load_memory(assign.target);
   if (context_.failed())
     return nullptr;
-  const bool dot =
-      assign.value.kind == Expression::Kind::call && assign.value.function == Function::dot4;
-  if (dot)
-    return dot4(sum, assign.value);
+  if (loop::dot_width(assign.value) > 0)
+    return dot(sum, assign.value);
   Value *term = integer(assign.value);
   if (context_.failed())
     return nullptr;
@@ -225,8 +225,8 @@ Value *Expressions::integer(const Expression &expression) {
     return context_.failed() ? nullptr
                              : emit_conversion(builder_, element, *dtype_of(name), DType::i32);
   }
-  if (expression.function == Function::dot4)
-    return dot4(builder_.getInt32(0), expression);
+  if (loop::dot_width(expression) > 0)
+    return dot(builder_.getInt32(0), expression);
   Value *a = integer(expression.arguments[0]);
   Value *b = context_.failed() ? nullptr : integer(expression.arguments[1]);
   if (context_.failed())
@@ -237,53 +237,66 @@ Value *Expressions::integer(const Expression &expression) {
                                                 : builder_.CreateMul(a, b);
 }
 
-Value *Expressions::dot4(Value *sum, const Expression &expression) {
+Value *Expressions::dot(Value *sum, const Expression &expression) {
   const Access &x = expression.arguments[0].access, &w = expression.arguments[1].access;
-  Value *x_bytes = four_bytes(x);
-  Value *w_bytes = context_.failed() ? nullptr : four_bytes(w);
+  const int64_t width = loop::dot_width(expression);
+  Value *xs = neighbours(x, width);
+  Value *ws = context_.failed() ? nullptr : neighbours(w, width);
   if (context_.failed())
     return nullptr;
-  splat_together({&sum, &x_bytes, &w_bytes});
-  return emit_dot4(builder_, context_.target, sum, x_bytes, *dtype_of(x.buffer), w_bytes,
-                   *dtype_of(w.buffer));
+  splat_together({&sum, &xs, &ws});
+  const DType x_type = *dtype_of(x.buffer), w_type = *dtype_of(w.buffer);
+  return width == 4 ? emit_dot4(builder_, context_.target, sum, xs, x_type, ws, w_type)
+                    : emit_dot2(builder_, sum, xs, x_type, ws, w_type);
 }
 
-Value *Expressions::four_bytes(const Access &access) {
+Value *Expressions::neighbours(const Access &access, int64_t count) {
   Addresses::Address address = addresses_.address_of(access);
   if (context_.failed())
     return nullptr;
   const bool vector = context_.variables.in_lanes();
-  if (vector && (address.by_lane || (address.lane_step != 0 && address.lane_step != 4)))
-    return by_lane(builder_.getInt32Ty(), [&] { return four_bytes(access); });
-  const int64_t lanes = vector && address.lane_step == 4 ? context_.variables.lanes : 0;
-  return load_ahead(addresses_.pointer(address), lanes, DType::i32, 1, *address.buffer);
+  const int64_t size = size_of(address.buffer->dtype), bytes = count * size;
+  const DType together = bytes == 4 ? DType::i32 : DType::i16;
+  if (vector && (address.by_lane || (address.lane_step != 0 && address.lane_step != bytes)))
+    return by_lane(element_type(builder_, together), [&] { return neighbours(access, count); });
+  const int64_t lanes = vector && address.lane_step == bytes ? context_.variables.lanes : 0;
+  return load_ahead(addresses_.pointer(address), lanes, together, size, *address.buffer);
 }
 
 Value *Expressions::rounded(const Expression &value, DType to) {
-  if (size_of(to) != 1)
-    return nullptr;
   auto is_call = [](const Expression &expression, Function function) {
     return expression.kind == Expression::Kind::call && expression.function == function;
   };
-  // What lowering writes: round(x) + zero point, of which i8 has a bound of its own.
+  auto is_small = [](const Expression &number) {
+    return number.kind == Expression::Kind::number && number.number == std::floor(number.number) &&
+           std::abs(number.number) <= 0x1p20;
+  };
+  // What lowering writes: round(x) + zero point, of which i8 has a bound of its own, and what is no
+  // store both.
   const Expression *inner = &value;
-  if (is_call(*inner, Function::max) &&
-      inner->arguments[1] == loop::number(static_cast<double>(least_of(to))))
+  int64_t least = least_of(to), largest = largest_of(to);
+  if (is_call(*inner, Function::min) && is_small(inner->arguments[1])) {
+    largest = std::min(largest, static_cast<int64_t>(inner->arguments[1].number));
     inner = &inner->arguments[0];
-  else if (least_of(to) != 0)
+  }
+  if (is_call(*inner, Function::max) && is_small(inner->arguments[1])) {
+    least = std::max(least, static_cast<int64_t>(inner->arguments[1].number));
+    inner = &inner->arguments[0];
+  } else if (least != 0 || inner != &value)
     return nullptr; // a store makes 0 of NaN, and no bound
+  if (least > largest || largest > int64_t(1) << 20)
+    return nullptr; // f32 holds all that lies between the bounds
   double zero_point = 0;
-  if (is_call(*inner, Function::add) && inner->arguments[1].kind == Expression::Kind::number) {
+  if (is_call(*inner, Function::add) && is_small(inner->arguments[1])) {
     zero_point = inner->arguments[1].number;
     inner = &inner->arguments[0];
   }
-  if (!is_call(*inner, Function::round) || zero_point != std::floor(zero_point) ||
-      std::abs(zero_point) > 0x1p20)
+  if (!is_call(*inner, Function::round))
     return nullptr;
   Value *x = evaluate(inner->arguments[0]);
   if (context_.failed())
     return nullptr;
-  return emit_rounded(builder_, x, static_cast<int64_t>(zero_point), to);
+  return emit_rounded(builder_, x, static_cast<int64_t>(zero_point), least, largest, to);
 }
 
 Value *Expressions::by_lane(llvm::Type *element, const std::function<Value *()> &value) {

@@ -47,10 +47,10 @@ public:
 private:
   llvm::Value *load(const loop::Access &access);
   llvm::Value *integer(const loop::Expression &expression);
-  /// sum + a dot4.
-  llvm::Value *dot4(llvm::Value *sum, const loop::Expression &expression);
-  /// The four bytes from an element on, as an i32.
-  llvm::Value *four_bytes(const loop::Access &access);
+  /// sum + a dot2 or dot4.
+  llvm::Value *dot(llvm::Value *sum, const loop::Expression &expression);
+  /// Two or four neighbours from an element on, in 16 or 32 bits, as an integer.
+  llvm::Value *neighbours(const loop::Access &access, int64_t count);
   llvm::Value *index_as_number(const loop::Index &index);
   llvm::Value *index_as_bits(const loop::Index &index);
   llvm::Value *uniform(const loop::Expression &expression);

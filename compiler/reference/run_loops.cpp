@@ -257,8 +257,8 @@ private:
       return static_cast<int64_t>(expression.number);
     if (expression.kind == Expression::Kind::load)
       return static_cast<int64_t>(load_element(expression.access));
-    if (expression.function == Function::dot4)
-      return dot4(expression.arguments.at(0).access, expression.arguments.at(1).access);
+    if (const int64_t width = loop::dot_width(expression); width > 0)
+      return dot(width, expression.arguments.at(0).access, expression.arguments.at(1).access);
     const int64_t a = integer(expression.arguments.at(0));
     const int64_t b = integer(expression.arguments.at(1));
     return wrapped(expression.function == Function::add   ? a + b
@@ -266,9 +266,9 @@ private:
                                                           : a * b);
   }
 
-  int64_t dot4(Access x, Access w) {
+  int64_t dot(int64_t width, Access x, Access w) {
     int64_t sum = 0;
-    for (int i = 0; i < 4; ++i) {
+    for (int64_t i = 0; i < width; ++i) {
       sum += static_cast<int64_t>(load_element(x)) * static_cast<int64_t>(load_element(w));
       for (Access *access : {&x, &w})
         access->subscripts.back() = access->subscripts.back() + 1;
@@ -380,7 +380,8 @@ private:
       return std::sqrt(a.at(0));
     case Function::fma:
       return std::fma(a.at(0), a.at(1), a.at(2));
-    case Function::dot4: // computed in integers
+    case Function::dot2: // computed in integers
+    case Function::dot4:
       break;
     case Function::select_less:
       return a.at(0) < a.at(1) ? a.at(2) : a.at(3);

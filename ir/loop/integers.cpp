@@ -1,4 +1,5 @@
 #include "ir/loop/integers.h"
+#include "ir/loop/functions.h"
 
 #include <algorithm>
 #include <cmath>
@@ -24,7 +25,7 @@ bool made_of_integers(const Expression &value, const DTypeOf &dtype_of) {
     break;
   }
   const bool exact = value.function == Function::add || value.function == Function::sub ||
-                     value.function == Function::mul || value.function == Function::dot4;
+                     value.function == Function::mul || dot_width(value) > 0;
   return exact && std::ranges::all_of(value.arguments, [&](const Expression &argument) {
            return made_of_integers(argument, dtype_of);
          });
@@ -36,9 +37,19 @@ bool computes_integers(const Assign &assign, const DTypeOf &dtype_of) {
   return dtype_of(assign.target.buffer) == DType::i32 && made_of_integers(assign.value, dtype_of);
 }
 
-bool has_dot4(const Expression &value) {
-  return (value.kind == Expression::Kind::call && value.function == Function::dot4) ||
-         std::ranges::any_of(value.arguments, has_dot4);
+int64_t dot_width(const Expression &value) {
+  if (value.kind != Expression::Kind::call)
+    return 0;
+  return value.function == Function::dot4 ? 4 : value.function == Function::dot2 ? 2 : 0;
+}
+
+std::string_view dot_in(const Expression &value) {
+  if (dot_width(value) > 0)
+    return name_of(value.function);
+  for (const Expression &argument : value.arguments)
+    if (const std::string_view inner = dot_in(argument); !inner.empty())
+      return inner;
+  return {};
 }
 
 } // namespace cnnc::loop

@@ -11,10 +11,13 @@ namespace cnnc::loop {
 using DTypeOf = std::function<std::optional<DType>(const std::string &name)>;
 
 /// Whether the value of an assignment is made of integers of at most 32 bits alone (elements, whole
-/// numbers, their sums, differences and products, dot4), and its target is an i32.
+/// numbers, their sums, differences and products, dot2, dot4), and its target is an i32.
 bool computes_integers(const Assign &assign, const DTypeOf &dtype_of);
 
-/// Whether a value has a dot4 somewhere.
-bool has_dot4(const Expression &value);
+/// The neighbours of each buffer that an expression multiplies: 4 of a dot4, 2 of a dot2, else 0.
+int64_t dot_width(const Expression &value);
+
+/// The name of the first dot product in a value, empty when it has none.
+std::string_view dot_in(const Expression &value);
 
 } // namespace cnnc::loop

@@ -45,10 +45,11 @@
 // x[..] = y[..], keeps integers and f64 exact: it goes from the one type to the other directly.
 //
 // Sums of integers are exact: where the target is an i32, register or buffer, and its new value is
-// made of integers of at most 32 bits alone (elements, whole numbers, + - *, dot4), they are
+// made of integers of at most 32 bits alone (elements, whole numbers, + - *, dot2, dot4), they are
 // computed in i32, modulo 2^32. dot4(x[.., i], w[.., j]) is the sum of the products of four
 // neighbours along the last dimension, x[.., i] * w[.., j] to x[.., i + 3] * w[.., j + 3], of i8 or
-// u8, without rounding or saturation in between. Registers are f32 or i32.
+// u8, without rounding or saturation in between; dot2 is that of two neighbours, of i16, i8 or u8.
+// Registers are f32 or i32.
 //
 // Lookups are indices that are data: y[i] = x[rows[i]]. They read tables and inputs of i32 or i64,
 // never what the kernel writes, so that their values do not change while it runs. A lookup with a
@@ -90,7 +91,8 @@ enum class Function {
   fma,
   dot4,
   select_less,
-  select_equal
+  select_equal,
+  dot2
 };
 
 /// Element of a buffer or register array.

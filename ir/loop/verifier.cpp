@@ -331,22 +331,23 @@ private:
                                expression.arguments.size(), argument_count(expression.function)));
     for (const Expression &argument : expression.arguments)
       check_expression(argument, assign, range);
-    if (expression.kind == Expression::Kind::call && expression.function == Function::dot4)
-      check_dot4(expression, assign, range);
+    if (dot_width(expression) > 0)
+      check_dot(expression, assign, range);
   }
 
-  void check_dot4(const Expression &dot, const Assign &assign, const SourceRange &range) {
+  void check_dot(const Expression &dot, const Assign &assign, const SourceRange &range) {
+    const bool four = dot.function == Function::dot4;
     for (const Expression &argument : dot.arguments) {
       const Storage *storage = argument.kind == Expression::Kind::load
                                    ? storages_.find(argument.access.buffer)
                                    : nullptr;
-      const bool bytes = storage && storage->kind != Storage::Kind::reg &&
-                         is_integer(storage->dtype) && size_of(storage->dtype) == 1 &&
-                         !storage->shape->empty();
-      if (!bytes)
-        error(range,
-              fmt::format("dot4 takes four neighbours each of two buffers of i8 or u8, in {}",
-                          spell(assign)));
+      const bool neighbours = storage && storage->kind != Storage::Kind::reg &&
+                              is_integer(storage->dtype) &&
+                              size_of(storage->dtype) <= (four ? 1 : 2) && !storage->shape->empty();
+      if (!neighbours)
+        error(range, fmt::format("{} neighbours each of two buffers of {}, in {}",
+                                 four ? "dot4 takes four" : "dot2 takes two",
+                                 four ? "i8 or u8" : "i16, i8 or u8", spell(assign)));
     }
   }
 
@@ -356,10 +357,11 @@ private:
       const Storage *storage = storages_.find(name);
       return storage ? std::optional(storage->dtype) : std::nullopt;
     };
-    if (has_dot4(assign.value) && !computes_integers(assign, dtype_of))
-      error(range, fmt::format("dot4 gives an i32, which may be added to integers and stored to an "
+    const std::string_view dot = dot_in(assign.value);
+    if (!dot.empty() && !computes_integers(assign, dtype_of))
+      error(range, fmt::format("{} gives an i32, which may be added to integers and stored to an "
                                "i32 alone, in {}",
-                               spell(assign)));
+                               dot, spell(assign)));
     if (assign.accumulate)
       check_load(assign.target, assign, range);
     Storage *target = check_access_once(assign, range);
@@ -413,10 +415,10 @@ private:
   void expression(const Expression &value, const Assign &assign, const SourceRange &range) {
     if (value.kind == Expression::Kind::load)
       access(value.access, assign, range);
-    if (value.kind == Expression::Kind::call && value.function == Function::dot4)
+    if (const int64_t width = dot_width(value); width > 0)
       for (const Expression &argument : value.arguments) {
-        Access last = argument.access; // of the four
-        last.subscripts.back() = last.subscripts.back() + 3;
+        Access last = argument.access; // of the neighbours
+        last.subscripts.back() = last.subscripts.back() + (width - 1);
         access(last, assign, range);
       }
     if (value.kind == Expression::Kind::value)
