@@ -201,7 +201,10 @@ Value *FunctionEmitter::copied(const loop::Assign &assign, DType to) {
     return emit_number(builder_, assign.value.number, to);
   if (assign.value.kind != Expression::Kind::load)
     return nullptr;
-  const MemoryBuffer *from = addresses_.find(assign.value.access.buffer);
+  const std::string &name = assign.value.access.buffer;
+  if (registers_.contains(name) && registers_.dtype_of(name) == DType::i32)
+    return emit_conversion(builder_, registers_.load(assign.value.access), DType::i32, to);
+  const MemoryBuffer *from = addresses_.find(name);
   if (!from)
     return nullptr;
   Value *element = expressions_.load_memory(assign.value.access);

@@ -42,7 +42,7 @@
 // behind all readers.
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/layout/choose_blocks.h"
-#include "compiler/layout/fours.h"
+#include "compiler/layout/dot_filters.h"
 #include "compiler/layout/halo.h"
 #include "compiler/layout/layout_groups.h"
 #include "compiler/layout/updates.h"
@@ -269,9 +269,10 @@ private:
       if (index != 0) // a filter that is computed at run time
         return connect(operand, {}, {});
       Halo halo = halo_of(*conv, shape(operand), shape(node.operands[1]), shape(result));
+      const int64_t width = dot_width(graph_, node, lanes_);
       const std::vector<Block> wanted =
-          takes_fours(graph_, node, lanes_) && few_channels(operand, conv->groups)
-              ? std::vector<Block>{{1, block_of_few(shape(operand)[1])}}
+          width > 0 && few_channels(operand, conv->groups)
+              ? std::vector<Block>{{1, block_of_few(shape(operand)[1], width)}}
               : input_blocks(operand, blocks, conv->groups);
       return connect(operand, wanted, halo, conv->zero_point);
     }

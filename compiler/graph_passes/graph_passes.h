@@ -22,6 +22,7 @@ bool absorb_scales(Graph &graph, PassContext &context);
 bool trim_padding(Graph &graph, PassContext &context);
 bool eliminate_dead_values(Graph &graph, PassContext &context);
 bool eliminate_common_values(Graph &graph, PassContext &context);
+bool widen_integers(Graph &graph, PassContext &context);
 bool choose_algorithms(Graph &graph, PassContext &context);
 bool fuse_kernels(Graph &graph, PassContext &context);
 bool assign_layouts(Graph &graph, PassContext &context);

@@ -15,7 +15,7 @@
 // itself a constant, computed by the compiler; weights that are known only when the model runs are
 // packed then, by kernels.
 #include "compiler/graph_passes/graph_passes.h"
-#include "compiler/layout/fours.h"
+#include "compiler/layout/dot_filters.h"
 #include "compiler/layout/small_groups.h"
 #include "compiler/lowering/loops.h"
 #include "compiler/pass/rewrite.h"
@@ -69,9 +69,9 @@ private:
 
   std::vector<Block> filter_blocks(const Node &node, bool blocked) const {
     int64_t input_block = type(node.operands[0]).layout.block_of(1);
-    const bool fours = takes_fours(graph_, node, lanes_);
+    const int64_t width = dot_width(graph_, node, lanes_);
     if (std::holds_alternative<Dense>(node.op))
-      return fours ? blocks_in_fours(1, lanes_) : std::vector<Block>{{0, lanes_}};
+      return width > 0 ? dot_blocks(1, lanes_, width) : std::vector<Block>{{0, lanes_}};
     if (std::holds_alternative<Matmul>(node.op))
       return matrix_blocks(type(node.operands[1]).shape);
     if (!blocked)
@@ -81,8 +81,8 @@ private:
     const auto *conv = std::get_if<Conv2d>(&node.op);
     const std::vector<int64_t> &filter = type(node.operands[1]).shape;
     const bool small_groups = conv && vectors_of_small_groups(*conv, filter, lanes_);
-    if (fours && input_block % 4 == 0)
-      return blocks_in_fours(input_block, channel_tile(node));
+    if (width > 0 && input_block % width == 0)
+      return dot_blocks(input_block, channel_tile(node), width);
     if (filter[1] == 1 || input_block == 1 || small_groups)
       return {{0, channel_tile(node)}};
     return {{1, input_block}, {0, channel_tile(node)}};

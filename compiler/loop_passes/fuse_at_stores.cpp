@@ -1,4 +1,5 @@
 #include "compiler/loop_passes/fuse_at_stores.h"
+#include "compiler/loop_passes/local_register.h"
 #include "ir/loop/rewrite.h"
 
 #include <algorithm>
@@ -35,7 +36,7 @@ struct BlockRole {
 class FusionAtStores {
 public:
   FusionAtStores(const Kernel &kernel, const loop::Buffer &local)
-      : local_(local), body_(kernel.body) {}
+      : local_(local), register_(register_of(kernel, local, kernel.body)), body_(kernel.body) {}
 
   std::optional<std::vector<Statement>> run() {
     if (!find_consumer() || !find_roles())
@@ -198,7 +199,7 @@ private:
     redirect_reads(body, read, counters);
     loop::substitute(body, values);
     store.target.subscripts = written;
-    Statement declare = loop::make_register(local_.name, shape, loop::register_type(local_.dtype));
+    Statement declare = loop::make_register(local_.name, shape, register_);
     if (array) {
       result.push_back(std::move(declare));
       append_unrolled(loops, std::move(stored), result);
@@ -274,6 +275,7 @@ private:
   }
 
   const loop::Buffer local_;
+  const DType register_;
   std::vector<Statement> body_;
   size_t consumer_ = 0;
   std::vector<std::string> variables_; // of the consumer

@@ -23,9 +23,11 @@
 // nests joined at the outer part, and the register holds the block. A producer that is no plain
 // nest over its result, as Winograd's, gets its consumer where it stores (fuse_at_stores.h).
 //
-// A register of a local is f32, or i32 as its local. A local of another type holds what that type
-// holds: lowering rounds before it stores to one.
+// A register of a local is f32, or i32 as its local, or where short integers are only copied to
+// others from there. A local of another type holds what that type holds: lowering rounds before it
+// stores to one.
 #include "compiler/loop_passes/fuse_at_stores.h"
+#include "compiler/loop_passes/local_register.h"
 #include "compiler/loop_passes/loop_passes.h"
 #include "ir/loop/rewrite.h"
 
@@ -214,7 +216,8 @@ private:
     for (const auto &[part, extent] : parts)
       loop::unroll_loop(block, part);
     std::vector<Statement> body;
-    body.push_back(loop::make_register(local_.name, shape, loop::register_type(local_.dtype)));
+    body.push_back(
+        loop::make_register(local_.name, shape, register_of(kernel_, local_, consumer_body)));
     for (std::vector<Statement> *half : {&block, &consumer_body})
       for (Statement &statement : *half)
         body.push_back(std::move(statement));

@@ -10,7 +10,7 @@
 //   }
 //
 // Of integers the sum is an i32, and where four input channels lie side by side it takes them at a
-// time: sum += dot4(input[.., ic * 4], filter[.., ic * 4, ..]).
+// time: sum += dot4(input[.., ic * 4], filter[.., ic * 4, ..]); of 16 bits two, in a dot2.
 //
 // The bias comes last: in a sum that begins with it every addition rounds at the size of the bias.
 // Padding is the halo of the input. dense is the same with a 1x1 window. Where the rows of a window
@@ -18,7 +18,7 @@
 // loop of one iteration or none:
 //
 //   for kh, ih in max(0, oh - 12 + kh * 12)..min(14, oh - 11 + kh * 12)
-#include "compiler/layout/fours.h"
+#include "compiler/layout/dot_filters.h"
 #include "compiler/layout/halo.h"
 #include "compiler/layout/small_groups.h"
 #include "compiler/lowering/dot.h"
@@ -73,13 +73,24 @@ struct Window2d {
   }
 };
 
-/// Whether filter and input, of integers, have four input channels side by side, whose products are
-/// one dot4.
-bool in_fours(const Lowering &lowering) {
+/// How many input channels lie side by side in filter and input, of integers, whose products are one
+/// dot4 or dot2: 4, 2, or 1, which is none of these.
+int64_t channels_of_product(const Lowering &lowering) {
   const TensorType &input = lowering.operand(0);
-  const bool side_by_side = input.rank() == 2 ? input.layout.plain() && input.shape[1] % 4 == 0
-                                              : input.layout.block_of(1) % 4 == 0;
-  return side_by_side && holds_fours(lowering.operand(1).layout);
+  const int64_t width = dot_width(lowering.operand(1).layout);
+  if (width == 0 || width * size_of(input.dtype) != 4)
+    return 1;
+  const bool side_by_side = input.rank() == 2 ? input.layout.plain() && input.shape[1] % width == 0
+                                              : input.layout.block_of(1) % width == 0;
+  return side_by_side ? width : 1;
+}
+
+/// Of so many channels.
+Expression product(int64_t channels, Expression x, Expression w) {
+  if (channels == 1)
+    return std::move(x) * std::move(w);
+  return loop::call(channels == 4 ? loop::Function::dot4 : loop::Function::dot2,
+                    {std::move(x), std::move(w)});
 }
 
 constexpr const char *no_halo =
@@ -122,12 +133,12 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
   Index oc = var("oc");
   Index group = conv.groups == 1 ? Index(0) : oc / (filter[0] / conv.groups);
   const bool sparse = conv.padded_rows == PaddedRows::skip;
-  auto product = [&](const Index &input_channel, const Index &ic) {
+  const int64_t step = channels_of_product(lowering);
+  auto term = [&](const Index &input_channel, const Index &ic) {
     const Index row = sparse ? var("ih") : window.h();
     Expression x = lowering.read(0, {var("n"), input_channel, row, window.w()});
     Expression w = lowering.read(1, {oc, ic, var("kh"), var("kw")});
-    return in_fours(lowering) ? loop::call(loop::Function::dot4, {std::move(x), std::move(w)})
-                              : std::move(x) * std::move(w);
+    return product(step, std::move(x), std::move(w));
   };
   auto taps = [&](std::vector<Statement> body) {
     return sparse ? window.around_inside(std::move(body), input.shape[2])
@@ -138,17 +149,16 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
   if (depthwise) {
     body.push_back(loop::make_register("sum", {}, loop::register_type(result.dtype)));
     body.push_back(set("sum", loop::number(0)));
-    append(body, taps(one(loop::make_assign({"sum", {}}, product(oc, 0), true))));
+    append(body, taps(one(loop::make_assign({"sum", {}}, term(oc, 0), true))));
   } else {
     // Small groups: each lane has its own place in the blocks, and the loop is written out.
     const bool small = vectors_of_small_groups(conv, filter, result.layout.block_of(1)).has_value();
-    const int64_t step = in_fours(lowering) ? 4 : 1;
     Dot dot("ic", ceil_div(filter[1], step), small ? 1 : input.layout.block_of(1) / step, taps,
             loop::register_type(result.dtype));
     if (!dot.take_partial(lowering))
       return false;
     sum = dot.append_to(
-        body, [&](const Index &ic) { return product(group * filter[1] + ic * step, ic * step); });
+        body, [&](const Index &ic) { return term(group * filter[1] + ic * step, ic * step); });
   }
   append_result(body, lowering, std::move(sum), {var("n"), oc, var("oh"), var("ow")}, {oc});
   lowering.append(
@@ -227,7 +237,7 @@ bool lower(const Local2d &local, Lowering &lowering) {
 
 bool lower(const Dense &, Lowering &lowering) {
   std::vector<int64_t> extents = loop_extents(lowering.result());
-  const int64_t step = in_fours(lowering) ? 4 : 1;
+  const int64_t step = channels_of_product(lowering);
   Dot dot("ic", ceil_div(lowering.operand(1).shape[1], step),
           lowering.operand(0).layout.block_of(1) / step, {},
           loop::register_type(lowering.result().dtype));
@@ -237,8 +247,7 @@ bool lower(const Dense &, Lowering &lowering) {
   Expression sum = dot.append_to(body, [&](const Index &ic) {
     Expression x = lowering.read(0, {var("n"), ic * step});
     Expression w = lowering.read(1, {var("oc"), ic * step});
-    return step == 4 ? loop::call(loop::Function::dot4, {std::move(x), std::move(w)})
-                     : std::move(x) * std::move(w);
+    return product(step, std::move(x), std::move(w));
   });
   append_result(body, lowering, std::move(sum), {var("n"), var("oc")}, {var("oc")});
   lowering.append(loop::nest({{"n", extents[0]}, {"oc", extents[1]}}, std::move(body)));

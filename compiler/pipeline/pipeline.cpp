@@ -108,6 +108,9 @@ const std::vector<Pass> &table() {
                 "computes 3x3 convolutions with Winograd's method where that is faster",
                 "Before grouping and layouts: Winograd's tiles decide which pools fit and how wide "
                 "the halos are")),
+      graph("widen_integers", widen_integers, types,
+            "inputs of integer products in 16 bits, where the CPU multiplies no bytes",
+            "Before grouping, so that what computes an input widens it"),
       graph("fuse_kernels", fuse_kernels, types,
             "op fusion: groups ops into kernels, one loop nest each",
             "Grouping wants the final ops; layouts and schedules are decided per kernel"),

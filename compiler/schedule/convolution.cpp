@@ -23,6 +23,8 @@ int64_t bytes_of_image(const TensorType &type, DType dtype) {
   return bytes({type.shape.begin() + 1, type.shape.end()}, dtype);
 }
 
+int64_t channel_unroll(DType input) { return input == DType::i16 ? 2 : 4; }
+
 /// What the decisions on one convolution look at.
 struct Problem {
   const Conv2d &conv;
@@ -37,10 +39,12 @@ struct Problem {
   int64_t lanes() const { return machine.vector_lanes; }
   int64_t group_channels() const { return result.shape[1] / conv.groups; }
   int64_t images() const { return std::max<int64_t>(1, result.shape[0]); }
-  /// Weights are of 8 bits where the input is.
-  int64_t weight_bytes() const { return bytes(filter, input.dtype); }
+  int64_t weight_bytes() const { return bytes(filter, integers() ? DType::i8 : input.dtype); }
   int64_t input_bytes() const { return bytes_of_image(input, input.dtype); }
   int64_t result_bytes() const { return bytes_of_image(result, stored); }
+  /// Iterations of the sum over input channels that are written out. Two where products and sums are
+  /// two instructions: LLVM makes of sum + a + b + c + d a sum of sums, for which registers are few.
+  int64_t unrolled() const { return channel_unroll(input.dtype); }
   bool integers() const { return result.dtype == DType::i32; }
   bool skips_rows() const { return conv.padded_rows == PaddedRows::skip; }
   bool narrow() const { return width <= 14; }
@@ -88,7 +92,7 @@ Schedule one_pixel(const Problem &problem) {
   problem.recorder.note("tile", schedule.tile,
                         "one pixel: more channels are sums that do not wait for each other");
   schedule.vector = {{"oc", lanes}};
-  schedule.unroll = {{"ic", 4}};
+  schedule.unroll = {{"ic", problem.unrolled()}};
   schedule.parallel = {"n", "oc"};
   schedule.prefetch = prefetch_distance(problem.weight_bytes(), 1, problem.recorder);
   return schedule;
@@ -284,7 +288,7 @@ Schedule tiled(const Problem &problem) {
     schedule.tile.push_back({"oh", rows});
   schedule.tile.push_back({"ow", std::min(tile.pixels, problem.width)});
   schedule.vector = {{"oc", problem.lanes()}};
-  schedule.unroll = {{"ic", 4}};
+  schedule.unroll = {{"ic", problem.unrolled()}};
   schedule.parallel = pick_order(problem, block);
   if (block.value_or(1) > 1)
     schedule.block = {{"oh", *block}};
@@ -342,7 +346,7 @@ Schedule schedule_dense(const TensorType &input, const TensorType &result,
   const int64_t weight_bytes = bytes(weights.shape, weights.dtype);
   Schedule schedule;
   schedule.vector = {{"oc", lanes}};
-  schedule.unroll = {{"ic", 4}};
+  schedule.unroll = {{"ic", channel_unroll(input.dtype)}};
   if (weights.dtype == DType::f32) // sums of integers are exact
     schedule.partial = partial_sums("ic", weights.shape[1], input.layout.block_of(1), 1, recorder);
   if (images <= 1) {

@@ -11,14 +11,16 @@ struct Machine {
   int64_t vector_lanes = 16;      // f32 elements of a vector register
   int64_t vector_registers = 32;  // architectural vector registers
   bool fused_multiply_add = true; // a += b * c is one instruction
+  /// Whether a sum takes four products of bytes in one instruction. Without that, bytes become
+  /// numbers of 16 bits (widen_integers), of which one takes two products, and one adds them.
+  bool byte_products = true;
   /// Registers for the accumulators and weights of a register tile. The others hold inputs on
   /// their way to all lanes and, without fused multiply-add, a product.
   int64_t tile_registers = 28;
   /// Whether a tile with one or two vectors of weights may have 28 accumulators: multiplications
   /// take an input from memory to all lanes, so that none of the registers holds one.
   bool wide_tiles = true;
-  /// tile_registers for sums of dot products of bytes: as many where these are one instruction, else
-  /// fewer, as the pairs of 16 bits that they are made of need some.
+  /// tile_registers for sums of products of integers: one less where products need a register.
   int64_t dot_registers = 28;
   int64_t first_cache_bytes = int64_t(32) << 10; // first-level cache of one core
   int64_t cache_bytes = int64_t(1) << 20;        // second-level cache of one core
