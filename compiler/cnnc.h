@@ -416,6 +416,8 @@ struct KernelInfo {
   std::string schedule;  // as in the graph: "schedule(vector=oc:16, ...)"; empty when there is none
   std::string tile;      // of that: "oc:32, ow:12"
   int64_t multiplications = 0; // of one image, by the direct formula whatever the algorithm
+  // Products that an instruction multiplies and adds up in each lane: 4 or 2 of sums of integers.
+  int32_t products = 1;
   // Sizes of what it reads and writes, as they lie in memory; of one image.
   int64_t weight_bytes = 0, input_bytes = 0, output_bytes = 0;
 };
@@ -481,6 +483,9 @@ struct KernelExplanation {
   bool memory_bound = false;      // moving its bytes takes longer than its arithmetic
 
   double operations() const { return 2 * static_cast<double>(info.multiplications); }
+  /// Of these, as many as take the time of all at the peak of fused multiply-adds: integers are
+  /// multiplied several at a time.
+  double operations_at_peak() const { return operations() / static_cast<double>(info.products); }
   /// Its place on the roofline: of the direct formula, by the bytes that it reads and writes.
   double operations_per_byte() const {
     const int64_t bytes = info.weight_bytes + info.input_bytes + info.output_bytes;
@@ -494,8 +499,9 @@ Result<std::vector<KernelExplanation>> explain(const Model &model, const Options
 
 struct ProfileOptions {
   uint32_t threads = 1;
-  int64_t batch = 1; // images, when the batch is symbolic
-  int runs = 0;      // 0: three seconds of them, at least 11
+  int32_t products = 1; // the most of KernelInfo::products, for whose peak Profile has a place
+  int64_t batch = 1;    // images, when the batch is symbolic
+  int runs = 0;         // 0: three seconds of them, at least 11
   bool trace = false;
 };
 
@@ -506,6 +512,7 @@ struct Profile {
   std::vector<double> runs;                 // seconds of each, all included
   std::vector<double> peaks;                // fused multiply-adds before each run, in operations a
                                             // second, two for each
+  std::vector<double> integer_peaks;        // the same of sums of integers, with how.products > 1
   double bandwidth = 0;                     // bytes a second read from memory
 
   /// What a thread did of a kernel, or, where no thread is given, the kernel. Seconds.

@@ -2,6 +2,7 @@
 
 #include "compiler/analysis/convolution_work.h"
 #include "compiler/analysis/cost.h"
+#include "compiler/layout/dot_filters.h"
 #include "compiler/support/ceil_div.h"
 #include "ir/loop/loop.h"
 
@@ -184,13 +185,18 @@ private:
         }
   }
 
+  /// Instructions for the products of so many channels: dot products of integers take several.
+  int64_t steps(const Node &node, int64_t channels) const {
+    return ceil_div(channels, std::max<int64_t>(1, dot_width(graph_, node, machine_.vector_lanes)));
+  }
+
   void add_convolution(const Conv2d &conv, const Node &node) {
     const std::vector<int64_t> &result = type(node.results[0]).shape,
                                &filter = type(node.operands[1]).shape;
     const double images = static_cast<double>(std::max<int64_t>(1, result[0]));
     if (conv.winograd > 0)
       return add_winograd(conv, node);
-    const double depth = static_cast<double>(filter[1] * filter[2] * filter[3]);
+    const double depth = static_cast<double>(steps(node, filter[1]) * filter[2] * filter[3]);
     const bool blocked = type(node.results[0]).layout.block_of(1) > 1;
     if (!blocked) // a row's pixels are in lanes, and channels are computed one by one
       return add_tiles(
@@ -221,7 +227,7 @@ private:
 
   void add_dense(const Node &node) {
     const std::vector<int64_t> &result = type(node.results[0]).shape;
-    const auto depth = static_cast<double>(type(node.operands[1]).shape[1]);
+    const auto depth = static_cast<double>(steps(node, type(node.operands[1]).shape[1]));
     add_tiles({1, result[1], std::max<int64_t>(1, result[0]), 1, depth, far_load});
   }
 

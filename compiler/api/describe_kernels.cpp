@@ -3,6 +3,7 @@
 #include "compiler/api/describe_kernels.h"
 #include "compiler/analysis/cost.h"
 #include "compiler/analysis/source_place.h"
+#include "compiler/layout/dot_filters.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -120,6 +121,9 @@ KernelInfo describe_group(const Graph &graph, const KernelGroup &group,
                 (member == main ? format_main(graph, node) : format_fused(node));
   }
   info.algorithm = algorithm_of(graph, graph.nodes[main]);
+  if (is_one_of<Conv2d, Dense>(graph.nodes[main].op))
+    info.products = static_cast<int32_t>(
+        std::max<int64_t>(1, dot_width(graph.type(graph.nodes[main].operands[1]).layout)));
   info.source = source_place(graph.nodes[main].range);
   return info;
 }

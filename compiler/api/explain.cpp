@@ -83,7 +83,7 @@ public:
       add_graph(result, group->second);
     const double bytes = static_cast<double>(result.info.weight_bytes + result.info.input_bytes +
                                              result.info.output_bytes);
-    result.memory_bound = bytes > result.operations() * machine_.bytes_per_operation;
+    result.memory_bound = bytes > result.operations_at_peak() * machine_.bytes_per_operation;
     return result;
   }
 

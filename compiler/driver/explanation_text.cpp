@@ -67,15 +67,15 @@ std::string time(const KernelExplanation &kernel, const MeasuredKernels &measure
     text = fmt::format("expected as long as {} operations at peak",
                        number(kernel.expected_operations));
     if (kernel.operations() > 0)
-      text +=
-          fmt::format(": {:.0f} % of peak", 100 * kernel.operations() / kernel.expected_operations);
+      text += fmt::format(": {:.0f} % of peak",
+                          100 * kernel.operations_at_peak() / kernel.expected_operations);
     return text;
   }
   const double expected = measured.batch * kernel.time.seconds(measured.peak, measured.bandwidth);
   text = fmt::format("measured {:.1f} us, expected {:.1f} us (factor {:.2f})", median->second * 1e6,
                      expected * 1e6, median->second / expected);
   if (kernel.operations() > 0)
-    text += fmt::format("; {:.0f} % of peak", 100 * measured.batch * kernel.operations() /
+    text += fmt::format("; {:.0f} % of peak", 100 * measured.batch * kernel.operations_at_peak() /
                                                   median->second / measured.peak);
   return text;
 }

@@ -15,7 +15,7 @@ Result<void> write(const std::string &file, const std::string &text) {
   return {};
 }
 
-Result<Measured> measure(const CommandLine &line, const Model &model) {
+Result<Measured> measure(const CommandLine &line, const Model &model, int32_t products) {
   Result<Program> program = jit(model, line.options);
   if (!program)
     return Error{std::string(program.error())};
@@ -37,6 +37,7 @@ Result<Measured> measure(const CommandLine &line, const Model &model) {
   how.threads = line.threads;
   how.batch = inputs->batch;
   how.trace = !line.trace_file.empty();
+  how.products = products;
   Result<Profile> profile = cnnc::profile(*program, pointers, how, line.options);
   if (!profile)
     return Error{std::string(profile.error())};
@@ -47,7 +48,10 @@ Result<void> profile(const CommandLine &line, const Model &model) {
   Result<std::vector<KernelInfo>> kernels = describe_kernels(model, line.options);
   if (!kernels)
     return Error{std::string(kernels.error())};
-  Result<Measured> measured = measure(line, model);
+  int32_t products = 1;
+  for (const KernelInfo &kernel : *kernels)
+    products = std::max(products, kernel.products);
+  Result<Measured> measured = measure(line, model, products);
   if (!measured)
     return Error{std::string(measured.error())};
   const MeasuredModel rows = measured_model(measured->program.table(), *kernels, measured->profile,

@@ -12,7 +12,7 @@ struct Measured {
   Profile profile;
 };
 /// Compiles the model and runs it on the inputs of the command line, or random ones.
-Result<Measured> measure(const CommandLine &line, const Model &model);
+Result<Measured> measure(const CommandLine &line, const Model &model, int32_t products = 1);
 
 /// Writes a text where a file is named.
 Result<void> write(const std::string &file, const std::string &text);

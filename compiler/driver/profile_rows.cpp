@@ -103,8 +103,8 @@ Line line_of(const ProfileRow &row, size_t count, const MeasuredModel &model) {
           fmt::format("{:.1f}", row.median * 1e6),
           fmt::format("{:.1f}", row.least * 1e6),
           unless_zero("{:.1f}", rate * 1e-9),
-          unless_zero("{:.1f}", 100 * rate / model.peak),
-          unless_zero("{:.1f}", 100 * row.operations() / row.least / model.best_peak),
+          unless_zero("{:.1f}", 100 * row.ideal / row.median),
+          unless_zero("{:.1f}", 100 * row.best_ideal / row.least),
           fmt::format("{:.1f}", 100 * row.median * row.count() / model.kernels),
           kilobytes(info.weight_bytes),
           kilobytes(info.input_bytes + info.output_bytes),
@@ -137,12 +137,25 @@ MeasuredModel measured_model(const cnnc_model_v1 &model, const std::vector<Kerne
     result.kernels += row.median * row.count();
   result.peak = median(profile.peaks);
   result.best_peak = std::ranges::max(profile.peaks);
+  if (!profile.integer_peaks.empty()) {
+    result.integer_peak = median(profile.integer_peaks);
+    result.best_integer_peak = std::ranges::max(profile.integer_peaks);
+  }
+  for (ProfileRow &row : result.rows) {
+    const bool integers = row.info.products > 1 && result.integer_peak > 0;
+    row.ideal = row.operations() / (integers ? result.integer_peak : result.peak);
+    row.best_ideal = row.operations() / (integers ? result.best_integer_peak : result.best_peak);
+    result.total.ideal += row.ideal * row.count();
+    result.total.best_ideal += row.best_ideal * row.count();
+  }
   result.bandwidth = profile.bandwidth;
   return result;
 }
 
 std::string profile_table(const MeasuredModel &model) {
   std::vector<Line> lines = {header};
+  if (model.integer_peak > 0)
+    lines[0][7] = "GOP/s";
   for (const ProfileRow &row : model.rows)
     lines.push_back(line_of(row, row.names.size(), model));
   lines.push_back(line_of(model.total, model.kernel_count, model));
@@ -150,12 +163,16 @@ std::string profile_table(const MeasuredModel &model) {
   lines.back()[10] = lines.back()[13] = "";
   return fmt::format(
              "{}: {} in {}; code for {}, {}{}, {}\n"
-             "FMA peak in the same run: {:.1f} GFLOP/s (median), {:.1f} (best); reading memory: "
+             "FMA peak in the same run: {:.1f} GFLOP/s (median), {:.1f} (best); {}reading memory: "
              "{:.1f} GB/s\n\n",
              model.name, plural(model.kernel_count, "kernel"), plural(model.rows.size(), "row"),
              model.cpu, plural(model.threads, "thread"),
              model.symbolic ? fmt::format(", batch {}", model.batch) : "",
              plural(model.runs, "run"), model.peak * 1e-9, model.best_peak * 1e-9,
+             model.integer_peak > 0
+                 ? fmt::format("peak of integers: {:.1f} GOP/s (median), {:.1f} (best); ",
+                               model.integer_peak * 1e-9, model.best_integer_peak * 1e-9)
+                 : "",
              model.bandwidth * 1e-9) +
          align(lines) +
          fmt::format("\nsum of the kernels' medians {:.1f} us; median of whole runs {:.1f} us\n",
@@ -176,7 +193,7 @@ std::string profile_json(const MeasuredModel &model) {
                     {"min_us", row.least * 1e6},
                     {"multiplications", info.multiplications},
                     {"gflops", row.operations() / row.median * 1e-9},
-                    {"percent_of_peak", 100 * row.operations() / row.median / model.peak},
+                    {"percent_of_peak", 100 * row.ideal / row.median},
                     {"percent_of_time", 100 * row.median * row.count() / model.kernels},
                     {"weight_bytes", info.weight_bytes},
                     {"input_bytes", info.input_bytes},
@@ -192,6 +209,7 @@ std::string profile_json(const MeasuredModel &model) {
                                          {"runs", model.runs},
                                          {"peak_gflops", model.peak * 1e-9},
                                          {"best_peak_gflops", model.best_peak * 1e-9},
+                                         {"integer_peak_gops", model.integer_peak * 1e-9},
                                          {"read_gb_per_s", model.bandwidth * 1e-9},
                                          {"median_us", model.total.median * 1e6},
                                          {"min_us", model.total.least * 1e6},

@@ -10,7 +10,8 @@ namespace cnnc::driver {
 struct ProfileRow {
   KernelInfo info; // of the first
   std::vector<std::string> names;
-  double median = 0, least = 0; // seconds
+  double median = 0, least = 0;     // seconds
+  double ideal = 0, best_ideal = 0; // seconds, at the peak of its instructions: median and best
 
   double count() const { return static_cast<double>(names.size()); }
   double operations() const { return 2.0 * static_cast<double>(info.multiplications); }
@@ -27,13 +28,12 @@ struct MeasuredModel {
   std::vector<ProfileRow> rows; // in the order in which they run
   ProfileRow total;
   size_t kernel_count = 0, runs = 0;
-  double kernels = 0;                            // seconds, sum of the medians of all kernels
-  double peak = 0, best_peak = 0, bandwidth = 0; // operations and bytes a second
+  double kernels = 0;                             // seconds, sum of the medians of all kernels
+  double peak = 0, best_peak = 0, bandwidth = 0;  // operations and bytes a second
+  double integer_peak = 0, best_integer_peak = 0; // of sums of integers; 0: there are none
 
   /// Would moving its bytes from memory take longer than its arithmetic?
-  bool bound_by_memory(const ProfileRow &row) const {
-    return row.bytes() / bandwidth > row.operations() / peak;
-  }
+  bool bound_by_memory(const ProfileRow &row) const { return row.bytes() / bandwidth > row.ideal; }
 };
 
 double median(std::vector<double> values);

@@ -1,5 +1,5 @@
 // What this machine can do at all, measured by code that the compiler makes from kernels of the
-// loops text: fused multiply-adds on registers, and reading memory. Measure them in turn with what
+// loops text: fused multiply-adds and dot products on registers, and reading memory. Measure them in turn with what
 // is compared with them, because a shared machine changes from second to second.
 #pragma once
 
@@ -32,9 +32,19 @@ public:
   double measure();
 
 private:
-  MeasuredProgram make(const Options &options, uint32_t threads);
+  double operations_ = 0; // of a run
+  MeasuredProgram program_;
+};
 
-  int64_t lanes_ = 0, chains_ = 0, tasks_ = 0;
+/// The highest rate of sums of products of integers: of four bytes, or of two numbers of 16 bits.
+class DotPeak {
+public:
+  explicit DotPeak(int64_t products, const Options &options = {}, uint32_t threads = 1);
+  /// Operations per second, two for each product, as FmaPeak measures them.
+  double measure();
+
+private:
+  double operations_ = 0; // of a run
   MeasuredProgram program_;
 };
 

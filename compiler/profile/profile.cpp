@@ -3,6 +3,7 @@
 #include "compiler/profile/profiled_program.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace cnnc {
 
@@ -19,6 +20,9 @@ Result<Profile> profile(const Program &program, std::span<const void *const> inp
                         const ProfileOptions &how, const Options &options) {
   ProfiledProgram profiled(program, inputs, how.threads, how.batch);
   FmaPeak peak(options, std::max(1U, how.threads));
+  std::optional<DotPeak> integer_peak;
+  if (how.products > 1)
+    integer_peak.emplace(how.products, options, std::max(1U, how.threads));
   Profile result;
   result.bandwidth = read_bandwidth(options, std::max(1U, how.threads));
   if (Result<double> warm_up = profiled.run(); !warm_up)
@@ -27,6 +31,8 @@ Result<Profile> profile(const Program &program, std::span<const void *const> inp
   result.kernels.resize(program.table().kernel_count);
   for (int run = 0; run < runs; ++run) {
     result.peaks.push_back(peak.measure());
+    if (integer_peak)
+      result.integer_peaks.push_back(integer_peak->measure());
     const Result<double> seconds = profiled.run();
     if (!seconds)
       return Error{std::string(seconds.error())};
