@@ -274,6 +274,8 @@ private:
           width > 0 && few_channels(operand, conv->groups)
               ? std::vector<Block>{{1, block_of_few(shape(operand)[1], width)}}
               : input_blocks(operand, blocks, conv->groups);
+      if (!wanted.empty() && can_be_written_in(operand, wanted))
+        write_in(operand, wanted);
       return connect(operand, wanted, halo, conv->zero_point);
     }
     if (const auto *gradient = std::get_if<Conv2dFilterGradient>(&node.op))
@@ -294,6 +296,42 @@ private:
     bool broadcast =
         traits_of(node.op).broadcasts && shape(operand)[1] == 1 && shape(operand) != shape(result);
     return connect(operand, broadcast ? type(operand).layout.blocks : blocks, {});
+  }
+
+  /// Whether the kernel that computes a plain value element by element may write it in blocks of few
+  /// channels: convolutions that want it so are all that reads it.
+  bool can_be_written_in(ValueId value, const std::vector<Block> &blocks) {
+    const NodeId producer = graph_.values[value].producer;
+    if (producer == no_id || graph_.is_output(value) || !takes_halo(value) || is_part(value) ||
+        constant(value) || !type(value).layout.plain() || blocks.front().size >= lanes_)
+      return false;
+    const KernelId kernel = graph_.nodes[producer].kernel;
+    auto stays_inside = [&](ValueId result) {
+      return !graph_.is_output(result) &&
+             std::ranges::all_of(graph_.values[result].users,
+                                 [&](NodeId user) { return graph_.nodes[user].kernel == kernel; });
+    };
+    for (const Node &node : graph_.nodes)
+      if (kernel != no_id && node.kernel == kernel &&
+          (category_of(node.op) != Category::elementwise ||
+           shape(node.results[0]) != shape(value) ||
+           (node.results[0] != value && !stays_inside(node.results[0]))))
+        return false;
+    return kernel != no_id && std::ranges::all_of(graph_.values[value].users, [&](NodeId user) {
+             const Node &node = graph_.nodes[user];
+             const auto *conv = std::get_if<Conv2d>(&node.op);
+             const int64_t width = dot_width(graph_, node, lanes_);
+             return conv && conv->groups == 1 && width > 0 && node.operands[0] == value &&
+                    blocks == std::vector<Block>{{1, block_of_few(shape(value)[1], width)}};
+           });
+  }
+
+  /// With all that the kernel computes on the way.
+  void write_in(ValueId value, const std::vector<Block> &blocks) {
+    const KernelId kernel = graph_.nodes[graph_.values[value].producer].kernel;
+    for (const Node &node : graph_.nodes)
+      if (node.kernel == kernel)
+        type(node.results[0]).layout.blocks = blocks;
   }
 
   /// The input as the convolution has read it, the gradient as it has written its result.
