@@ -295,7 +295,7 @@ Schedule tiled(const Problem &problem) {
   const int64_t tiles_of_image =
       ceil_div(problem.height, rows) * ceil_div(problem.width, tile.pixels);
   schedule.prefetch = prefetch_distance(problem.weight_bytes(), problem.images() * tiles_of_image,
-                                        problem.recorder);
+                                        problem.recorder, problem.integers());
   return schedule;
 }
 
