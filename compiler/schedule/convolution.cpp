@@ -178,7 +178,10 @@ RegisterTile pick_tile(const Problem &problem) {
       register_tile(std::max<int64_t>(1, problem.group_channels() / problem.lanes()),
                     problem.pooled, problem.machine, record);
   if (problem.narrow() && problem.integers() && can_be_wide(problem, usual))
-    return choose(wide_tile, "a narrow map: whole rows; weights of bytes come from near enough");
+    return choose({wide_tile.vectors, wide_tile.pixels / problem.pooled},
+                  problem.pooled == 1
+                      ? "a narrow map: whole rows; weights of bytes come from near enough"
+                      : "a narrow map: weights of bytes come from near enough");
   if (problem.narrow() && !problem.integers() && problem.pooled == 1 && !problem.skips_rows())
     return choose({1, longest_row(problem.machine)},
                   "a narrow map: several rows at a time, which then read the weights once");
