@@ -232,6 +232,9 @@ Value *Expressions::integer(const Expression &expression) {
   if (context_.failed())
     return nullptr;
   splat_together({&a, &b});
+  if (expression.function == Function::min || expression.function == Function::max)
+    return builder_.CreateBinaryIntrinsic(
+        expression.function == Function::min ? llvm::Intrinsic::smin : llvm::Intrinsic::smax, a, b);
   return expression.function == Function::add   ? builder_.CreateAdd(a, b)
          : expression.function == Function::sub ? builder_.CreateSub(a, b)
                                                 : builder_.CreateMul(a, b);

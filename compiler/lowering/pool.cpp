@@ -18,6 +18,9 @@
 //
 //   at = select(m < x, value(kh * 3 + kw), at)
 //
+// Of integers of 8 bits the register is an i32 where no float is on the way, and begins with the least
+// number of the type.
+//
 // Bounds that cannot matter are left out. max(x, m) is x > m ? x : m, one instruction, which passes
 // over a NaN in the input (ir/README.md, "Element types"); to keep it would take three.
 #include "compiler/layout/halo.h"
@@ -193,6 +196,8 @@ Loops pool_loops() {
 }
 
 bool lower(const MaxPool2d &pool, Lowering &lowering) {
+  const DType element_type = lowering.operand(0).dtype;
+  const bool integers = is_integer(element_type) && !lowering.operand_is_local();
   for (const PoolWindow &window : windows_of(pool, lowering, pool.dilation)) {
     for (const PoolAxis &axis : window)
       if (axis.dilation != 1 && axis.clipped)
@@ -202,8 +207,9 @@ bool lower(const MaxPool2d &pool, Lowering &lowering) {
     inner.push_back(set(
         "m", loop::call(loop::Function::max, {element(lowering, window), loop::load("m", {})})));
     std::vector<Statement> body;
-    body.push_back(loop::make_register("m"));
-    body.push_back(set("m", loop::number(-INFINITY)));
+    body.push_back(loop::make_register("m", {}, integers ? DType::i32 : DType::f32));
+    body.push_back(
+        set("m", loop::number(integers ? static_cast<double>(least_of(element_type)) : -INFINITY)));
     body.push_back(window_loops(window[0].taps(), window[1].taps(), std::move(inner)));
     append_pool(lowering, window, std::move(body), loop::load("m", {}));
   }

@@ -261,6 +261,8 @@ private:
       return dot(width, expression.arguments.at(0).access, expression.arguments.at(1).access);
     const int64_t a = integer(expression.arguments.at(0));
     const int64_t b = integer(expression.arguments.at(1));
+    if (expression.function == Function::min || expression.function == Function::max)
+      return expression.function == Function::min ? std::min(a, b) : std::max(a, b);
     return wrapped(expression.function == Function::add   ? a + b
                    : expression.function == Function::sub ? a - b
                                                           : a * b);

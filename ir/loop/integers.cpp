@@ -25,7 +25,8 @@ bool made_of_integers(const Expression &value, const DTypeOf &dtype_of) {
     break;
   }
   const bool exact = value.function == Function::add || value.function == Function::sub ||
-                     value.function == Function::mul || dot_width(value) > 0;
+                     value.function == Function::mul || value.function == Function::min ||
+                     value.function == Function::max || dot_width(value) > 0;
   return exact && std::ranges::all_of(value.arguments, [&](const Expression &argument) {
            return made_of_integers(argument, dtype_of);
          });

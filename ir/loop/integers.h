@@ -11,7 +11,7 @@ namespace cnnc::loop {
 using DTypeOf = std::function<std::optional<DType>(const std::string &name)>;
 
 /// Whether the value of an assignment is made of integers of at most 32 bits alone (elements, whole
-/// numbers, their sums, differences and products, dot2, dot4), and its target is an i32.
+/// numbers, their sums, differences, products and extremes, dot2, dot4), and its target is an i32.
 bool computes_integers(const Assign &assign, const DTypeOf &dtype_of);
 
 /// The neighbours of each buffer that an expression multiplies: 4 of a dot4, 2 of a dot2, else 0.

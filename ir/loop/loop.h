@@ -45,8 +45,8 @@
 // x[..] = y[..], keeps integers and f64 exact: it goes from the one type to the other directly.
 //
 // Sums of integers are exact: where the target is an i32, register or buffer, and its new value is
-// made of integers of at most 32 bits alone (elements, whole numbers, + - *, dot2, dot4), they are
-// computed in i32, modulo 2^32. dot4(x[.., i], w[.., j]) is the sum of the products of four
+// made of integers of at most 32 bits alone (elements, whole numbers, + - *, min, max, dot2, dot4),
+// they are computed in i32, modulo 2^32. dot4(x[.., i], w[.., j]) is the sum of the products of four
 // neighbours along the last dimension, x[.., i] * w[.., j] to x[.., i + 3] * w[.., j + 3], of i8 or
 // u8, without rounding or saturation in between; dot2 is that of two neighbours, of i16, i8 or u8.
 // Registers are f32 or i32.
