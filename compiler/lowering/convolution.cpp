@@ -13,6 +13,7 @@
 // time: sum += dot4(input[.., ic * 4], filter[.., ic * 4, ..]); of 16 bits two, in a dot2.
 //
 // The bias comes last: in a sum that begins with it every addition rounds at the size of the bias.
+// Sums of integers, which do not round, begin with it.
 // Padding is the halo of the input. dense is the same with a 1x1 window. Where the rows of a window
 // are so far apart that many of them see padding alone (padded_rows=skip), these are left out by a
 // loop of one iteration or none:
@@ -36,11 +37,20 @@ using loop::Statement;
 
 namespace {
 
-/// Ends the body of an element: what becomes of its sum; the bias, if there is one, stands at
-/// `bias_place`.
+/// Whether a sum begins with the bias.
+bool begins_with_bias(const Lowering &lowering) {
+  return lowering.has_operand(2) && lowering.result().dtype == DType::i32;
+}
+
+/// What a sum begins with; the bias, if there is one, stands at `bias_place`.
+Expression beginning(const Lowering &lowering, const Subscripts &bias_place) {
+  return begins_with_bias(lowering) ? lowering.read(2, bias_place) : loop::number(0);
+}
+
+/// Ends the body of an element: what becomes of its sum.
 void append_result(std::vector<Statement> &body, const Lowering &lowering, Expression sum,
                    const Subscripts &place, const Subscripts &bias_place) {
-  if (lowering.has_operand(2))
+  if (lowering.has_operand(2) && !begins_with_bias(lowering))
     sum = std::move(sum) + lowering.read(2, bias_place);
   body.push_back(lowering.write(place, std::move(sum)));
 }
@@ -148,7 +158,7 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
   Expression sum = scalar("sum");
   if (depthwise) {
     body.push_back(loop::make_register("sum", {}, loop::register_type(result.dtype)));
-    body.push_back(set("sum", loop::number(0)));
+    body.push_back(set("sum", beginning(lowering, {oc})));
     append(body, taps(one(loop::make_assign({"sum", {}}, term(oc, 0), true))));
   } else {
     // Small groups: each lane has its own place in the blocks, and the loop is written out.
@@ -158,7 +168,8 @@ bool lower(const Conv2d &conv, Lowering &lowering) {
     if (!dot.take_partial(lowering))
       return false;
     sum = dot.append_to(
-        body, [&](const Index &ic) { return term(group * filter[1] + ic * step, ic * step); });
+        body, [&](const Index &ic) { return term(group * filter[1] + ic * step, ic * step); },
+        beginning(lowering, {oc}));
   }
   append_result(body, lowering, std::move(sum), {var("n"), oc, var("oh"), var("ow")}, {oc});
   lowering.append(
@@ -244,11 +255,14 @@ bool lower(const Dense &, Lowering &lowering) {
   if (!dot.take_partial(lowering))
     return false;
   std::vector<Statement> body;
-  Expression sum = dot.append_to(body, [&](const Index &ic) {
-    Expression x = lowering.read(0, {var("n"), ic * step});
-    Expression w = lowering.read(1, {var("oc"), ic * step});
-    return product(step, std::move(x), std::move(w));
-  });
+  Expression sum = dot.append_to(
+      body,
+      [&](const Index &ic) {
+        Expression x = lowering.read(0, {var("n"), ic * step});
+        Expression w = lowering.read(1, {var("oc"), ic * step});
+        return product(step, std::move(x), std::move(w));
+      },
+      beginning(lowering, {var("oc")}));
   append_result(body, lowering, std::move(sum), {var("n"), var("oc")}, {var("oc")});
   lowering.append(loop::nest({{"n", extents[0]}, {"oc", extents[1]}}, std::move(body)));
   return true;

@@ -44,7 +44,8 @@ std::vector<Statement> Dot::add_up(const std::string &sum, const Index &first, i
 }
 
 Expression Dot::append_to(std::vector<Statement> &body,
-                          const std::function<Expression(const Index &)> &product) const {
+                          const std::function<Expression(const Index &)> &product,
+                          Expression start) const {
   // Without blocks all elements of a part are one loop.
   auto sum = [&](const std::string &name, const Index &first, int64_t count) {
     const int64_t blocks = block_ > 1 ? count / block_ : 0;
@@ -53,12 +54,12 @@ Expression Dot::append_to(std::vector<Statement> &body,
   const int64_t parts = count_ / part_, left = count_ % part_;
   if (parts == 1 && left == 0) {
     body.push_back(loop::make_register("sum", {}, dtype_));
-    body.push_back(set("sum", loop::number(0)));
+    body.push_back(set("sum", std::move(start)));
     append(body, sum("sum", 0, count_));
     return scalar("sum");
   }
   body.push_back(loop::make_scratch("total", {}));
-  body.push_back(set("total", loop::number(0)));
+  body.push_back(set("total", std::move(start)));
   std::vector<Statement> part;
   define(part, "sum", loop::number(0));
   append(part, sum("sum", var(name_ + ".p") * part_, part_));

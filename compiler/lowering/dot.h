@@ -35,10 +35,10 @@ public:
   /// Takes `partial` of the loop from the schedule. False after an error.
   bool take_partial(Lowering &lowering);
 
-  /// Appends the statements that add up `product` of every position, and returns the sum.
-  loop::Expression
-  append_to(std::vector<loop::Statement> &body,
-            const std::function<loop::Expression(const loop::Index &)> &product) const;
+  /// Appends the statements that add up `start` and `product` of every position, and returns the sum.
+  loop::Expression append_to(std::vector<loop::Statement> &body,
+                             const std::function<loop::Expression(const loop::Index &)> &product,
+                             loop::Expression start = loop::number(0)) const;
 
 private:
   /// `blocks` blocks and `rest` elements from `first` on, added to a register.
