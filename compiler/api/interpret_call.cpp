@@ -3,6 +3,7 @@
 #include "compiler/layout/tensor_layout.h"
 #include "compiler/reference/run_loops.h"
 #include "compiler/tensor/element.h"
+#include "compiler/tensor/narrow.h"
 
 #include <cstring>
 
@@ -12,6 +13,11 @@ namespace {
 
 std::vector<double> as_numbers(const std::vector<std::byte> &memory, DType dtype) {
   std::vector<double> numbers;
+  if (is_narrow(dtype)) {
+    const int64_t count = static_cast<int64_t>(memory.size()) / size_of(dtype);
+    const Tensor wide = widened(Tensor::view({dtype, {count}, "", {}}, memory));
+    return {wide.floats().begin(), wide.floats().end()};
+  }
   with_element(dtype, [&](auto element) {
     numbers.resize(memory.size() / sizeof element);
     for (size_t i = 0; i < numbers.size(); ++i) {
@@ -22,6 +28,7 @@ std::vector<double> as_numbers(const std::vector<std::byte> &memory, DType dtype
   return numbers;
 }
 
+/// Of results, which are not of 16 bits.
 std::vector<std::byte> as_bytes(const std::vector<double> &numbers, DType dtype) {
   std::vector<std::byte> memory;
   with_element(dtype, [&](auto element) {

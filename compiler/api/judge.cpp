@@ -1,6 +1,7 @@
 #include "compiler/api/judge.h"
 
 #include "compiler/tensor/element.h"
+#include "compiler/tensor/narrow.h"
 
 #include <algorithm>
 #include <cmath>
@@ -26,6 +27,8 @@ double largest_magnitude(const Tensor &tensor) {
 }
 
 Tensor magnitudes_of(const Tensor &tensor) {
+  if (is_narrow(tensor.type().dtype))
+    return magnitudes_of(widened(tensor));
   if (tensor.type().dtype != DType::f32)
     return tensor;
   Tensor result(tensor.type());

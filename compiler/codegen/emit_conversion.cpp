@@ -1,6 +1,8 @@
 #include "compiler/codegen/emit_conversion.h"
 
 #include "compiler/codegen/emit_math.h"
+#include "compiler/codegen/target/family.h"
+#include "compiler/codegen/target/target.h"
 
 #include <cmath>
 #include <limits>
@@ -45,6 +47,102 @@ Value *from_integer(IRBuilderBase &builder, Value *value, llvm::Type *type, DTyp
   return builder.CreateTrunc(value, type);
 }
 
+/// Shorthands for the bits of floats, of one or of a vector.
+class Bits {
+public:
+  Bits(IRBuilderBase &builder, Value *value) : builder_(builder), value_(value) {}
+
+  llvm::Type *type(llvm::Type *element) const { return like(value_, element); }
+  llvm::Type *i32() const { return type(builder_.getInt32Ty()); }
+  llvm::Constant *number(uint32_t bits) const { return llvm::ConstantInt::get(i32(), bits); }
+  Value *as_float(Value *bits) const {
+    return builder_.CreateBitCast(bits, type(builder_.getFloatTy()));
+  }
+  Value *of_float(Value *value) const { return builder_.CreateBitCast(value, i32()); }
+  Value *to_i16(Value *bits) const {
+    return builder_.CreateTrunc(bits, type(builder_.getInt16Ty()));
+  }
+  /// What makes of the last bit that stays an even one, where the bits that go are half of it.
+  Value *round(Value *bits, unsigned gone) const {
+    Value *odd = builder_.CreateAnd(builder_.CreateLShr(bits, gone), number(1));
+    return builder_.CreateAdd(builder_.CreateAdd(bits, number((1U << (gone - 1)) - 1)), odd);
+  }
+
+private:
+  IRBuilderBase &builder_;
+  Value *value_;
+};
+
+/// A bf16 is the upper half of an f32.
+Value *widened_bf16(IRBuilderBase &builder, Value *value) {
+  const Bits bits(builder, value);
+  return bits.as_float(builder.CreateShl(builder.CreateZExt(value, bits.i32()), 16));
+}
+
+Value *narrowed_bf16(IRBuilderBase &builder, Value *value) {
+  const Bits bits(builder, value);
+  Value *x = bits.of_float(value);
+  Value *rounded = builder.CreateLShr(bits.round(x, 16), 16);
+  Value *quiet = builder.CreateOr(builder.CreateLShr(x, 16), bits.number(0x40));
+  return bits.to_i16(builder.CreateSelect(builder.CreateFCmpUNO(value, value), quiet, rounded));
+}
+
+/// The exponents of f16 begin at -15 and those of f32 at -127.
+constexpr uint32_t exponents_apart = (127 - 15) << 23;
+
+/// Without an instruction for it: LLVM would call a function of its own library.
+Value *widened_f16(IRBuilderBase &builder, Value *value) {
+  const Bits bits(builder, value);
+  Value *x = builder.CreateZExt(value, bits.i32());
+  Value *magnitude = builder.CreateAnd(x, bits.number(0x7fff));
+  Value *sign = builder.CreateShl(builder.CreateAnd(x, bits.number(0x8000)), 16);
+  Value *normal = builder.CreateAdd(builder.CreateShl(magnitude, 13), bits.number(exponents_apart));
+  Value *beyond = builder.CreateICmpUGE(magnitude, bits.number(0x7c00)); // infinity and NaN
+  normal =
+      builder.CreateSelect(beyond, builder.CreateAdd(normal, bits.number(exponents_apart)), normal);
+  llvm::Type *floats = bits.type(builder.getFloatTy());
+  Value *small = bits.of_float(builder.CreateFMul(builder.CreateSIToFP(magnitude, floats),
+                                                  llvm::ConstantFP::get(floats, 0x1p-24)));
+  Value *is_small = builder.CreateICmpULT(magnitude, bits.number(0x400));
+  return bits.as_float(builder.CreateOr(builder.CreateSelect(is_small, small, normal), sign));
+}
+
+Value *narrowed_f16(IRBuilderBase &builder, Value *value) {
+  const Bits bits(builder, value);
+  Value *x = bits.of_float(value);
+  Value *magnitude = builder.CreateAnd(x, bits.number(0x7fffffff));
+  Value *sign = builder.CreateLShr(builder.CreateAnd(x, bits.number(0x80000000)), 16);
+  Value *normal = builder.CreateLShr(
+      builder.CreateSub(bits.round(magnitude, 13), bits.number(exponents_apart)), 13);
+  // Below the normal numbers: an addition to 0.5, whose last digit is 2^-24, rounds.
+  Value *half = llvm::ConstantFP::get(value->getType(), 0.5);
+  Value *small = builder.CreateSub(
+      bits.of_float(builder.CreateFAdd(bits.as_float(magnitude), half)), bits.of_float(half));
+  auto below = [&](uint32_t limit) { return builder.CreateICmpULT(magnitude, bits.number(limit)); };
+  Value *result = builder.CreateSelect(below(0x38800000), small, normal);        // 2^-14
+  result = builder.CreateSelect(below(0x477ff000), result, bits.number(0x7c00)); // 65520
+  result = builder.CreateSelect(below(0x7f800001), result, bits.number(0x7e00));
+  return bits.to_i16(builder.CreateOr(result, sign));
+}
+
+Value *widened(IRBuilderBase &builder, const Target &target, Value *value, DType from) {
+  if (from == DType::bf16)
+    return widened_bf16(builder, value);
+  if (!target.family->converts_f16(target.required_cpu))
+    return widened_f16(builder, value);
+  return builder.CreateFPExt(builder.CreateBitCast(value, like(value, builder.getHalfTy())),
+                             like(value, builder.getFloatTy()));
+}
+
+Value *narrowed(IRBuilderBase &builder, const Target &target, Value *value, DType to) {
+  if (to == DType::bf16)
+    return narrowed_bf16(builder, value);
+  if (!target.family->converts_f16(target.required_cpu))
+    return narrowed_f16(builder, value);
+  return builder.CreateBitCast(builder.CreateFPTrunc(value, like(value, builder.getHalfTy())),
+                               like(value, builder.getInt16Ty()));
+}
+
 Value *from_float(IRBuilderBase &builder, Value *value, llvm::Type *type, DType to) {
   if (is_float(to))
     return builder.CreateFPCast(value, type);
@@ -65,9 +163,14 @@ Value *from_float(IRBuilderBase &builder, Value *value, llvm::Type *type, DType 
 
 } // namespace
 
-Value *emit_conversion(IRBuilderBase &builder, Value *value, DType from, DType to) {
+Value *emit_conversion(IRBuilderBase &builder, const Target &target, Value *value, DType from,
+                       DType to) {
   if (from == to)
     return value;
+  if (is_narrow(from))
+    return emit_conversion(builder, target, widened(builder, target, value, from), DType::f32, to);
+  if (is_narrow(to))
+    return narrowed(builder, target, emit_conversion(builder, target, value, from, DType::f32), to);
   llvm::Type *type = like(value, element_type(builder, to));
   llvm::Constant *zero = llvm::Constant::getNullValue(value->getType());
   if (to == DType::boolean)
@@ -103,6 +206,8 @@ Value *emit_rounded(IRBuilderBase &builder, Value *x, int64_t zero_point, int64_
 
 Value *emit_number(IRBuilderBase &builder, double number, DType to) {
   llvm::Type *type = element_type(builder, to);
+  if (is_narrow(to))
+    return nullptr; // a constant of f32 that is rounded
   if (is_float(to))
     return llvm::ConstantFP::get(type, number);
   if (to == DType::boolean)

@@ -176,12 +176,20 @@ Value *Expressions::accumulated(const loop::Assign &assign) {
 Value *Expressions::load(const Access &access) {
   if (registers_.contains(access.buffer)) {
     Value *value = registers_.load(access);
-    return emit_conversion(builder_, value, registers_.dtype_of(access.buffer), DType::f32);
+    return emit_conversion(builder_, context_.target, value, registers_.dtype_of(access.buffer),
+                           DType::f32);
   }
   Value *element = load_memory(access);
-  return context_.failed() ? nullptr
-                           : emit_conversion(builder_, element,
-                                             addresses_.find(access.buffer)->dtype, DType::f32);
+  if (context_.failed())
+    return nullptr;
+  const DType dtype = addresses_.find(access.buffer)->dtype;
+  auto convert = [&] {
+    return emit_conversion(builder_, context_.target, element, dtype, DType::f32);
+  };
+  if (!is_narrow(dtype))
+    return convert();
+  Value *&widened = widened_[element]; // one weight serves many pixels
+  return widened ? widened : widened = convert();
 }
 
 std::optional<DType> Expressions::dtype_of(const std::string &name) const {
@@ -222,8 +230,9 @@ Value *Expressions::integer(const Expression &expression) {
     const std::string &name = expression.access.buffer;
     Value *element = registers_.contains(name) ? registers_.load(expression.access)
                                                : load_memory(expression.access);
-    return context_.failed() ? nullptr
-                             : emit_conversion(builder_, element, *dtype_of(name), DType::i32);
+    return context_.failed()
+               ? nullptr
+               : emit_conversion(builder_, context_.target, element, *dtype_of(name), DType::i32);
   }
   if (loop::dot_width(expression) > 0)
     return dot(builder_.getInt32(0), expression);
@@ -327,7 +336,11 @@ Value *Expressions::load_memory(const Access &access) {
   if (vector && (address.by_lane || (address.lane_step != 0 && address.lane_step != size)))
     return by_lane(element_type(builder_, dtype), [&] { return load_memory(access); });
   int64_t lanes = vector && address.lane_step == size ? context_.variables.lanes : 0;
-  return load_ahead(addresses_.pointer(address), lanes, dtype, size, *address.buffer);
+  Value *place = addresses_.pointer(address);
+  // Vectors of 16 bits share cache lines: the first of a line fetches ahead for all of it.
+  if (is_narrow(dtype) && address.offset % 64 != 0)
+    return load_at(place, lanes, dtype, size);
+  return load_ahead(place, lanes, dtype, size, *address.buffer);
 }
 
 Value *Expressions::load_ahead(Value *place, int64_t lanes, DType dtype, int64_t align,

@@ -38,7 +38,10 @@ public:
   /// An element in the type of its buffer.
   llvm::Value *load_memory(const loop::Access &access);
   void store_memory(const loop::Access &access, llvm::Value *value);
-  void forget_loads() { loaded_.clear(); }
+  void forget_loads() {
+    loaded_.clear();
+    widened_.clear();
+  }
 
   /// Those of the loop at work, which `swap_prefetches` changes.
   Prefetches swap_prefetches(Prefetches prefetches);
@@ -74,6 +77,7 @@ private:
   Registers &registers_;
   /// Of this block, by place, lanes and type.
   std::map<std::tuple<llvm::Value *, int64_t, llvm::Type *>, llvm::Value *> loaded_;
+  std::map<llvm::Value *, llvm::Value *> widened_; // of this block, what 16 bits are as f32
   Prefetches prefetches_;
 };
 

@@ -190,7 +190,7 @@ Value *FunctionEmitter::computed(const loop::Assign &assign, DType to) {
       return result;
   Value *result =
       assign.accumulate ? expressions_.accumulated(assign) : expressions_.evaluate(assign.value);
-  return failed() ? nullptr : emit_conversion(builder_, result, DType::f32, to);
+  return failed() ? nullptr : emit_conversion(builder_, context_.target, result, DType::f32, to);
 }
 
 /// Elements and numbers go from the one type to the other without becoming f32 in between.
@@ -203,12 +203,13 @@ Value *FunctionEmitter::copied(const loop::Assign &assign, DType to) {
     return nullptr;
   const std::string &name = assign.value.access.buffer;
   if (registers_.contains(name) && registers_.dtype_of(name) == DType::i32)
-    return emit_conversion(builder_, registers_.load(assign.value.access), DType::i32, to);
+    return emit_conversion(builder_, context_.target, registers_.load(assign.value.access),
+                           DType::i32, to);
   const MemoryBuffer *from = addresses_.find(name);
   if (!from)
     return nullptr;
   Value *element = expressions_.load_memory(assign.value.access);
-  return failed() ? nullptr : emit_conversion(builder_, element, from->dtype, to);
+  return failed() ? nullptr : emit_conversion(builder_, context_.target, element, from->dtype, to);
 }
 
 } // namespace cnnc::codegen

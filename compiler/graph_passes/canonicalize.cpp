@@ -229,7 +229,8 @@ private:
   bool simplify(const Relayout &) {
     if (forward())
       return true;
-    return operand_op<Relayout>() && become(Relayout{}, {operand_of_operand()});
+    return operand_op<Relayout>() && operand_type().dtype == result_type().dtype &&
+           become(Relayout{}, {operand_of_operand()});
   }
 
   bool simplify(const Concat &concat) {

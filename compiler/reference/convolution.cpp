@@ -1,5 +1,6 @@
 #include "compiler/reference/compute.h"
 #include "compiler/reference/floats.h"
+#include "compiler/reference/winograd.h"
 #include "compiler/support/ceil_div.h"
 
 #include <algorithm>
@@ -46,6 +47,8 @@ void store(std::span<const double> sums, Tensor &result, int64_t first) {
 
 /// A row of outputs at a time, so that the inner loop runs along the input's row.
 Tensors compute(const Conv2d &op, const Operands &operands, const Types &types) {
+  if (op.winograd > 0 && is_narrow(operands[1]->type().dtype))
+    return winograd(op, operands, types);
   const std::vector<int64_t> &in = operands[0]->shape(), &filter_shape = operands[1]->shape();
   int64_t ic = filter_shape[1], kh = filter_shape[2], kw = filter_shape[3], h = in[2], w = in[3];
   const Floats input(*operands[0]), filter(*operands[1]);

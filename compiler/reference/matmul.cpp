@@ -1,4 +1,5 @@
 #include "compiler/reference/compute.h"
+#include "compiler/reference/floats.h"
 #include "compiler/tensor/index.h"
 
 namespace cnnc::reference {
@@ -13,7 +14,8 @@ Tensors compute(const Matmul &, const Operands &operands, const Types &types) {
   const int64_t a_step = 1, b_step = b_shape.back();
   a_strides[rank - 1] = 0; // columns of the result say nothing about a, rows nothing about b
   b_strides[rank - 2] = 0;
-  std::span<const float> a = operands[0]->floats(), b = operands[1]->floats();
+  const std::span<const float> a = operands[0]->floats();
+  const Floats b(*operands[1]);
   std::span<float> output = result.mutable_floats();
   for_each_index(result.shape(), [&](const std::vector<int64_t> &index, int64_t position) {
     int64_t a_first = dot(index, a_strides), b_first = dot(index, b_strides);

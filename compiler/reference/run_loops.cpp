@@ -1,6 +1,7 @@
 #include "compiler/reference/run_loops.h"
 
 #include "compiler/reference/random.h"
+#include "compiler/tensor/narrow.h"
 #include "ir/loop/integers.h"
 
 #include <algorithm>
@@ -313,6 +314,8 @@ private:
   static double stored(double value, DType dtype) {
     if (dtype == DType::boolean)
       return value == 0 ? 0 : 1;
+    if (is_narrow(dtype))
+      return widened_bits(narrow_bits(static_cast<float>(value), dtype), dtype);
     if (is_float(dtype))
       return dtype == DType::f64 ? value : static_cast<float>(value);
     return std::isnan(value) ? 0

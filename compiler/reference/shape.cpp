@@ -1,5 +1,6 @@
 #include "compiler/reference/compute.h"
 #include "compiler/tensor/index.h"
+#include "compiler/tensor/narrow.h"
 
 #include <algorithm>
 #include <cstring>
@@ -165,6 +166,8 @@ Tensors compute(const Flatten &, const Operands &operands, const Types &types) {
 }
 
 Tensors compute(const Relayout &, const Operands &operands, const Types &types) {
+  if (types[0].dtype != operands[0]->type().dtype)
+    return {narrowed(*operands[0], types[0].dtype)};
   return {operands[0]->with_type(types[0])};
 }
 

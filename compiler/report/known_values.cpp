@@ -1,6 +1,7 @@
 #include "compiler/report/known_values.h"
 
 #include "compiler/layout/tensor_layout.h"
+#include "compiler/tensor/narrow.h"
 
 namespace cnnc::report {
 
@@ -29,8 +30,10 @@ const std::string &KnownValues::name_of(ValueId id) const {
 
 std::optional<Tensor> KnownValues::find(ValueId id) const {
   Diagnostics ignored; // what is not known is not shown
-  if (graph_.is_constant(id))
-    return constants_(id, ignored);
+  if (graph_.is_constant(id)) {
+    std::optional<Tensor> constant = constants_(id, ignored);
+    return constant && is_narrow(constant->type().dtype) ? widened(*constant) : constant;
+  }
   const Value &value = graph_.value(id);
   if (const auto known = computed_.find(name_of(id)); known != computed_.end())
     return known->second;

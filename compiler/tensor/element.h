@@ -6,7 +6,7 @@
 namespace cnnc {
 
 /// What function(element) gives, called with an element of the C++ type that holds the DType's, zero.
-/// Booleans are bytes.
+/// Booleans are bytes, floats of 16 bits their bits (narrow.h has their numbers).
 template <class Function> auto with_element(DType dtype, Function function) {
   switch (dtype) {
   case DType::f32:
@@ -22,6 +22,9 @@ template <class Function> auto with_element(DType dtype, Function function) {
     return function(uint8_t());
   case DType::i16:
     return function(int16_t());
+  case DType::bf16:
+  case DType::f16:
+    return function(uint16_t());
   case DType::i8:
     break;
   }

@@ -1,5 +1,7 @@
 #include "compiler/tensor/winograd.h"
 
+#include "compiler/tensor/narrow.h"
+
 #include <cassert>
 #include <cmath>
 
@@ -67,6 +69,8 @@ WinogradMatrices winograd_matrices(int64_t m) {
 }
 
 Tensor winograd_filter(const Tensor &filter, int64_t m) {
+  if (const DType dtype = filter.type().dtype; is_narrow(dtype))
+    return narrowed(winograd_filter(widened(filter), m), dtype);
   const Matrix g = winograd_matrices(m).filter;
   const size_t size = g.size();
   TensorType type = filter.type();

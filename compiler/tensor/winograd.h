@@ -25,7 +25,7 @@ struct WinogradMatrices {
 WinogradMatrices winograd_matrices(int64_t m);
 
 /// G g G^T for every filter of a tensor [oc, ic, 3, 3]: [oc, ic, m + 2, m + 2]. In double, rounded
-/// once.
+/// once to f32, and from there to the type of a filter of 16 bits.
 Tensor winograd_filter(const Tensor &filter, int64_t m);
 
 } // namespace cnnc

@@ -157,7 +157,27 @@ bool is_formula(const Op &op) {
   return std::holds_alternative<Unary>(op) || std::holds_alternative<Binary>(op);
 }
 
+namespace {
+
+/// Whether the op reads weights of 16 bits at this operand.
+bool reads_narrow(const Op &op, size_t operand) {
+  return is_one_of<Relayout, Call>(op) || (operand == 1 && is_one_of<Conv2d, Dense, Matmul>(op));
+}
+
+} // namespace
+
 InferredTypes infer(const Op &op, InferContext &context) {
+  for (size_t i = 0; i < context.operand_count(); ++i)
+    if (is_narrow(context.operand(i).dtype) && !reads_narrow(op, i))
+      return context.error_at_operand(
+          i, fmt::format("this is {}, but floats of 16 bits are only read as the filter of conv2d, "
+                         "the weight of dense and the right operand of matmul",
+                         to_string(context.operand(i))));
+  for (const TensorType *declared : context.declared())
+    if (is_narrow(declared->dtype) && !std::holds_alternative<Relayout>(op))
+      return context.error(fmt::format("{} does not make {}: only relayout stores in 16 bits, as "
+                                       "--weights-type has it written",
+                                       info_of(op).name, name_of(declared->dtype)));
   for (size_t i = 0; i < context.operand_count(); ++i)
     if (is_empty(context.operand(i)) && !traits_of(op).takes_empty)
       return context.error_at_operand(i,

@@ -26,6 +26,7 @@ public:
     check_users();
     check_kernels();
     check_layouts();
+    check_narrow();
     if (ok_ && !after_pass_.empty())
       check_types();
     return ok_;
@@ -216,6 +217,25 @@ private:
                                         type.layout.halo_value, name_of(type.dtype)));
       if (negative || (type.layout.has_halo() && type.rank() < 2))
         report(value.range, name(id) + " has a halo that is not possible");
+    }
+  }
+
+  /// Floats of 16 bits are constants inside of the model, which kernels read.
+  void check_narrow() {
+    for (ValueId id = 0; id < graph_.values.size(); ++id) {
+      const Value &value = graph_.values[id];
+      if (!value.type || !is_narrow(value.type->dtype))
+        continue;
+      const std::string_view dtype = name_of(value.type->dtype);
+      if (!graph_.is_constant(id) || graph_.is_output(id))
+        report(value.range, fmt::format("{} is {}, in which only constants inside of a model are "
+                                        "stored",
+                                        name(id), dtype));
+      for (NodeId user : value.users)
+        if (const Node &node = graph_.nodes[user];
+            node.kernel == no_id && !is_one_of<Relayout, Call>(node.op))
+          report(node.range, fmt::format("{} reads {}, which is {}: only ops in a kernel do",
+                                         name(node), name(id), dtype));
     }
   }
 

@@ -41,7 +41,8 @@
 //
 // Arithmetic is in f32. Loads convert to it: integers beyond 2^24 are rounded to the nearest even,
 // a bool is 0 or 1. Stores convert back: to an integer towards zero, what is out of range to the
-// nearest integer of the type, NaN to 0; to bool, 0 is false and all else true. A plain copy,
+// nearest integer of the type, NaN to 0; to bool, 0 is false and all else true; to bf16 and f16 the
+// nearest number, the even one of two, an infinity for what is too large. A plain copy,
 // x[..] = y[..], keeps integers and f64 exact: it goes from the one type to the other directly.
 //
 // Sums of integers are exact: where the target is an i32, register or buffer, and its new value is

@@ -4,7 +4,7 @@
 
 namespace cnnc {
 
-const std::array<DTypeInfo, 8> dtype_table = {{
+const std::array<DTypeInfo, 10> dtype_table = {{
     {DType::f32, DTypeKind::floating, 4, "f32", "float", "CNNC_F32", "<f4", "F32", 1},
     {DType::f64, DTypeKind::floating, 8, "f64", "double", "CNNC_F64", "<f8", "F64", 11},
     {DType::i32, DTypeKind::signed_integer, 4, "i32", "int32_t", "CNNC_I32", "<i4", "I32", 6},
@@ -13,6 +13,8 @@ const std::array<DTypeInfo, 8> dtype_table = {{
     {DType::boolean, DTypeKind::boolean, 1, "bool", "uint8_t", "CNNC_BOOL", "|b1", "BOOL", 9},
     {DType::i8, DTypeKind::signed_integer, 1, "i8", "int8_t", "CNNC_I8", "|i1", "I8", 3},
     {DType::i16, DTypeKind::signed_integer, 2, "i16", "int16_t", "CNNC_I16", "<i2", "I16", 5},
+    {DType::bf16, DTypeKind::floating, 2, "bf16", "uint16_t", "", "", "BF16", 16},
+    {DType::f16, DTypeKind::floating, 2, "f16", "uint16_t", "", "", "F16", 10},
 }};
 
 int64_t least_of(DType dtype) {

@@ -209,18 +209,21 @@ std::optional<std::string_view> find_header(std::string_view bytes, std::string_
 
 /// "<f4, <f8 and |b1"
 std::string supported_dtypes() {
-  std::string result;
+  std::vector<std::string_view> names;
   for (const DTypeInfo &dtype : dtype_table)
-    result += (result.empty()                  ? ""
-               : &dtype == &dtype_table.back() ? " and "
-                                               : ", ") +
-              std::string(dtype.numpy);
+    if (!dtype.numpy.empty())
+      names.push_back(dtype.numpy);
+  std::string result;
+  for (std::string_view name : names)
+    result += (result.empty() ? "" : name == names.back() ? " and " : ", ") + std::string(name);
   return result;
 }
 
 /// The dtype of a `descr`, or null with `problem` set.
 const DTypeInfo *find_dtype(std::string_view descr, std::string &problem) {
   for (const DTypeInfo &dtype : dtype_table) {
+    if (dtype.numpy.empty())
+      continue;
     bool no_byte_order = dtype.size == 1 && !descr.empty() &&
                          std::string_view("|<>=").find(descr[0]) != std::string_view::npos;
     if (descr == dtype.numpy || (no_byte_order && descr.substr(1) == dtype.numpy.substr(1)))
@@ -331,7 +334,7 @@ bool write_npy(const std::filesystem::path &path, std::string_view dtype,
     return false;
   };
   auto row = std::ranges::find(dtype_table, dtype, &DTypeInfo::name);
-  if (row == dtype_table.end())
+  if (row == dtype_table.end() || row->numpy.empty())
     return fail(fmt::format("the dtype '{}' cannot be written as .npy", dtype));
   if (shape.size() > most_dimensions) // the header stays below the 64 KiB of version 1
     return fail(

@@ -45,6 +45,8 @@ struct Family {
   /// instruction of these extensions; null where they have none for so many lanes.
   llvm::Value *(*dot4)(llvm::IRBuilderBase &builder, uint32_t bits, llvm::Value *sum,
                        llvm::Value *x, llvm::Value *w);
+  /// Whether these extensions convert vectors between f16 and f32.
+  bool (*converts_f16)(uint32_t bits);
   /// The CPU whose scheduling model LLVM should use.
   std::string (*tuning)(const Machine &machine, const std::string &cpu);
 };

@@ -97,6 +97,8 @@ llvm::Value *dot4(llvm::IRBuilderBase &builder, uint32_t bits, llvm::Value *sum,
       instruction, {sum, builder.CreateBitCast(x, bytes), builder.CreateBitCast(w, bytes)});
 }
 
+bool converts_f16(uint32_t bits) { return (bits & CNNC_CPU_F16C) != 0; }
+
 /// With LLVM's model of Zen 4 loads are placed well before their use. With those of Intel's CPUs
 /// they come right before it, which is 1 to 6 % slower in the loops of convolutions, on Intel's,
 /// too.
@@ -118,6 +120,7 @@ constinit const Family x86_64 = {
     .initialize = initialize,
     .machine = machine,
     .dot4 = dot4,
+    .converts_f16 = converts_f16,
     .tuning = tuning,
 };
 

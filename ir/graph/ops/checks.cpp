@@ -129,6 +129,13 @@ InferredTypes one_result(InferContext &context, const TensorType &like,
   return one_type(std::move(type));
 }
 
+bool require_f32_products(InferContext &context) {
+  bool ok = true;
+  for (size_t i = 0; i < context.operand_count(); ++i)
+    ok = ((i == 1 && is_narrow(context.operand(i).dtype)) || context.require_f32(i)) && ok;
+  return ok;
+}
+
 bool require_shape(InferContext &context, size_t index, const std::vector<int64_t> &shape,
                    std::string_view what) {
   if (context.shape(index) == shape)

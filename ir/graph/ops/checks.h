@@ -15,6 +15,9 @@ InferredTypes one_result(InferContext &context, const TensorType &like, std::vec
 /// Reports at the op and returns false when a tensor of this shape is too large.
 bool require_possible(InferContext &context, const TensorType &type);
 
+/// Reports unless all operands are f32; the second may be a weight of 16 bits.
+bool require_f32_products(InferContext &context);
+
 /// Reports unless the operand has exactly this shape. `what` reads "the bias, one number per output
 /// channel".
 bool require_shape(InferContext &context, size_t index, const std::vector<int64_t> &shape,

@@ -60,11 +60,11 @@ bool check_padded_rows(InferContext &context, const Conv2d &conv) {
   return false;
 }
 
-/// All operands f32, or those of sums of integers: u8, i8 or i32, a filter of i8 and a bias of i32.
+/// All operands f32, the filter perhaps of 16 bits, or those of sums of integers: u8, i8 or i32, a filter of i8 and a bias of i32.
 bool require_products(InferContext &context) {
   const DType input = context.operand(0).dtype;
   if (!is_integer(input) || input == DType::i64)
-    return context.require_f32();
+    return require_f32_products(context);
   const bool filter = context.require_dtype(1, DType::i8);
   return (!context.has(2) || context.require_dtype(2, DType::i32)) && filter;
 }

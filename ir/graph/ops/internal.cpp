@@ -9,7 +9,10 @@ InferredTypes Relayout::infer(InferContext &context) const {
     return context.error("nothing tells the new layout: write the result type with it, as in "
                          "relayout %x : f32[1, 64, 56, 56] nchw16c");
   TensorType type = context.operand(0);
-  type.layout = context.declared().front()->layout;
+  const TensorType &declared = *context.declared().front();
+  type.layout = declared.layout;
+  if (type.dtype == DType::f32 && is_narrow(declared.dtype))
+    type.dtype = declared.dtype;
   return one_type(std::move(type));
 }
 

@@ -7,12 +7,14 @@
 
 namespace cnnc {
 
-/// The same elements in the memory layout that the result type states.
+/// The same elements in the memory layout that the result type states; of constants of f32 also in 16
+/// bits, where it says bf16 or f16: rounded to the nearest, the even one of two.
 struct Relayout {
   static constexpr std::string_view name = "relayout";
   static constexpr std::string_view operands = "input";
   static constexpr std::string_view summary =
-      "the same elements in the memory layout of the result type (inserted by assign_layouts)";
+      "the same elements in the memory layout of the result type, constants of f32 also as bf16 or "
+      "f16 (inserted by passes)";
   static constexpr OpTraits traits = {.category = Category::internal};
   static constexpr auto attributes() { return std::tuple<>{}; }
   InferredTypes infer(InferContext &) const;

@@ -8,7 +8,7 @@
 namespace cnnc {
 
 InferredTypes Matmul::infer(InferContext &context) const {
-  if (!context.require_f32())
+  if (!require_f32_products(context))
     return std::nullopt;
   for (size_t i = 0; i < 2; ++i)
     if (context.operand(i).rank() < 2)
@@ -34,7 +34,9 @@ InferredTypes Matmul::infer(InferContext &context) const {
                        to_string(a), to_string(b)));
   shape->push_back(a.shape[a.rank() - 2]);
   shape->push_back(b.shape[b.rank() - 1]);
-  return one_result(context, a.has_symbolic_batch() ? a : b, std::move(*shape));
+  TensorType like = a.has_symbolic_batch() ? a : b;
+  like.dtype = DType::f32;
+  return one_result(context, like, std::move(*shape));
 }
 
 std::optional<int64_t> Matmul::macs(const OperandTypes &types, const TensorType &result) {
