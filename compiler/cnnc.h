@@ -98,6 +98,10 @@ private:
   std::shared_ptr<const Content> content_;
 };
 
+/// How large constants are stored that convolutions, dense layers and products of matrices multiply
+/// by: bf16 has the exponents of f32 and 8 binary digits, f16 11 digits and numbers up to 65504.
+enum class WeightsType { f32, bf16, f16 };
+
 /// Where an ONNX file has its weights: in itself, in FILE.data beside it, or in itself as long as
 /// protobuf can read the file (2 GB).
 enum class OnnxWeights { automatic, inside, beside };
@@ -172,6 +176,9 @@ struct Options {
   /// the largest element of the result: tiles are chosen by an estimate for inputs and filters as
   /// networks have them. Positive.
   double max_error = 1e-5;
+  /// How large constants are stored that convolutions, dense layers and products of matrices multiply
+  /// by. Sums are of f32 all the same.
+  WeightsType weights_type = WeightsType::f32;
   /// Threads that compile; 0: one per core.
   unsigned jobs = 0;
   /// Bytes that the values of constants may take while they are computed, jit() for weights and
@@ -391,8 +398,10 @@ struct VerifiedValue {
 };
 
 struct Verification {
-  std::vector<VerifiedValue> values;  // in the order in which kernels compute them
-  std::vector<VerifiedValue> outputs; // against the model as it was written, before any pass
+  std::vector<VerifiedValue> values; // in the order in which kernels compute them
+  /// Against the model as it was written, before any pass; with Options::weights_type other than f32
+  /// against the graph just before lowering, which has the rounded weights.
+  std::vector<VerifiedValue> outputs;
   bool passed() const;
 };
 

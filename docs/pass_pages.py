@@ -9,6 +9,7 @@ RESNET, LENET = ROOT / "examples/nets/resnet50.ir", ROOT / "examples/lenet/lenet
 # With which options the passes that run on request are there.
 REQUESTS = {"differentiate": "--differentiate --batch 1 --stop-after=differentiate",
             "make_training_step": "--train=sgd --batch 1 --stop-after=make_training_step",
+            "narrow_weights": "--weights-type=bf16 --stop-after=narrow_weights",
             "rematerialize": "--train=sgd --batch 1 --remat --stop-after=rematerialize"}
 
 

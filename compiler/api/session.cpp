@@ -322,9 +322,20 @@ GradientRequest request_of(const Options &options) {
            training.weight_decay, training.freeze}};
 }
 
-/// Whether passes go as far as to what rematerialize is for.
-bool plans_memory(const std::vector<const Pass *> &passes) {
-  return std::ranges::any_of(passes, [](const Pass *pass) { return pass->name == "plan_memory"; });
+DType dtype_of(WeightsType type) {
+  switch (type) {
+  case WeightsType::f32:
+    return DType::f32;
+  case WeightsType::bf16:
+    return DType::bf16;
+  case WeightsType::f16:
+    return DType::f16;
+  }
+  return DType::f32;
+}
+
+bool have(const std::vector<const Pass *> &passes, std::string_view name) {
+  return std::ranges::any_of(passes, [&](const Pass *pass) { return pass->name == name; });
 }
 
 } // namespace
@@ -333,6 +344,7 @@ PassContext Session::context() {
   PassContext context = {diagnostics_,       codegen::machine_of(target_),
                          options_.remark,    options_.strict_arithmetic,
                          options_.max_error, request_of(options_)};
+  context.weights_type = dtype_of(options_.weights_type);
   context.overrides = overrides_;
   context.decisions = decisions_;
   return context;
@@ -362,10 +374,18 @@ std::vector<PassStatistics::Change> changes_between(const std::map<std::string, 
 bool Session::run(const Opening &opening) {
   std::vector<const Pass *> passes = opening.passes;
   std::optional<std::vector<const Pass *>> chosen;
+  const bool narrow = options_.weights_type != WeightsType::f32;
+  if (narrow && (options_.gradients || options_.training)) {
+    diagnostics_.error("weights of 16 bits are for inference: gradients are of weights of f32");
+    return false;
+  }
   if (options_.gradients || options_.training)
     add_to_pipeline(passes, options_.training ? "make_training_step" : "differentiate");
-  if (options_.rematerialize && plans_memory(passes))
+  // Both are for those who go as far as to their place.
+  if (options_.rematerialize && have(passes, "plan_memory"))
     add_to_pipeline(passes, "rematerialize");
+  if (narrow && have(passes, "pack_weights"))
+    add_to_pipeline(passes, "narrow_weights");
   PassContext context = this->context();
   if (options_.passes) {
     chosen = read_passes(*options_.passes, context);

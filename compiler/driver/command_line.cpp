@@ -355,6 +355,15 @@ std::optional<int> check_calibrate(const CommandLine &line) {
   return std::nullopt;
 }
 
+std::optional<int> check_weights_type(const CommandLine &line, const Flags &flags) {
+  if (line.options.weights_type == WeightsType::f32)
+    return std::nullopt;
+  if (flags.emit == "onnx" || line.action == Action::calibrate)
+    return mistake("--weights-type is for what is compiled: ONNX files and models of integers have "
+                   "weights of their own types");
+  return std::nullopt;
+}
+
 std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::App &app) {
   if (!flags.changes.empty())
     line.changes = flags.changes == "text" ? Changes::text : Changes::diff;
@@ -385,6 +394,8 @@ std::optional<int> interpret(CommandLine &line, const Flags &flags, const CLI::A
   if (std::optional<int> code = check_reduce(line))
     return code;
   if (std::optional<int> code = check_calibrate(line))
+    return code;
+  if (std::optional<int> code = check_weights_type(line, flags))
     return code;
   if (std::optional<int> code = check_statistics(line))
     return code;

@@ -187,7 +187,10 @@ int verify(const CommandLine &line, const Model &model) {
     return fail(result.error());
   print_values("kernel", result->values);
   if (!result->outputs.empty())
-    print_values("output, against the model as written", result->outputs);
+    print_values(line.options.weights_type == WeightsType::f32
+                     ? "output, against the model as written"
+                     : "output, against the model with weights of 16 bits",
+                 result->outputs);
   if (result->passed())
     return exit_fine;
   for (const VerifiedValue &value : result->values)

@@ -229,6 +229,19 @@ void add_compile_options(CLI::App &app, CommandLine &line) {
       ->type_name("X")
       ->check(positive_number())
       ->group(group);
+  app.add_option_function<std::string>(
+         "--weights-type",
+         [&line](const std::string &value) {
+           line.options.weights_type = value == "bf16"  ? WeightsType::bf16
+                                       : value == "f16" ? WeightsType::f16
+                                                        : WeightsType::f32;
+         },
+         "How large weights are stored: bf16 and f16 halve them and round them to 8 and 11 binary\n"
+         "digits; f16 ends at 65504. They are widened where they are read, and sums are of f32;\n"
+         "default: f32")
+      ->type_name("f32|bf16|f16")
+      ->check(CLI::IsMember({"f32", "bf16", "f16"}))
+      ->group(group);
   app.add_option(
          "--set", line.options.overrides,
          "Decide in place of the compiler: @conv1.winograd=4, '@conv1.tile=[oc:32, ow:12]', "

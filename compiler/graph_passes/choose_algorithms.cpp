@@ -14,10 +14,12 @@
 //
 // Arithmetic: the error grows with m. Tiles whose estimate (schedule/winograd.h) is above what the
 // user accepts, 1e-5 of the largest result unless told otherwise, are left out. strict_arithmetic
-// allows none. What the user sets (pass/override.h) stays.
+// allows none. Tiles of more than 4x4 are left out where weights are stored in 16 bits. What the user
+// sets (pass/override.h) stays.
 #include "compiler/analysis/convolution_work.h"
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/pass/apply_overrides.h"
+#include "compiler/pass/narrow.h"
 #include "compiler/schedule/winograd.h"
 
 #include <algorithm>
@@ -67,6 +69,9 @@ public:
       record.choose("direct", obstacle);
       return 0;
     }
+    const bool narrow = context_.weights_type != DType::f32 &&
+                        graph_.is_constant(node.operands[1]) &&
+                        is_large_weight(graph_.type(node.operands[1]));
     double best = direct;
     int64_t chosen = 0;
     for (int64_t m : {2, 3, 4, 5, 6}) {
@@ -74,6 +79,11 @@ public:
         record.left_out(text("winograd={}", m), text("misses sums by {:.1e} of the largest, more "
                                                      "than {:.1e} (--max-error)",
                                                      error, context_.max_error));
+        continue;
+      }
+      if (m > largest_narrow_winograd && narrow) {
+        record.left_out(text("winograd={}", m), "16 bits are too few for its transforms "
+                                                "(--weights-type)");
         continue;
       }
       const WinogradWork work =

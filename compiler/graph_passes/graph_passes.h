@@ -29,6 +29,7 @@ bool assign_layouts(Graph &graph, PassContext &context);
 bool rematerialize(Graph &graph, PassContext &context);
 bool choose_schedule(Graph &graph, PassContext &context);
 bool pack_weights(Graph &graph, PassContext &context);
+bool narrow_weights(Graph &graph, PassContext &context);
 bool plan_memory(Graph &graph, PassContext &context);
 
 /// An operand that pack_weights has still to fill up to whole blocks, since its kernel reads the

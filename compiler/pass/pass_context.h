@@ -6,6 +6,7 @@
 #include "compiler/pass/gradient_request.h"
 #include "compiler/pass/override.h"
 #include "ir/text/diagnostics.h"
+#include "ir/type/dtype.h"
 
 #include <functional>
 
@@ -21,6 +22,8 @@ struct PassContext {
   /// What Winograd's method may be off by, relative to the largest element of its result.
   double max_error = 1e-5;
   GradientRequest gradients = {}; // of differentiate
+  DType weights_type =
+      DType::f32; // of narrow_weights: bf16, f16, or f32, which leaves all as it is
   /// Set by a pass that has left a graph as it was, which needs no look of the verifier then. Builds
   /// with assertions look all the same.
   bool unchanged = false;

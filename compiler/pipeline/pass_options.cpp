@@ -57,6 +57,17 @@ constexpr PassOption of_choose_algorithms[] = {
      }},
 };
 
+constexpr PassOption of_narrow_weights[] = {
+    {"type", "f32, bf16 or f16",
+     [](PassContext &context, const std::string &value) {
+       const std::optional<DType> dtype = dtype_named(value);
+       if (!dtype || (*dtype != DType::f32 && !is_narrow(*dtype)))
+         return false;
+       context.weights_type = *dtype;
+       return true;
+     }},
+};
+
 constexpr PassOption loss = {"loss",
                              "automatic, cross_entropy, mean_squared_error or binary_cross_entropy",
                              [](PassContext &context, const std::string &value) {
@@ -128,6 +139,7 @@ bool set_option(const Pass &pass, const std::string &setting, PassContext &conte
 } // namespace
 
 const std::span<const PassOption> algorithm_options = of_choose_algorithms;
+const std::span<const PassOption> weights_options = of_narrow_weights;
 const std::span<const PassOption> gradient_options = of_differentiate;
 const std::span<const PassOption> training_options = of_make_training_step;
 

@@ -7,6 +7,7 @@ namespace cnnc {
 
 // By pass.
 extern const std::span<const PassOption> algorithm_options; // choose_algorithms
+extern const std::span<const PassOption> weights_options;   // narrow_weights
 extern const std::span<const PassOption> gradient_options;  // differentiate
 extern const std::span<const PassOption> training_options;  // make_training_step
 

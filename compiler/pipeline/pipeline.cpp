@@ -126,6 +126,11 @@ const std::vector<Pass> &table() {
       graph("pack_weights", pack_weights, types,
             "lays constants out in the order in which kernels read them",
             "The schedule says in which order the inner loop reads the weights"),
+      with(weights_options,
+           on_request(graph("narrow_weights", narrow_weights, types,
+                            "with --weights-type: stores large weights in 16 bits",
+                            "On weights as kernels read them, those of Winograd's method, too, and "
+                            "after all that computes with constants in f32"))),
       graph("plan_memory", plan_memory, types, "allocates every value in the workspace",
             "Last on the graph: every value and its size is known", verify_memory_plan),
       module("lower_loops", lower_loops, packed, "writes every kernel as loops",

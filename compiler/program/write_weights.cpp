@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstring>
 #include <fmt/format.h>
 #include <mutex>
 #include <new>
@@ -60,6 +61,26 @@ std::vector<size_t> by_size(const std::vector<WeightsPiece> &pieces) {
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return pieces[a].size > pieces[b].size; });
   return order;
+}
+
+/// Reports numbers that f16 does not hold; those that it does are stored as they are.
+bool fits_f16(const Value &constant, std::span<const std::byte> bytes, Diagnostics &diagnostics) {
+  if (constant.type->dtype != DType::f16)
+    return true;
+  constexpr uint16_t infinity = 0x7c00;
+  for (size_t i = 0; i < bytes.size(); i += sizeof infinity) {
+    uint16_t bits = 0;
+    std::memcpy(&bits, bytes.data() + i, sizeof bits);
+    if ((bits & 0x7fff) != infinity)
+      continue;
+    diagnostics.error(constant.range,
+                      fmt::format("the constant %{} has numbers beyond 65504, which f16 does not "
+                                  "hold; --weights-type=bf16 does, but for filters of Winograd's "
+                                  "method (--fp=strict)",
+                                  format_name(constant.name)));
+    return false;
+  }
+  return true;
 }
 
 /// Calls consume(piece, value, diagnostics) for every constant. Diagnostics come in the order of
@@ -122,9 +143,10 @@ WeightsMemory compute_weights(const WeightsSource &source, Diagnostics &diagnost
     return nullptr;
   }
   std::span<std::byte> bytes(static_cast<std::byte *>(memory.get()), size);
-  auto store = [&](const WeightsPiece &piece, const Tensor &value, Diagnostics &) {
-    write_physical(value, source.model.type(piece.value), bytes.subspan(piece.offset, piece.size));
-    return true;
+  auto store = [&](const WeightsPiece &piece, const Tensor &value, Diagnostics &report) {
+    const std::span<std::byte> place = bytes.subspan(piece.offset, piece.size);
+    write_physical(value, source.model.type(piece.value), place);
+    return fits_f16(source.model.value(piece.value), place, report);
   };
   return for_each_constant(source, diagnostics, store) ? std::move(memory) : nullptr;
 }
@@ -134,12 +156,14 @@ bool write_weights(const WeightsSource &source, const WeightsSink &sink, Diagnos
       source, diagnostics,
       [&](const WeightsPiece &piece, const Tensor &value, Diagnostics &report) {
         const TensorType &type = source.model.type(piece.value);
+        const Value &constant = source.model.value(piece.value);
         if (type.layout.plain()) // as it is, straight from the mapped file
-          return sink(piece.offset, value.bytes(), report);
+          return fits_f16(constant, value.bytes(), report) &&
+                 sink(piece.offset, value.bytes(), report);
         auto bytes = std::make_unique_for_overwrite<std::byte[]>(piece.size);
         std::span<std::byte> packed(bytes.get(), piece.size);
         write_physical(value, type, packed);
-        return sink(piece.offset, packed, report);
+        return fits_f16(constant, packed, report) && sink(piece.offset, packed, report);
       });
 }
 
