@@ -329,4 +329,5 @@ def main():
     progress(f"{options.json} written; {time.monotonic() - start:.0f} s")
 
 
-main()
+if __name__ == "__main__":
+    main()
