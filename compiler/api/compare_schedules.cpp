@@ -289,7 +289,7 @@ private:
       variant->forget_times();
       if (expected.empty())
         expected = variant->values();
-      const Difference found = difference(variant->values(), expected, how_.tolerance);
+      const Difference found = difference(variant->values(), expected, tolerance());
       ScheduleCandidate &candidate = variant->candidate();
       candidate.error = found.error;
       candidate.largest = found.largest;
@@ -298,9 +298,16 @@ private:
                                     "compiler: the error {:.3g} is more than {:g} of the largest "
                                     "value {:.4g}",
                                     candidate.algorithm, candidate.schedule, found.error,
-                                    how_.tolerance, found.largest));
+                                    tolerance(), found.largest));
     }
     return {};
+  }
+
+  /// Algorithms round weights of 16 bits in different places.
+  double tolerance() const {
+    constexpr double of_narrow = 0.02;
+    return options_.weights_type == WeightsType::f32 ? how_.tolerance
+                                                     : std::max(how_.tolerance, of_narrow);
   }
 
   /// In turn, as other programs share the machine.
