@@ -63,23 +63,41 @@ std::vector<size_t> by_size(const std::vector<WeightsPiece> &pieces) {
   return order;
 }
 
-/// Reports numbers that f16 does not hold; those that it does are stored as they are.
+/// Numbers of f16 that are worth a message.
+struct F16Count {
+  size_t infinite = 0, subnormal = 0, nonzero = 0;
+
+  explicit F16Count(std::span<const std::byte> bytes) {
+    for (size_t i = 0; i + 1 < bytes.size(); i += 2) {
+      uint16_t bits = 0;
+      std::memcpy(&bits, bytes.data() + i, sizeof bits);
+      const int magnitude = bits & 0x7fff;
+      infinite += magnitude == 0x7c00 ? 1 : 0;
+      subnormal += magnitude > 0 && magnitude < 0x400 ? 1 : 0;
+      nonzero += magnitude > 0 ? 1 : 0;
+    }
+  }
+};
+
+/// Reports numbers that f16 does not hold, and constants most of which it holds with few digits.
+/// Transforms of Winograd's method have a few of these in any case.
 bool fits_f16(const Value &constant, std::span<const std::byte> bytes, Diagnostics &diagnostics) {
   if (constant.type->dtype != DType::f16)
     return true;
-  constexpr uint16_t infinity = 0x7c00;
-  for (size_t i = 0; i < bytes.size(); i += sizeof infinity) {
-    uint16_t bits = 0;
-    std::memcpy(&bits, bytes.data() + i, sizeof bits);
-    if ((bits & 0x7fff) != infinity)
-      continue;
+  const F16Count count(bytes);
+  const std::string name = format_name(constant.name);
+  if (count.infinite > 0) {
     diagnostics.error(constant.range,
                       fmt::format("the constant %{} has numbers beyond 65504, which f16 does not "
                                   "hold; --weights-type=bf16 does, but for filters of Winograd's "
                                   "method (--fp=strict)",
-                                  format_name(constant.name)));
+                                  name));
     return false;
   }
+  if (count.subnormal > count.nonzero / 4 * 3)
+    diagnostics.warning(constant.range, fmt::format("most numbers of the constant %{} are below "
+                                                    "6.1e-5, where f16 has fewer digits",
+                                                    name));
   return true;
 }
 
