@@ -119,6 +119,10 @@ Definition define(const Dequantize &) {
           "axis",
           "any, [d], [d] -> the first, as f32"};
 }
+Definition define(const Lookup &) {
+  return {"y = table[x]; a negative x counts from the end, as -1 for table[255]",
+          "any, [256] -> the first, of the table's type"};
+}
 
 // ---- norms
 
@@ -307,8 +311,8 @@ struct RuleOf {
     return binary.row->gradient_a || binary.row->gradient_b ? GradientRule::given
                                                             : GradientRule::zero;
   }
-  GradientRule operator()(
-      const OneOf<Hardmax, ArgMax, ArgMin, RandomUniform, Quantize, Dequantize> auto &) const {
+  GradientRule operator()(const OneOf<Hardmax, ArgMax, ArgMin, RandomUniform, Quantize, Dequantize,
+                                      Lookup> auto &) const {
     return GradientRule::zero;
   }
   GradientRule operator()(

@@ -126,7 +126,7 @@ private:
         [&](const OfCategory<Category::reduction> auto &) {
           add_vectors(type(node.operands[0]), 2 * corrected_sum);
         },
-        [&](const OneOf<Where, Cast, Quantize, Dequantize> auto &) { add_others(node); },
+        [&](const OneOf<Where, Cast, Quantize, Dequantize, Lookup> auto &) { add_others(node); },
         [&](const OfCategory<Category::constant, Category::transposed_convolution,
                              Category::max_position, Category::movement, Category::view,
                              Category::resize, Category::training, Category::loss,

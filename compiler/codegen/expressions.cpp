@@ -2,6 +2,7 @@
 
 #include "compiler/codegen/emit_conversion.h"
 #include "compiler/codegen/emit_dot.h"
+#include "compiler/codegen/emit_entry.h"
 #include "compiler/codegen/emit_math.h"
 #include "compiler/codegen/emit_random.h"
 #include "ir/loop/integers.h"
@@ -86,6 +87,12 @@ Value *Expressions::index_as_bits(const loop::Index &index) {
 }
 
 Value *Expressions::call(const Expression &expression) {
+  if (expression.function == Function::entry) {
+    Value *element = entry(expression);
+    return context_.failed()
+               ? nullptr
+               : emit_conversion(builder_, context_.target, element, DType::i32, DType::f32);
+  }
   std::vector<Value *> a;
   bool vector = false;
   for (const Expression &argument : expression.arguments) {
@@ -144,6 +151,7 @@ Value *Expressions::call(const Expression &expression) {
     return emit_fma(builder_, a[0], a[1], a[2]);
   case Function::dot2: // in integers alone, as the verifier has seen to
   case Function::dot4:
+  case Function::entry:
     break;
   case Function::select_less:
     return builder_.CreateSelect(builder_.CreateFCmpOLT(a[0], a[1]), a[2], a[3]);
@@ -273,6 +281,45 @@ Value *Expressions::neighbours(const Access &access, int64_t count) {
     return by_lane(element_type(builder_, together), [&] { return neighbours(access, count); });
   const int64_t lanes = vector && address.lane_step == bytes ? context_.variables.lanes : 0;
   return load_ahead(addresses_.pointer(address), lanes, together, size, *address.buffer);
+}
+
+Value *Expressions::entry(const Expression &expression) {
+  const Expression &x = expression.arguments[1];
+  const Access &table = expression.arguments[0].access;
+  Value *place = nullptr;
+  const bool in_memory = x.kind == Expression::Kind::load && !registers_.contains(x.access.buffer);
+  if (in_memory && size_of(*dtype_of(x.access.buffer)) == 1) {
+    place = load_memory(x.access);
+    if (!context_.failed())
+      place =
+          emit_conversion(builder_, context_.target, place, DType::u8, DType::i32); // its 8 bits
+  } else {
+    place = evaluate(x);
+    // Whatever a number is that has no integer, its lowest 8 bits stay in the table.
+    if (!context_.failed())
+      place = builder_.CreateFreeze(
+          builder_.CreateFPToSI(place, place->getType()->getWithNewType(builder_.getInt32Ty())));
+  }
+  if (context_.failed())
+    return nullptr;
+  Addresses::Address address = addresses_.address_of(table);
+  if (context_.failed())
+    return nullptr;
+  Value *result = emit_entry(builder_, context_.target, addresses_.pointer(address), place);
+  if (address.buffer->dtype == DType::u8)
+    return result;
+  Value *above = llvm::ConstantInt::get(result->getType(), 24);
+  return builder_.CreateAShr(builder_.CreateShl(result, above), above);
+}
+
+Value *Expressions::byte_entry(const Expression &value, DType to) {
+  if (value.kind != Expression::Kind::call || value.function != Function::entry ||
+      dtype_of(value.arguments[0].access.buffer) != to)
+    return nullptr;
+  Value *element = entry(value);
+  return context_.failed() ? nullptr
+                           : builder_.CreateTrunc(
+                                 element, element->getType()->getWithNewType(builder_.getInt8Ty()));
 }
 
 Value *Expressions::rounded(const Expression &value, DType to) {

@@ -33,6 +33,8 @@ public:
   llvm::Value *integer(const loop::Assign &assign);
   /// round(x), or that and a whole number, as an integer of 8 bits, saturated; null for other values.
   llvm::Value *rounded(const loop::Expression &value, DType to);
+  /// An entry of a table as an integer of 8 bits, that of the table; null for other values.
+  llvm::Value *byte_entry(const loop::Expression &value, DType to);
   /// The element type of a register or buffer; empty when there is none of this name.
   std::optional<DType> dtype_of(const std::string &name) const;
   /// An element in the type of its buffer.
@@ -54,6 +56,8 @@ private:
   llvm::Value *dot(llvm::Value *sum, const loop::Expression &expression);
   /// Two or four neighbours from an element on, in 16 or 32 bits, as an integer.
   llvm::Value *neighbours(const loop::Access &access, int64_t count);
+  /// An entry of a table as an i32.
+  llvm::Value *entry(const loop::Expression &expression);
   llvm::Value *index_as_number(const loop::Index &index);
   llvm::Value *index_as_bits(const loop::Index &index);
   llvm::Value *uniform(const loop::Expression &expression);

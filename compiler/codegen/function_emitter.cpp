@@ -188,6 +188,8 @@ Value *FunctionEmitter::computed(const loop::Assign &assign, DType to) {
   if (!assign.accumulate && is_integer(to))
     if (Value *result = expressions_.rounded(assign.value, to))
       return result;
+  if (Value *result = assign.accumulate ? nullptr : expressions_.byte_entry(assign.value, to))
+    return result;
   Value *result =
       assign.accumulate ? expressions_.accumulated(assign) : expressions_.evaluate(assign.value);
   return failed() ? nullptr : emit_conversion(builder_, context_.target, result, DType::f32, to);

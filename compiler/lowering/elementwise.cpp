@@ -38,14 +38,15 @@ void limit_extents(std::vector<int64_t> &extents, const TensorType &result,
       limit_extent(extents[missing + i], operand, i);
 }
 
-/// Loops over the result with `value`, made from `operand_count` operands.
-bool lower_elementwise(Lowering &lowering, size_t operand_count, Expression value) {
+/// Loops over the result with `value`, made from `operand_count` operands, behind the statements of
+/// `body`.
+bool lower_elementwise(Lowering &lowering, size_t operand_count, Expression value,
+                       std::vector<loop::Statement> body = {}) {
   const TensorType &result = lowering.result();
   std::vector<int64_t> extents = loop_extents(result);
   for (size_t i = 0; i < operand_count; ++i)
     limit_extents(extents, result, lowering.operand(i));
   std::vector<std::string> names = loop_names(result.rank());
-  std::vector<loop::Statement> body;
   body.push_back(lowering.write(variables(names), std::move(value)));
   append_loops(lowering, names, extents, std::move(body));
   append_zero_lanes(lowering, extents);
@@ -117,17 +118,31 @@ bool lower(const Quantize &op, Lowering &lowering) {
   return lower_elementwise(lowering, 1, std::move(x));
 }
 
+/// Differences of sums are exact in a register of integers, of numbers of 8 bits in any.
 bool lower(const Dequantize &op, Lowering &lowering) {
   Expression x = lowering.read(0, variables(loop_names(lowering.result().rank())));
+  std::vector<loop::Statement> body;
   if (lowering.has_operand(2))
     x = std::move(x) - entry(lowering, 2, op.axis);
   else if (op.zero_point != 0)
     x = std::move(x) - number(static_cast<double>(op.zero_point));
+  const bool centred = x.kind == Expression::Kind::call;
+  if (centred && lowering.operand(0).dtype == DType::i32) {
+    body.push_back(loop::make_register("centred", {}, DType::i32));
+    body.push_back(set("centred", std::move(x)));
+    x = scalar("centred");
+  }
   if (lowering.has_operand(1))
     x = std::move(x) * entry(lowering, 1, op.axis);
   else if (op.scale != 1)
     x = std::move(x) * number(static_cast<float>(op.scale));
-  return lower_elementwise(lowering, 1, std::move(x));
+  return lower_elementwise(lowering, 1, std::move(x), std::move(body));
+}
+
+bool lower(const Lookup &, Lowering &lowering) {
+  Expression x = lowering.read(0, variables(loop_names(lowering.result().rank())));
+  return lower_elementwise(
+      lowering, 1, loop::call(loop::Function::entry, {lowering.read(1, {0}), std::move(x)}));
 }
 
 } // namespace cnnc

@@ -118,6 +118,7 @@ bool lower(const Where &, Lowering &);
 bool lower(const Cast &, Lowering &);
 bool lower(const Quantize &, Lowering &);
 bool lower(const Dequantize &, Lowering &);
+bool lower(const Lookup &, Lowering &);
 bool lower(const BatchNorm &, Lowering &);
 bool lower(const Softmax &, Lowering &);
 bool lower(const LogSoftmax &, Lowering &);

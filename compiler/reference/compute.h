@@ -44,6 +44,7 @@ Tensors compute(const Cast &, const Operands &, const Types &);
 // quantization.cpp
 Tensors compute(const Quantize &, const Operands &, const Types &);
 Tensors compute(const Dequantize &, const Operands &, const Types &);
+Tensors compute(const Lookup &, const Operands &, const Types &);
 
 // resize.cpp
 Tensors compute(const Resize2d &, const Operands &, const Types &);

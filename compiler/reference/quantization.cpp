@@ -81,4 +81,13 @@ Tensors compute(const Dequantize &op, const Operands &operands, const Types &typ
   return {result};
 }
 
+Tensors compute(const Lookup &, const Operands &operands, const Types &types) {
+  Tensor result(types[0]);
+  const auto input = operands[0]->bytes(), table = operands[1]->bytes();
+  const auto output = result.mutable_bytes();
+  for (size_t i = 0; i < input.size(); ++i)
+    output[i] = table[std::to_integer<size_t>(input[i])];
+  return {result};
+}
+
 } // namespace cnnc::reference

@@ -330,6 +330,8 @@ private:
       return load(expression.access);
     if (expression.kind == Expression::Kind::value)
       return static_cast<float>(evaluate(expression.access.subscripts.at(0)));
+    if (expression.kind == Expression::Kind::call && expression.function == Function::entry)
+      return entry(expression.arguments.at(0).access, evaluate(expression.arguments.at(1)));
     std::vector<float> a;
     for (const Expression &argument : expression.arguments)
       a.push_back(evaluate(argument));
@@ -337,6 +339,13 @@ private:
       return reference::uniform(static_cast<uint32_t>(evaluate(expression.access.subscripts.at(0))),
                                 static_cast<uint32_t>(expression.number), a.at(0));
     return apply(expression.function, a);
+  }
+
+  float entry(Access table, float x) {
+    if (!(x >= -128 && x <= 255 && x == std::floor(x)))
+      fail("the entry {} of {} is no number of 8 bits{}", x, to_string(table), where());
+    table.subscripts.back() = table.subscripts.back() + (static_cast<int64_t>(x) & 255);
+    return load(table);
   }
 
   static float apply(Function function, const std::vector<float> &a) {
@@ -387,6 +396,7 @@ private:
       return std::fma(a.at(0), a.at(1), a.at(2));
     case Function::dot2: // computed in integers
     case Function::dot4:
+    case Function::entry: // reads memory
       break;
     case Function::select_less:
       return a.at(0) < a.at(1) ? a.at(2) : a.at(3);

@@ -519,9 +519,11 @@ InferContext infer_context(const Graph &graph, const Node &node, Diagnostics &di
     const Op *op = producer == no_id ? nullptr : &graph.nodes[producer].op;
     const auto *literal = op ? std::get_if<Literal>(op) : nullptr;
     const auto *splat = op ? std::get_if<Splat>(op) : nullptr;
-    operands.push_back({&graph.type(operand), literal ? std::span<const double>(literal->values)
-                                              : splat ? std::span<const double>(&splat->value, 1)
-                                                      : std::span<const double>()});
+    operands.push_back({&graph.type(operand),
+                        literal ? std::span<const double>(literal->values)
+                        : splat ? std::span<const double>(&splat->value, 1)
+                                : std::span<const double>(),
+                        graph.is_constant(operand)});
   }
   std::vector<const TensorType *> declared;
   declared.reserve(node.results.size());

@@ -26,7 +26,7 @@ using AnyOp = std::variant<Weight, Splat, Literal, Random,                      
                            Conv2d, ConvTranspose2d, Local2d, Dense, Matmul,                //
                            MaxPool2d, AvgPool2d, GlobalAvgPool2d,                          //
                            MaxPool2dIndices, MaxUnpool2d,                                  //
-                           Unary, Binary, Where, Cast, Quantize, Dequantize,               //
+                           Unary, Binary, Where, Cast, Quantize, Dequantize, Lookup,       //
                            BatchNorm, LayerNorm, InstanceNorm, GroupNorm, Lrn,             //
                            Softmax, LogSoftmax, Hardmax,                                   //
                            ReduceMean, ReduceSum, ReduceMax, ReduceMin, ReduceProd,        //

@@ -11,7 +11,7 @@ constexpr FunctionRow rows[] = {
     {"sin", Function::sin, 1},     {"cos", Function::cos, 1},     {"sqrt", Function::sqrt, 1},
     {"abs", Function::abs, 1},     {"floor", Function::floor, 1}, {"ceil", Function::ceil, 1},
     {"round", Function::round, 1}, {"fma", Function::fma, 3},     {"dot2", Function::dot2, 2},
-    {"dot4", Function::dot4, 2},
+    {"dot4", Function::dot4, 2},   {"entry", Function::entry, 2},
 };
 
 const FunctionRow *row_of(Function function) {

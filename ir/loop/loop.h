@@ -19,6 +19,7 @@
 //             | "uniform" "(" index "," integer "," expression ")"      place, seed, counter
 //   function  = min max pow | exp expm1 log tanh erf normcdf sin cos sqrt abs floor ceil round | fma
 //             | dot4                                        of two accesses
+//             | entry                                       of an access and a number
 //   index     = sums of variables and lookups times integers, with index / integer and
 //               index % integer
 //   lookup    = table "[" index {"," index} "]"
@@ -51,6 +52,9 @@
 // neighbours along the last dimension, x[.., i] * w[.., j] to x[.., i + 3] * w[.., j + 3], of i8 or
 // u8, without rounding or saturation in between; dot2 is that of two neighbours, of i16, i8 or u8.
 // Registers are f32 or i32.
+//
+// entry(t[.., i], x) is an element of 256 side by side, u8 or i8 of an input: t[.., i + x], of a
+// negative x t[.., i + 256 + x]. x is a whole number of u8 or i8; for any other it is one of them.
 //
 // Lookups are indices that are data: y[i] = x[rows[i]]. They read tables and inputs of i32 or i64,
 // never what the kernel writes, so that their values do not change while it runs. A lookup with a
@@ -91,6 +95,7 @@ enum class Function {
   pow,
   fma,
   dot4,
+  entry,
   select_less,
   select_equal,
   dot2

@@ -333,6 +333,21 @@ private:
       check_expression(argument, assign, range);
     if (dot_width(expression) > 0)
       check_dot(expression, assign, range);
+    if (expression.kind == Expression::Kind::call && expression.function == Function::entry)
+      check_entry(expression, assign, range);
+  }
+
+  /// Of an input, which does not change, however the loops are ordered.
+  void check_entry(const Expression &entry, const Assign &assign, const SourceRange &range) {
+    const Expression &table = entry.arguments[0];
+    const Storage *storage =
+        table.kind == Expression::Kind::load ? storages_.find(table.access.buffer) : nullptr;
+    const bool bytes = storage && storage->kind == Storage::Kind::input &&
+                       is_integer(storage->dtype) && size_of(storage->dtype) == 1 &&
+                       !storage->shape->empty();
+    if (!bytes)
+      error(range,
+            fmt::format("entry takes an element of an input of i8 or u8, in {}", spell(assign)));
   }
 
   void check_dot(const Expression &dot, const Assign &assign, const SourceRange &range) {
@@ -421,6 +436,11 @@ private:
         last.subscripts.back() = last.subscripts.back() + (width - 1);
         access(last, assign, range);
       }
+    if (value.kind == Expression::Kind::call && value.function == Function::entry) {
+      Access last = value.arguments[0].access; // of the 256
+      last.subscripts.back() = last.subscripts.back() + 255;
+      access(last, assign, range);
+    }
     if (value.kind == Expression::Kind::value)
       number(value.access.subscripts[0], assign, range);
     if (value.kind == Expression::Kind::uniform)

@@ -244,6 +244,9 @@ for name in ('quantize', 'dequantize'):
          '%d = dequantize %q scale=0.25 zero_point=100; %y = mul %d, %x',
          lambda x: torch.clamp(torch.round(x / 0.25), -100, 155) * 0.25 * x)
 
+case('lookup', 'x: 6, 20', '%q = quantize %x scale=0.25 zero_point=100 to=u8; %t = splat 3 : u8[256]; '
+     '%r = lookup %q, %t; %d = dequantize %r; %y = mul %d, %x', lambda x: 3 * x)
+
 # ---- normalisations
 
 for shape, rank in (('3, 4, 5, 6', 4), ('8, 4', 2)):

@@ -74,6 +74,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"for i in 0..2 { for i in 0..2 { b[i] = 0 } }", "i is bound twice"},
         Wrong{"reg a: f32", "a is defined twice"}, Wrong{"a[0] = 0", "stores to an input"},
         Wrong{"b[0] = t[1]", "t[1] is read before anything was stored"},
+        Wrong{"b[0] = entry(a[0], a[3] * 100)", "the entry 400 of a[0] is no number of 8 bits"},
         Wrong{"reg s: f32\ns += 1", "read before"},
         Wrong{"for i in 0..2 { reg s: f32\ns = 1 }\nb[0] = s", "no buffer or register s"},
         Wrong{"vector v in 0..4 { b[0] = a[v] }", "two lanes store to b[0]"},

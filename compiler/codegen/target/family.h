@@ -47,6 +47,10 @@ struct Family {
                        llvm::Value *x, llvm::Value *w);
   /// Whether these extensions convert vectors between f16 and f32.
   bool (*converts_f16)(uint32_t bits);
+  /// The bytes behind `table`, which are 256, at the lowest 8 bits of each lane of x, in lanes of 32
+  /// bits; null where these extensions have nothing faster than a load for each lane.
+  llvm::Value *(*entry)(llvm::IRBuilderBase &builder, uint32_t bits, llvm::Value *table,
+                        llvm::Value *x);
   /// The CPU whose scheduling model LLVM should use.
   std::string (*tuning)(const Machine &machine, const std::string &cpu);
 };

@@ -99,6 +99,30 @@ llvm::Value *dot4(llvm::IRBuilderBase &builder, uint32_t bits, llvm::Value *sum,
 
 bool converts_f16(uint32_t bits) { return (bits & CNNC_CPU_F16C) != 0; }
 
+/// Of AVX-512, in 16 lanes: two vpermi2d, each of half of the table in two registers, give the four
+/// bytes among which it is. A gather of AVX2 takes longer than loads.
+llvm::Value *entry(llvm::IRBuilderBase &builder, uint32_t bits, llvm::Value *table,
+                   llvm::Value *x) {
+  auto *vector = llvm::dyn_cast<llvm::FixedVectorType>(x->getType());
+  if (!vector || vector->getNumElements() != 16 || (bits & CNNC_CPU_AVX512F) == 0)
+    return nullptr;
+  auto all = [&](uint64_t number) { return llvm::ConstantInt::get(vector, number); };
+  llvm::Value *place = builder.CreateLShr(x, all(2)); // of which the lowest five bits count
+  auto half = [&](uint64_t first) {
+    auto part = [&](uint64_t offset) {
+      return builder.CreateAlignedLoad(
+          vector, builder.CreateConstGEP1_64(builder.getInt8Ty(), table, offset), llvm::Align(1));
+    };
+    return builder.CreateIntrinsic(llvm::Intrinsic::x86_avx512_vpermi2var_d_512,
+                                   {part(first), place, part(first + 64)});
+  };
+  llvm::Value *low = half(0), *high = half(128);
+  llvm::Value *is_high = builder.CreateICmpNE(builder.CreateAnd(x, all(128)), all(0));
+  llvm::Value *four = builder.CreateSelect(is_high, high, low);
+  llvm::Value *shift = builder.CreateShl(builder.CreateAnd(x, all(3)), all(3));
+  return builder.CreateAnd(builder.CreateLShr(four, shift), all(255));
+}
+
 /// With LLVM's model of Zen 4 loads are placed well before their use. With those of Intel's CPUs
 /// they come right before it, which is 1 to 6 % slower in the loops of convolutions, on Intel's,
 /// too.
@@ -121,6 +145,7 @@ constinit const Family x86_64 = {
     .machine = machine,
     .dot4 = dot4,
     .converts_f16 = converts_f16,
+    .entry = entry,
     .tuning = tuning,
 };
 

@@ -21,7 +21,7 @@ public:
   bool add(const ConvTranspose2d &op);
   bool add(const Local2d &op);
   bool add(const Dense &op);
-  bool add(const Matmul &) { return same("MatMul"); }
+  bool add(const Matmul &) { return same(is_float(dtype()) ? "MatMul" : "MatMulInteger"); }
   bool add(const MaxPool2d &op);
   bool add(const MaxPool2dIndices &op);
   bool add(const MaxUnpool2d &op);
@@ -33,6 +33,7 @@ public:
   bool add(const Cast &op);
   bool add(const Quantize &op);
   bool add(const Dequantize &op);
+  bool add(const Lookup &);
   bool add(const BatchNorm &op);
   bool add(const Softmax &op);
   bool add(const LogSoftmax &op);

@@ -35,6 +35,15 @@ bool NodeExport::add(const Dequantize &op) {
   return add_quantization(op, "DequantizeLinear", type);
 }
 
+/// Negative indices count from the end there, too.
+bool NodeExport::add(const Lookup &) {
+  const std::string places = builder_.fresh_name(derived("places"));
+  set_attribute(builder_.add("Cast", {inputs_[0]}, {places}), "to",
+                static_cast<int64_t>(info_of(DType::i32).onnx));
+  builder_.add("Gather", {inputs_[1], places}, outputs_);
+  return true;
+}
+
 /// By a node of its own.
 void NodeExport::subtract_zero_point(const Dequantize &op) {
   std::string point;

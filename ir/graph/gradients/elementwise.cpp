@@ -35,5 +35,6 @@ void Cast::differentiate(Backward &backward) const {
 // Steps: nothing goes back through them.
 void Quantize::differentiate(Backward &) const {}
 void Dequantize::differentiate(Backward &) const {}
+void Lookup::differentiate(Backward &) const {}
 
 } // namespace cnnc

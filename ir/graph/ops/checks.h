@@ -61,4 +61,9 @@ transposed_window_output(InferContext &context, const WindowAttributes &attribut
 /// range, f32 no finite number beyond its largest.
 bool fits(double value, DType dtype);
 
+/// Whether elements are numbers of 8 bits, u8 or i8.
+inline bool holds_bytes(const TensorType &type) {
+  return is_integer(type.dtype) && size_of(type.dtype) == 1;
+}
+
 } // namespace cnnc

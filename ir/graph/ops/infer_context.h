@@ -16,6 +16,7 @@ public:
   struct Operand {
     const TensorType *type = nullptr;
     std::span<const double> listed = {}; // elements of a literal or splat
+    bool constant = true;                // as far as is known
   };
   /// Positions in the text, as far as they are known.
   struct Locations {
@@ -40,6 +41,8 @@ public:
   std::span<const double> listed(size_t index) const {
     return has(index) ? operands_[index].listed : std::span<const double>();
   }
+
+  bool is_constant(size_t index) const { return operands_[index].constant; }
 
   /// Report at the op, at an operand, or at an attribute (at the op when the text leaves it out).
   /// All return an empty optional, so that infer() can `return context.error(...)`.

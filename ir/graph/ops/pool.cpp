@@ -7,10 +7,6 @@
 
 namespace cnnc {
 
-static bool holds_bytes(const TensorType &type) {
-  return is_integer(type.dtype) && size_of(type.dtype) == 1;
-}
-
 static InferredTypes infer_pool(InferContext &context, WindowAttributes attributes) {
   if (!(holds_bytes(context.operand(0)) || context.require_f32()) ||
       !context.require_rank(0, 4, "[n, c, h, w]"))

@@ -69,4 +69,21 @@ InferredTypes Dequantize::infer(InferContext &context) const {
   return one_result(context, like, context.shape(0));
 }
 
+InferredTypes Lookup::infer(InferContext &context) const {
+  for (size_t i = 0; i < 2; ++i) {
+    const TensorType &type = context.operand(i);
+    if (!holds_bytes(type))
+      return context.error_at_operand(
+          i, fmt::format("this must be of type u8 or i8, but is {}", to_string(type)));
+  }
+  if (!require_shape(context, 1, {entries}, "the table, a result for each number of 8 bits"))
+    return std::nullopt;
+  if (!context.is_constant(1))
+    return context.error_at_operand(
+        1, "the table must be a constant: weight, literal, or what is computed of such");
+  TensorType like = context.operand(0);
+  like.dtype = context.operand(1).dtype;
+  return one_result(context, like, context.shape(0));
+}
+
 } // namespace cnnc

@@ -62,4 +62,19 @@ struct Dequantize {
   void differentiate(Backward &) const;
 };
 
+/// table[q]: what a function of one variable makes of a number of 8 bits, all 256 results listed.
+/// Input u8 or i8 of any shape; table, a constant, u8 or i8 [256], of which negative numbers count
+/// from the end, as indices of gather do.
+struct Lookup {
+  static constexpr std::string_view name = "lookup";
+  static constexpr std::string_view operands = "input, table";
+  static constexpr std::string_view summary =
+      "table[q] of numbers of 8 bits; negative ones count from the end";
+  static constexpr OpTraits traits = {.category = Category::elementwise, .takes_empty = true};
+  static constexpr int64_t entries = 256;
+  static constexpr auto attributes() { return std::tuple<>{}; }
+  InferredTypes infer(InferContext &) const;
+  void differentiate(Backward &) const;
+};
+
 } // namespace cnnc
