@@ -13,7 +13,7 @@
 // are read as vectors one after the other; what computes a filter at run time writes it like that.
 // Channel vectors (biases): filled up with zeros to whole blocks. A relayout of a constant is
 // itself a constant, computed by the compiler; weights that are known only when the model runs are
-// packed then, by kernels.
+// packed then, by kernels. So are the right operands of products of integers.
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/layout/dot_filters.h"
 #include "compiler/layout/small_groups.h"
@@ -47,7 +47,8 @@ public:
     ValueId operand = node.operands[index];
     bool filter =
         index == 1 && (traits_of(node.op).filter_channels >= 0 ||
-                       (std::holds_alternative<Matmul>(node.op) && graph_.is_constant(operand)));
+                       (std::holds_alternative<Matmul>(node.op) && graph_.is_constant(operand)) ||
+                       takes_fours_of_rows(graph_, node));
     if (type(operand).layout.blocks.empty() && filter)
       return filter_layout(node, blocked);
     bool activation = index == 0 && !traits_of(node.op).broadcasts;
@@ -73,7 +74,8 @@ private:
     if (std::holds_alternative<Dense>(node.op))
       return width > 0 ? dot_blocks(1, lanes_, width) : std::vector<Block>{{0, lanes_}};
     if (std::holds_alternative<Matmul>(node.op))
-      return matrix_blocks(type(node.operands[1]).shape);
+      return takes_fours_of_rows(graph_, node) ? rows_in_fours(type(node.operands[1]).shape, lanes_)
+                                               : matrix_blocks(type(node.operands[1]).shape);
     if (!blocked)
       return {};
     if (std::holds_alternative<Local2d>(node.op))

@@ -11,6 +11,27 @@ int64_t dot_width(const Layout &filter) {
   return last == Block{1, 4} || last == Block{1, 2} ? last.size : 0;
 }
 
+bool holds_fours_of_rows(const TensorType &type) {
+  const auto rows = static_cast<int64_t>(type.rank()) - 2;
+  return !type.layout.blocks.empty() && type.layout.blocks.back() == Block{rows, 4};
+}
+
+bool takes_fours_of_rows(const Graph &graph, const Node &node) {
+  if (!std::holds_alternative<Matmul>(node.op))
+    return false;
+  const std::vector<int64_t> &b = graph.type(node.operands[1]).shape;
+  return graph.type(node.results[0]).dtype == DType::i32 && b[b.size() - 2] >= 4;
+}
+
+std::vector<Block> rows_in_fours(const std::vector<int64_t> &shape, int64_t lanes) {
+  const auto rank = static_cast<int64_t>(shape.size());
+  std::vector<Block> blocks = {{rank - 2, 4}};
+  if (shape.back() >= lanes)
+    blocks.insert(blocks.begin(),
+                  {{rank - 2, ceil_div(shape[shape.size() - 2], 4)}, {rank - 1, lanes}});
+  return blocks;
+}
+
 int64_t dot_width(const Graph &graph, const Node &node, int64_t lanes) {
   if (!is_one_of<Conv2d, Dense>(node.op) || graph.type(node.results[0]).dtype != DType::i32)
     return 0;

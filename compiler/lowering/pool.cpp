@@ -182,8 +182,11 @@ void append_mean(const AvgPool2d &pool, Lowering &lowering, const PoolWindow &wi
         window_loops(window[0].padded_taps(), window[1].padded_taps(), std::move(counting)));
   }
   loop::Expression sum = scalar("sum");
-  append_pool(lowering, window, std::move(body),
-              varies ? sum / loop::load("count", {}) : sum * loop::number(1 / size));
+  // Sums of integers are exact, and so is their mean rounded once.
+  loop::Expression mean = varies                                ? sum / loop::load("count", {})
+                          : is_float(lowering.operand(0).dtype) ? sum * loop::number(1 / size)
+                                                                : sum / loop::number(size);
+  append_pool(lowering, window, std::move(body), std::move(mean));
 }
 
 } // namespace

@@ -39,6 +39,7 @@ struct ResizedAxis {
   Index variable;
   std::string indices, weights, outside; // tables; empty where none is needed
   std::string tap;                       // the loop over taps, where there are many
+  bool of_integers = false; // every product is rounded, on CPUs with fused multiply-adds, too
 
   bool is_loop() const { return positions.taps() > most_written_out; }
   loop::For taps_loop(std::vector<loop::Statement> body) const {
@@ -73,6 +74,7 @@ ResizedAxis resized_axis(ResizePositions of_axis, size_t axis, Lowering &lowerin
   result.positions = std::move(of_axis);
   result.variable = Index::variable(axis == 0 ? "h" : "w");
   result.tap = axis == 0 ? "kh" : "kw";
+  result.of_integers = !is_float(lowering.operand(0).dtype);
   const ResizePositions &positions = result.positions;
   const std::vector<int64_t> shape = {static_cast<int64_t>(positions.taps()), positions.output};
   if (!positions.repeats() && !positions.strides())
@@ -111,7 +113,7 @@ template <class Value> Expression weighted(const ResizedAxis &axis, Value value)
     Expression term = weighted_term(axis, tap, value(tap));
     if (t == 0)
       sum = std::move(term);
-    else if (axis.weights.empty() || axis.positions.gaps)
+    else if (axis.weights.empty() || axis.positions.gaps || axis.of_integers)
       sum = std::move(sum) + std::move(term);
     else
       sum = loop::call(loop::Function::fma, {std::move(term.arguments[0]),

@@ -2,6 +2,8 @@
 // fractions where all is made of integers. No coordinate is rounded to an element: the element is
 // looked for whose neighbourhood holds the coordinate.
 #include "compiler/reference/compute.h"
+#include "compiler/reference/floats.h"
+#include "compiler/tensor/element.h"
 #include "compiler/tensor/index.h"
 
 #include <algorithm>
@@ -195,7 +197,41 @@ std::vector<Position> positions(const Resize2d &op, size_t axis, int64_t length)
 
 } // namespace
 
+namespace {
+
+/// Of numbers of 8 bits: elements as they are in mode nearest, else f32. Weights are f32, and each
+/// product and each sum is rounded on its own: those of a row first, then those of the rows.
+Tensors resized_numbers(const Resize2d &op, const Tensor &input, const TensorType &type) {
+  Tensor result(type);
+  const std::vector<int64_t> &shape = input.shape();
+  const Floats numbers(input);
+  const std::vector<Position> rows = positions(op, 0, shape[2]),
+                              columns = positions(op, 1, shape[3]);
+  with_element(type.dtype, [&]<class T>(T) {
+    std::span<T> output = result.mutable_elements<T>();
+    for_each_index(result.shape(), [&](const std::vector<int64_t> &index, int64_t position) {
+      const int64_t plane = (index[0] * shape[1] + index[1]) * shape[2];
+      float sum = 0;
+      for (const Tap &r : rows[size_t(index[2])].taps) {
+        float part = 0;
+        for (const Tap &c : columns[size_t(index[3])].taps) {
+          const float product = float(c.weight) * numbers[(plane + r.index) * shape[3] + c.index];
+          part += product;
+        }
+        const float product = float(r.weight) * part;
+        sum += product;
+      }
+      output[size_t(position)] = static_cast<T>(sum);
+    });
+  });
+  return {result};
+}
+
+} // namespace
+
 Tensors compute(const Resize2d &op, const Operands &operands, const Types &types) {
+  if (operands[0]->type().dtype != DType::f32)
+    return resized_numbers(op, *operands[0], types[0]);
   Tensor result(types[0]);
   const std::vector<int64_t> &shape = operands[0]->shape();
   std::span<const float> input = operands[0]->floats();

@@ -23,8 +23,8 @@ std::string spelt(const Tile &tile) {
 /// b, which takes longer where all `depth` rows of the tile's vectors do not stay in the first
 /// cache. A few vectors are split into equal tiles; of many, some may be one vector shorter, but
 /// then columns have to come first.
-Tile best_tile(int64_t rows, int64_t vectors, int64_t depth, const Machine &machine,
-               const Recorder &recorder) {
+Tile best_tile(int64_t rows, int64_t vectors, int64_t depth, int64_t element_bytes,
+               const Machine &machine, const Recorder &recorder) {
   constexpr int64_t most_vectors = 8, most_rows = 14;
   constexpr double far_load = 2.5, uneven = 1.15;
   Tile best = {1, 1};
@@ -37,7 +37,7 @@ Tile best_tile(int64_t rows, int64_t vectors, int64_t depth, const Machine &mach
     const int64_t tiles = (rows + largest - 1) / largest;
     const double average = static_cast<double>(rows) / static_cast<double>(tiles);
     const bool far =
-        count * machine.vector_lanes * size_of(DType::f32) * depth > machine.first_cache_bytes;
+        count * machine.vector_lanes * element_bytes * depth > machine.first_cache_bytes;
     const double loads = (1.0 / static_cast<double>(count) + (far ? far_load : 1.0) / average) *
                          (vectors % count == 0 ? 1 : uneven);
     const Tile tile = {(rows + tiles - 1) / tiles, count};
@@ -53,8 +53,10 @@ Tile best_tile(int64_t rows, int64_t vectors, int64_t depth, const Machine &mach
 
 } // namespace
 
-Schedule schedule_matmul(const TensorType &a, const TensorType &result, const Machine &machine,
+Schedule schedule_matmul(const TensorType &a, const TensorType &result, const Machine &core,
                          const Recorder &recorder) {
+  const bool integers = result.dtype == DType::i32;
+  const Machine machine = integers ? core.for_integers() : core;
   const size_t rank = result.rank();
   const int64_t rows = result.shape[rank - 2] == symbolic_dim ? 1 : result.shape[rank - 2];
   const int64_t columns = result.shape[rank - 1];
@@ -63,16 +65,18 @@ Schedule schedule_matmul(const TensorType &a, const TensorType &result, const Ma
   schedule.parallel.assign(names.begin(), names.end() - 2); // without j and k
   if (columns == 1) {
     schedule.vector = {{"k", machine.vector_lanes}};
-    schedule.unroll = {{"k", 4}};
+    if (!integers)
+      schedule.unroll = {{"k", 4}};
     return schedule;
   }
   const int64_t depth = a.shape.back();
   const Tile tile = best_tile(rows, std::max<int64_t>(1, columns / machine.vector_lanes), depth,
-                              machine, recorder);
+                              size_of(a.dtype), machine, recorder);
   schedule.tile = {{"i", tile.rows}, {"j", tile.vectors * machine.vector_lanes}};
   schedule.vector = {{"j", machine.vector_lanes}};
   schedule.unroll = {{"k", 4}};
-  schedule.partial = partial_sums("k", depth, 1, 1, recorder);
+  if (!integers) // whose sums are exact
+    schedule.partial = partial_sums("k", depth, 1, 1, recorder);
   // Columns first read b once, and a for each of their tiles unless it stays in the cache. Rows
   // first read b for each block of as many rows as stay there.
   const int64_t row_tiles = (rows + tile.rows - 1) / tile.rows;

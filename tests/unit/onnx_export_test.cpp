@@ -271,7 +271,8 @@ TEST(OnnxExport, SumsOfIntegers) {
                              ") {\n"
                              "%w = splat 3 : i8[5, 2, 2, 2]\n"
                              "%m = splat 3 : i8[5, 2]\n"
-                             "%b = splat 7 : i32[5]\n%y = " +
+                             "%b = splat 7 : i32[5]\n"
+                             "%t = splat 9 : u8[256]\n%y = " +
                              op + " return %y }"));
   };
   EXPECT_EQ(nodes("u8[1, 2, 4, 4]", "conv2d %x, %w pad=[1, 1, 1, 1]"), "ConvInteger(x) -> y\n");
@@ -284,6 +285,11 @@ TEST(OnnxExport, SumsOfIntegers) {
             "Pad(x) -> y.padded\nMaxPool(y.padded) -> y\n");
   EXPECT_EQ(nodes("u8[1, 2, 4, 4]", "global_avg_pool2d %x"),
             "Cast(x) -> y.floats\nGlobalAveragePool(y.floats) -> y\n");
+  EXPECT_EQ(nodes("u8[2, 3, 3]", "matmul %x, %x"), "MatMulInteger(x) -> y\n");
+  EXPECT_EQ(nodes("i8[2, 3]", "lookup %x, %t"), "Cast(x) -> y.places\nGather(t) -> y\n");
+  EXPECT_EQ(nodes("u8[1, 2, 4, 4]", "resize2d %x sizes=[8, 8]"), "Resize(x) -> y\n");
+  EXPECT_EQ(nodes("u8[1, 2, 4, 4]", "resize2d %x sizes=[8, 8] mode=linear"),
+            "Cast(x) -> y.floats\nResize(y.floats) -> y\n");
 }
 
 TEST(OnnxExport, OutputsThatNoNodeComputes) {

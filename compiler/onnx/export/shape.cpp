@@ -150,6 +150,8 @@ bool NodeExport::add(const Resize2d &op) {
   if (coordinates == ResizeCoordinates::half_pixel_symmetric)
     return false;
   const bool crops = coordinates == ResizeCoordinates::tf_crop_and_resize;
+  if (op.mode != ResizeMode::nearest)
+    read_as_floats();
   inputs_.push_back(crops ? builder_.numbers(derived("roi"), op.roi) : "");
   std::vector<double> scales = op.scales;
   if (scales.empty() && graph_.type(node_.results[0]).has_symbolic_batch())

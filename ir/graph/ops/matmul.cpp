@@ -8,7 +8,12 @@
 namespace cnnc {
 
 InferredTypes Matmul::infer(InferContext &context) const {
-  if (!require_f32_products(context))
+  const bool integers = holds_bytes(context.operand(0));
+  if (integers && !holds_bytes(context.operand(1)))
+    return context.error_at_operand(1, fmt::format("this must be of type u8 or i8, as the other "
+                                                   "matrix, but is {}",
+                                                   to_string(context.operand(1))));
+  if (!integers && !require_f32_products(context))
     return std::nullopt;
   for (size_t i = 0; i < 2; ++i)
     if (context.operand(i).rank() < 2)
@@ -35,7 +40,7 @@ InferredTypes Matmul::infer(InferContext &context) const {
   shape->push_back(a.shape[a.rank() - 2]);
   shape->push_back(b.shape[b.rank() - 1]);
   TensorType like = a.has_symbolic_batch() ? a : b;
-  like.dtype = DType::f32;
+  like.dtype = integers ? DType::i32 : DType::f32;
   return one_result(context, like, std::move(*shape));
 }
 

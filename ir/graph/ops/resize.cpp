@@ -21,7 +21,8 @@ bool finite(const std::vector<double> &numbers) {
 } // namespace
 
 InferredTypes Resize2d::infer(InferContext &context) const {
-  if (!context.require_rank(0, 4, "[n, c, h, w]") || !context.require_f32())
+  const bool integers = holds_bytes(context.operand(0));
+  if (!context.require_rank(0, 4, "[n, c, h, w]") || (!integers && !context.require_f32()))
     return std::nullopt;
   for (int64_t size : sizes)
     if (size < 1 || size > largest_side)
@@ -40,6 +41,12 @@ InferredTypes Resize2d::infer(InferContext &context) const {
                    : "only tf_crop_and_resize has a 'roi'");
   if (!std::isfinite(cubic_coeff_a))
     return context.error_at_attribute("cubic_coeff_a", "'cubic_coeff_a' is not a finite number");
+  if (integers && (crops || antialias))
+    return context.error_at_attribute(
+        crops ? "coordinates" : "antialias",
+        fmt::format("numbers of 8 bits are resized without {}: dequantize them before, or cast "
+                    "them to f32",
+                    crops ? "tf_crop_and_resize" : "antialiasing"));
   for (size_t i = 2; i < 4; ++i)
     if (context.shape(0)[i] > int64_t(1) << 30)
       return context.error_at_operand(
@@ -60,7 +67,10 @@ InferredTypes Resize2d::infer(InferContext &context) const {
   std::vector<int64_t> shape = context.shape(0);
   shape[2] = sizes[0];
   shape[3] = sizes[1];
-  return one_result(context, context.operand(0), std::move(shape));
+  TensorType like = context.operand(0);
+  if (mode != ResizeMode::nearest)
+    like.dtype = DType::f32;
+  return one_result(context, like, std::move(shape));
 }
 
 } // namespace cnnc
