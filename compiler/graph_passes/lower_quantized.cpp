@@ -20,8 +20,12 @@
 //
 // Numbers of i8 between ops become u8, which the instructions for dot products want: 128 more, in
 // the zero point, too. Max pools, reshapes and other moves, concats and means take the numbers as
-// they are. What stays in floating point is said in a remark.
+// they are, and so do products of matrices (pass/integer_matmul.h). Other functions of one number, such
+// as a sigmoid between dequantize and quantize, are tables of their 256 results
+// (pass/lookup_tables.h). What stays in floating point is said in a remark.
 #include "compiler/graph_passes/graph_passes.h"
+#include "compiler/pass/integer_matmul.h"
+#include "compiler/pass/lookup_tables.h"
 #include "compiler/pass/rewrite.h"
 
 #include <algorithm>
@@ -42,11 +46,12 @@ public:
   bool run() {
     make_unsigned();
     rewrite_until_unchanged(graph_, [&](NodeId id) { return sink_dequantize(id); });
+    make_lookups(graph_);
     for (NodeId id = 0, count = node_count(); id < count; ++id)
       if (is_one_of<Conv2d, Dense>(graph_.nodes[id].op))
         sum_integers(id);
       else if (std::holds_alternative<Matmul>(graph_.nodes[id].op))
-        leave_product(graph_.nodes[id]);
+        multiply_matrices(id);
     for (NodeId id : quantizes())
       drop_clamps(id);
     graph_.sort();
@@ -130,21 +135,73 @@ private:
   /// An op behind a dequantize becomes one before it.
   bool sink_dequantize(NodeId id) {
     Node &node = graph_.nodes[id];
+    if (node.kernel == no_id && std::holds_alternative<Split>(node.op))
+      return cut_numbers(id);
     if (node.kernel != no_id || node.results.size() != 1 || graph_.is_constant(node.results[0]))
       return false;
     if (std::holds_alternative<Quantize>(node.op))
       return drop_pair(id) || split_concat(id);
-    const bool moves =
-        is_one_of<MaxPool2d, Reshape, Flatten, Transpose, DepthToSpace, SpaceToDepth>(node.op);
-    if (!moves)
+    if (!takes_numbers(node.op))
       return average(id);
     const ValueId x = node.operands[0];
     const Dequantize *dequantize = plain_dequantize(x);
     if (!dequantize)
       return false;
-    const ValueId numbers = add(node.op, {operand_of(x)}, name(node.results[0]) + ".q");
-    graph_.redefine(id, *dequantize, {numbers});
+    const Dequantize op = *dequantize;
+    Op on_numbers = node.op;
+    if (auto *pad = std::get_if<Pad>(&on_numbers); pad && !pad_with_number(*pad, op, operand_of(x)))
+      return false;
+    std::vector<ValueId> operands = node.operands;
+    operands[0] = operand_of(x);
+    const ValueId numbers =
+        add(std::move(on_numbers), std::move(operands), name(node.results[0]) + ".q");
+    graph_.redefine(id, op, {numbers});
     return true;
+  }
+
+  /// Of a split every part is dequantized.
+  bool cut_numbers(NodeId id) {
+    const Node node = graph_.nodes[id]; // a copy: nodes are added
+    const Dequantize *dequantize = plain_dequantize(node.operands[0]);
+    if (!dequantize || graph_.is_constant(node.results[0]))
+      return false;
+    const Dequantize op = *dequantize;
+    const ValueId numbers = operand_of(node.operands[0]);
+    std::vector<ValueId> parts;
+    for (ValueId result : node.results) {
+      TensorType part = type(result);
+      part.dtype = type(numbers).dtype;
+      parts.push_back(graph_.add_value(graph_.unique_value_name(name(result) + ".q"), part));
+      graph_.value(parts.back()).producer = id;
+      graph_.append({op, {parts.back()}, {result}});
+    }
+    graph_.nodes[id].results = std::move(parts);
+    graph_.redefine(id, node.op, {numbers});
+    return true;
+  }
+
+  /// Ops that give elements of their first operand alone.
+  static bool takes_numbers(const Op &op) {
+    const auto *resize = std::get_if<Resize2d>(&op);
+    return is_one_of<MaxPool2d, Reshape, Flatten, Transpose, DepthToSpace, SpaceToDepth, Slice, Pad,
+                     Gather>(op) ||
+           (resize && resize->mode == ResizeMode::nearest && !crops(*resize));
+  }
+  static bool crops(const Resize2d &op) {
+    return op.coordinates == ResizeCoordinates::tf_crop_and_resize;
+  }
+
+  /// Makes the number of what a pad adds; false where none stands for it.
+  bool pad_with_number(Pad &pad, const Dequantize &op, ValueId numbers) const {
+    if (pad.mode != PadMode::constant)
+      return true;
+    const auto scale = static_cast<float>(op.scale), value = static_cast<float>(pad.value);
+    const double number = std::nearbyint(static_cast<double>(value / scale));
+    pad.value = number + static_cast<double>(op.zero_point);
+    const DType dtype = type(numbers).dtype;
+    return static_cast<float>(number) * scale == value &&
+           pad.value >= static_cast<double>(least_of(dtype)) &&
+           pad.value <= static_cast<double>(largest_of(dtype));
   }
 
   /// quantize(dequantize(x)) with equal scales and zero points is x.
@@ -177,12 +234,20 @@ private:
     return true;
   }
 
+  /// Ops whose result for x - zero_point is that for x, less the zero point: sums of elements by
+  /// weights that add up to 1.
+  static bool is_mean(const Op &op) {
+    if (const auto *pool = std::get_if<AvgPool2d>(&op))
+      return !pool->count_padding || pool->pad == std::array<int64_t, 4>{};
+    const auto *resize = std::get_if<Resize2d>(&op);
+    return std::holds_alternative<GlobalAvgPool2d>(op) ||
+           (resize && !resize->antialias && !resize->exclude_outside && !crops(*resize));
+  }
+
   /// A mean of numbers, whose zero point and scale come behind it.
   bool average(NodeId id) {
     const Node &node = graph_.nodes[id];
-    const auto *pool = std::get_if<AvgPool2d>(&node.op);
-    const bool padded = pool && pool->count_padding && pool->pad != std::array<int64_t, 4>{};
-    if ((!pool && !std::holds_alternative<GlobalAvgPool2d>(node.op)) || padded)
+    if (!is_mean(node.op))
       return false;
     const Dequantize *dequantize = plain_dequantize(node.operands[0]);
     if (!dequantize)
@@ -241,10 +306,14 @@ private:
                                   format_name(result), reason));
   }
 
-  void leave_product(const Node &node) const {
-    if (node.kernel == no_id && !graph_.is_constant(node.results[0]) &&
-        (made_by<Dequantize>(node.operands[0]) || made_by<Dequantize>(node.operands[1])))
-      leave(node, "there are no products of integer matrices");
+  void multiply_matrices(NodeId id) {
+    const Node &node = graph_.nodes[id];
+    if (node.kernel != no_id || type(node.results[0]).dtype != DType::f32 ||
+        graph_.is_constant(node.results[0]) ||
+        !(made_by<Dequantize>(node.operands[0]) || made_by<Dequantize>(node.operands[1])))
+      return;
+    if (const std::string reason = make_integer_matmul(graph_, id); !reason.empty())
+      leave(graph_.nodes[id], reason);
   }
 
   std::optional<Weights> integer_weights(const Node &node, std::string &reason) const {

@@ -1,6 +1,8 @@
 // Random quantised networks: layers between dequantize and quantize, as exporters write them.
 #include "tests/unit/property_writer.h"
 
+#include <algorithm>
+
 namespace cnnc {
 
 using namespace random_models;
@@ -24,14 +26,19 @@ public:
 
 private:
   /// Steps get twice as wide each time, so that two programs that differ by one of them still do in
-  /// the next layer.
+  /// the next layer, and a bit more: few numbers lie in the middle of two.
   void quantize(const std::string &value, bool positive = false) {
-    scale_ *= 2;
+    scale_ *= 2.03;
     type_ = r_.one_of({"u8", "i8"});
     const int64_t least = type_ == "u8" ? 0 : -128;
     const int64_t zero_point = positive ? least : least + r_.between(100, 150);
     parameters_ = fmt::format(" scale={} zero_point={}", scale_, zero_point);
     numbers_ = writer_.value(fmt::format("quantize {}{} to={}", value, parameters_, type_));
+  }
+  /// The same of a product with numbers of this scale, whose largest multiply what differs.
+  void quantize_product(const std::string &value, double scale) {
+    scale_ *= std::max(1.0, 128 * scale);
+    quantize(value);
   }
   std::string dequantized() {
     return writer_.value(fmt::format("dequantize {}{}", numbers_, parameters_));
@@ -52,8 +59,16 @@ private:
   }
 
   void layer() {
-    if (r_.between(0, 4) == 0)
+    switch (r_.between(0, 7)) {
+    case 0:
       return pool();
+    case 1:
+      return activation();
+    case 2:
+      return resize();
+    default:
+      break;
+    }
     const std::string input = dequantized();
     const bool depthwise = r_.between(0, 2) == 0;
     const int64_t channels = shape_[1], outputs = depthwise ? channels : r_.between(1, 24);
@@ -91,7 +106,37 @@ private:
     numbers_ = writer_.value(fmt::format("quantize {}{} to={}", value, parameters_, type_));
   }
 
+  /// Of a number that is quantised already; where two of them meet, each is.
+  void activation() {
+    const std::string input = dequantized();
+    const std::string function =
+        r_.one_of<std::string>({"sigmoid", "tanh", "hard_swish", "hard_sigmoid"});
+    const double scale = scale_;
+    quantize(writer_.value(function + " " + input));
+    if (r_.flip())
+      quantize_product(writer_.value(fmt::format("mul {}, {}", input, dequantized())), scale);
+  }
+
+  void resize() {
+    shape_ = {shape_[0], shape_[1], r_.between(1, 12), r_.between(1, 12)};
+    quantize(
+        writer_.value(fmt::format("resize2d {} sizes=[{}, {}] mode={}", dequantized(), shape_[2],
+                                  shape_[3], r_.one_of<std::string>({"nearest", "linear"}))));
+  }
+
+  /// The channels of each image, each times each other.
+  void gram() {
+    const std::string numbers = dequantized();
+    const std::string rows = writer_.value(fmt::format(
+        "reshape {} shape=[{}, {}, {}]", numbers, shape_[0], shape_[1], shape_[2] * shape_[3]));
+    const std::string columns =
+        writer_.value(fmt::format("transpose {} permutation=[0, 2, 1]", rows));
+    quantize_product(writer_.value(fmt::format("matmul {}, {}", rows, columns)), scale_);
+  }
+
   void head() {
+    if (r_.between(0, 2) == 0)
+      return gram();
     quantize(writer_.value("global_avg_pool2d " + dequantized()));
     const std::string flat = writer_.value("flatten " + dequantized());
     const std::string weight = weights({r_.between(1, 30), shape_[1]});

@@ -42,7 +42,117 @@ public:
     return finish(false);
   }
 
+  /// Ops without weights between quantised numbers.
+  std::string map() {
+    inputs_ = outputs_ = choices_.between(1, 40);
+    const int64_t h = choices_.between(2, 9), w = choices_.between(2, 9);
+    input(fmt::format("{}, {}, {}, {}", choices_.between(1, 2), inputs_, h, w));
+    switch (choices_.between(0, 8)) {
+    case 0:
+      other_numbers();
+      line("%c = add %x, %o");
+      break;
+    case 1:
+      other_numbers();
+      line("%c = mul %x, %o");
+      break;
+    case 2:
+      other_numbers();
+      line("%s = sub %x, %o");
+      line("%c = div %s, %gate");
+      break;
+    case 3:
+      line("%c = avg_pool2d %x kernel=[2, 2] pad=[0, 1, 1, 0] stride=[{}, 1]",
+           choices_.between(1, 2));
+      break;
+    case 4:
+      line("%g = global_avg_pool2d %x");
+      line("%c = mul %x, %g");
+      break;
+    case 5:
+      line("%c = resize2d %x sizes=[{}, {}] mode={} coordinates={}", choices_.between(1, 20),
+           choices_.between(1, 20), choices_.between(0, 3) ? "linear" : "cubic",
+           choices_.between(0, 1) ? "half_pixel" : "align_corners");
+      break;
+    case 6:
+      line("%c = resize2d %x sizes=[{}, {}]", choices_.between(1, 20), choices_.between(1, 20));
+      break;
+    case 7:
+      line("%p = pad %x before=[0, 0, 1, 2] after=[0, 0, 0, 1] value=0.04");
+      line("%c = slice %p starts=[1, 1] ends=[{}, {}] axes=[2, 3]", h + 1, w + 2);
+      break;
+    default:
+      line("%t = transpose %x permutation=[0, 2, 1, 3]");
+      line("%i = literal [1, 0, 0, -1] : i64[4]");
+      line("%c = gather %t, %i axis=1");
+    }
+    return finish(true);
+  }
+
+  /// A product of matrices, with a constant on the right or two inputs.
+  std::string product() {
+    const int64_t i = choices_.between(1, 20), k = choices_.between(1, 70);
+    outputs_ = choices_.between(1, 50);
+    const int64_t rank = choices_.between(2, 4);
+    const std::string images = rank == 2 ? "" : rank == 3 ? "2, " : "2, 3, ";
+    input(fmt::format("{}{}, {}", images, i, k));
+    if (choices_.between(0, 1)) {
+      line("%f = random({}, he) : f32[{}, {}]", choices_.between(1, 1000), k, outputs_);
+      line("%s = random({}, uniform) : f32[{}]", choices_.between(1, 1000), outputs_);
+      line("%small = splat 0.01 : f32[]");
+      line("%scales = mul %s, %small");
+      const bool each = choices_.between(0, 1);
+      const std::string of = each ? ", %scales axis=1" : " scale=0.013";
+      line("%w.q = quantize %f{} to=i8", of);
+      line("%w = dequantize %w.q{}", of);
+    } else {
+      parameter_ +=
+          fmt::format(", %u: f32[{}{}, {}]", choices_.between(0, 1) ? images : "", k, outputs_);
+      const int64_t zero_point = choices_.between(0, 2) ? choices_.between(-20, 20) : 0;
+      const bool is_signed = choices_.between(0, 1);
+      const std::string of =
+          fmt::format(" scale=0.03 zero_point={}", is_signed ? zero_point : 128 + zero_point);
+      line("%w.q = quantize %u{} to={}", of, is_signed ? "i8" : "u8");
+      line("%w = dequantize %w.q{}", of);
+    }
+    line("%c = matmul %x, %w");
+    return finish(false);
+  }
+
+  /// A function of one number, of all there are.
+  std::string table() {
+    const bool is_signed = choices_.between(0, 1);
+    parameter_ = "%v: f32[1, 4, 8, 8]";
+    line("%q0 = quantize %v to={}", is_signed ? "i8" : "u8");
+    line("%x = dequantize %q0 scale=0.{}5 zero_point={}", choices_.between(0, 2),
+         choices_.between(0, 127));
+    static constexpr const char *functions[] = {"sigmoid", "tanh",     "silu", "hard_swish",
+                                                "gelu",    "softplus", "mish", "hard_sigmoid"};
+    line("%f = {} %x", functions[choices_.between(0, 7)]);
+    std::string result = "%f";
+    if (choices_.between(0, 1)) { // as files spell it, each step quantised
+      line("%f.q = quantize %f scale=0.01 zero_point=3 to=u8");
+      line("%f.d = dequantize %f.q scale=0.01 zero_point=3");
+      line("%p = mul %x, %f.d");
+      result = "%p";
+    }
+    line("%q = quantize {} scale=0.03 zero_point=20 to={}", result,
+         choices_.between(0, 1) ? "u8" : "i8");
+    return fmt::format("model @m({}) {{\n{}  return %q\n}}\n", parameter_, body_);
+  }
+
 private:
+  /// Of the shape of the input, or a number for each channel.
+  void other_numbers() {
+    const size_t first = parameter_.find('[');
+    const std::string shape =
+        choices_.between(0, 1) ? parameter_.substr(first) : fmt::format("[1, {}, 1, 1]", inputs_);
+    parameter_ += ", %u: f32" + shape;
+    line("%o.q = quantize %u scale=0.03 zero_point=90 to=u8");
+    line("%o = dequantize %o.q scale=0.03 zero_point=90");
+    line("%gate = splat 1.7 : f32[]");
+  }
+
   template <class... Arguments>
   void line(fmt::format_string<Arguments...> format, Arguments &&...arguments) {
     body_ += "  " + fmt::format(format, std::forward<Arguments>(arguments)...) + "\n";
@@ -168,8 +278,28 @@ protected:
     }
     std::optional<std::vector<Tensor>> expected = run_model(*graph, inputs, diagnostics);
     ASSERT_TRUE(expected) << diagnostics.to_string();
+    compare(text, inputs, *expected);
+  }
+
+  /// Compares a text, compiled, with the reference of the text as it was written.
+  void check_as_written(const std::string &text) {
+    SCOPED_TRACE(text);
+    std::optional<Graph> graph = model_of(text);
+    ASSERT_TRUE(graph);
+    Tensor input(logical_type(graph->type(graph->inputs[0]), 1));
+    for (int64_t i = 0; i < input.count(); ++i)
+      input.mutable_floats()[static_cast<size_t>(i)] = static_cast<float>(
+          graph->type(graph->nodes[0].results[0]).dtype == DType::u8 ? i : i - 128);
+    Diagnostics diagnostics;
+    std::optional<std::vector<Tensor>> expected = run_model(*graph, {input}, diagnostics);
+    ASSERT_TRUE(expected) << diagnostics.to_string();
+    compare(text, {input}, *expected);
+  }
+
+  void compare(const std::string &text, const std::vector<Tensor> &inputs,
+               const std::vector<Tensor> &expected) {
     Outputs wanted;
-    for (const Tensor &tensor : *expected)
+    for (const Tensor &tensor : expected)
       wanted.emplace_back(tensor.bytes().begin(), tensor.bytes().end());
     Options options;
     options.cpu = GetParam();
@@ -196,6 +326,33 @@ TEST_P(QuantizedModel, GivesTheBitsOfTheReference) {
     QuantizedText text(choices);
     const std::string model = seed % 4 == 0 ? text.dense() : text.convolution();
     check(model, choices);
+  }
+}
+
+TEST_P(QuantizedModel, GivesTheBitsOfTheReferenceWithoutWeights) {
+  if (!runs_here())
+    GTEST_SKIP() << "this machine has no " << GetParam();
+  for (uint32_t seed = 1; seed <= 40 && !HasFailure(); ++seed) {
+    Choices choices(seed);
+    check(QuantizedText(choices).map(), choices);
+  }
+}
+
+TEST_P(QuantizedModel, MultipliesMatricesToTheBit) {
+  if (!runs_here())
+    GTEST_SKIP() << "this machine has no " << GetParam();
+  for (uint32_t seed = 1; seed <= 30 && !HasFailure(); ++seed) {
+    Choices choices(seed);
+    check(QuantizedText(choices).product(), choices);
+  }
+}
+
+TEST_P(QuantizedModel, LooksUpFunctionsOfOneNumber) {
+  if (!runs_here())
+    GTEST_SKIP() << "this machine has no " << GetParam();
+  for (uint32_t seed = 1; seed <= 20 && !HasFailure(); ++seed) {
+    Choices choices(seed);
+    check_as_written(QuantizedText(choices).table());
   }
 }
 
