@@ -479,6 +479,19 @@ TEST(OnnxMatMulInteger, TwoInputs) {
   EXPECT_HAS(remarks[0], "its second operand is no constant matrix, or its batch is not known");
 }
 
+TEST(OnnxMatMulInteger, TwoInputsWithoutZeroPoints) {
+  Quantized model;
+  model.input("a", {2, 5}, uint8);
+  model.input("b", {5, 1}, int8);
+  model.with("b_zero", int8, {}, {0});
+  model.node("MatMulInteger", {"a", "b", "", "b_zero"}, {"y"});
+  EXPECT_LACKS(model.text(), "cast");
+  EXPECT_EQ(integers<int32_t>(
+                run_imported(model.bytes(), {bytes_of({2, 5}, {255, 0, 7, 9, 1, 1, 2, 3, 4, 5}),
+                                             bytes_of({5, 1}, {11, -4, 0, -128, 127}, DType::i8)})),
+            Ints({255 * 11 - 9 * 128 + 127, 11 - 8 - 4 * 128 + 5 * 127}));
+}
+
 // ---- ops between quantised numbers
 
 TEST(OnnxQLinear, Conv) {

@@ -293,6 +293,12 @@ bool import_conv_integer(OnnxNode &node) {
   return node.result(convolved(node, operands, {{"zero_point", input.zero_point}}));
 }
 
+/// Whether nothing is subtracted from input `i`.
+bool has_no_zero_point(OnnxNode &node, size_t i) {
+  const FixedTensor *points = node.has(zero_points + i) ? node.fixed(zero_points + i) : nullptr;
+  return !node.has(zero_points + i) || (points && is_zero(*points));
+}
+
 bool import_matmul_integer(OnnxNode &node) {
   if (!node.require_inputs(2, 4))
     return false;
@@ -304,11 +310,15 @@ bool import_matmul_integer(OnnxNode &node) {
   const bool dense = node.rank(1) == 2 && node.is_constant(1) && rank >= 2 &&
                      (rank == 2 || !node.type(0).has_symbolic_batch());
   ValueId weights = dense ? signed_weights(node, 1) : no_id;
+  if (weights == no_id && rank >= 2 && node.rank(1) >= 2 && has_no_zero_point(node, 0) &&
+      has_no_zero_point(node, 1))
+    return node.result(node.emit("matmul", {node.operand(0), node.operand(1)}));
   if (weights == no_id)
     return float_sums(node, multiplied(node, centred(node, 0, rows), centred(node, 1, columns)),
                       dense
                           ? wide_weights
-                          : "its second operand is no constant matrix, or its batch is not known");
+                          : "its second operand is no constant matrix, or its batch is not known, "
+                            "and there are zero points");
   Ints shape = node.shape(0);
   std::optional<int64_t> count = product(node, shape, 0, rank - 1);
   if (!count)
