@@ -190,7 +190,7 @@ Value *emit_conversion(IRBuilderBase &builder, const Target &target, Value *valu
 }
 
 Value *emit_rounded(IRBuilderBase &builder, Value *x, int64_t zero_point, int64_t least,
-                    int64_t largest, DType to) {
+                    int64_t largest) {
   // Before they are rounded, since whole bounds may stand on either side of that.
   auto bound = [&](int64_t number) {
     return llvm::ConstantFP::get(x->getType(), static_cast<double>(number - zero_point));
@@ -201,7 +201,7 @@ Value *emit_rounded(IRBuilderBase &builder, Value *x, int64_t zero_point, int64_
   if (zero_point != 0)
     result = builder.CreateAdd(
         result, llvm::ConstantInt::get(wide, static_cast<uint64_t>(zero_point), true));
-  return builder.CreateZExtOrTrunc(result, like(x, element_type(builder, to)));
+  return result;
 }
 
 Value *emit_number(IRBuilderBase &builder, double number, DType to) {

@@ -23,10 +23,10 @@ llvm::Type *element_type(llvm::IRBuilderBase &builder, DType dtype);
 llvm::Value *emit_conversion(llvm::IRBuilderBase &builder, const Target &target, llvm::Value *value,
                              DType from, DType to);
 
-/// round(x) + zero_point, x of f32, as an integer: what is below the least becomes that, as does NaN,
-/// what is above the largest that. One conversion that rounds, and no other rounding.
+/// round(x) + zero_point, x of f32, as an i32: what is below the least becomes that, as does NaN, what
+/// is above the largest that. One conversion that rounds, and no other rounding.
 llvm::Value *emit_rounded(llvm::IRBuilderBase &builder, llvm::Value *x, int64_t zero_point,
-                          int64_t least, int64_t largest, DType to);
+                          int64_t least, int64_t largest);
 
 /// A number of a text as an element of the type; null for floats of 16 bits.
 llvm::Value *emit_number(llvm::IRBuilderBase &builder, double number, DType to);

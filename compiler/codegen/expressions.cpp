@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <llvm/IR/Intrinsics.h>
+#include <optional>
 #include <utility>
 
 namespace cnnc::codegen {
@@ -87,6 +88,8 @@ Value *Expressions::index_as_bits(const loop::Index &index) {
 }
 
 Value *Expressions::call(const Expression &expression) {
+  if (Value *number = rounded_in_register(expression); number || context_.failed())
+    return number;
   if (expression.function == Function::entry) {
     Value *element = entry(expression);
     return context_.failed()
@@ -295,8 +298,10 @@ Value *Expressions::entry(const Expression &expression) {
           emit_conversion(builder_, context_.target, place, DType::u8, DType::i32); // its 8 bits
   } else {
     place = evaluate(x);
-    // Whatever a number is that has no integer, its lowest 8 bits stay in the table.
-    if (!context_.failed())
+    if (auto *number = llvm::dyn_cast_or_null<llvm::SIToFPInst>(place);
+        number && number->getOperand(0)->getType()->getScalarType() == builder_.getInt32Ty())
+      place = number->getOperand(0); // as rounded_in_register() has made it
+    else if (!context_.failed())     // whose lowest 8 bits stay in the table, whatever it is
       place = builder_.CreateFreeze(
           builder_.CreateFPToSI(place, place->getType()->getWithNewType(builder_.getInt32Ty())));
   }
@@ -322,40 +327,69 @@ Value *Expressions::byte_entry(const Expression &value, DType to) {
                                  element, element->getType()->getWithNewType(builder_.getInt8Ty()));
 }
 
-Value *Expressions::rounded(const Expression &value, DType to) {
-  auto is_call = [](const Expression &expression, Function function) {
-    return expression.kind == Expression::Kind::call && expression.function == function;
-  };
-  auto is_small = [](const Expression &number) {
-    return number.kind == Expression::Kind::number && number.number == std::floor(number.number) &&
-           std::abs(number.number) <= 0x1p20;
-  };
-  // What lowering writes: round(x) + zero point, of which i8 has a bound of its own, and what is no
-  // store both.
-  const Expression *inner = &value;
-  int64_t least = least_of(to), largest = largest_of(to);
-  if (is_call(*inner, Function::min) && is_small(inner->arguments[1])) {
-    largest = std::min(largest, static_cast<int64_t>(inner->arguments[1].number));
-    inner = &inner->arguments[0];
+namespace {
+
+bool is_call(const Expression &expression, Function function) {
+  return expression.kind == Expression::Kind::call && expression.function == function;
+}
+
+/// A whole number that is no larger than 2^20.
+std::optional<int64_t> small_number(const Expression &expression) {
+  const bool small = expression.kind == Expression::Kind::number &&
+                     expression.number == std::floor(expression.number) &&
+                     std::abs(expression.number) <= 0x1p20;
+  return small ? std::optional(static_cast<int64_t>(expression.number)) : std::nullopt;
+}
+
+/// What lowering writes: round(x) + zero point, between bounds or above one.
+struct Rounded {
+  explicit Rounded(const Expression &value) {
+    const Expression *inner = &value;
+    auto number_of = [&](Function function) {
+      std::optional<int64_t> number;
+      if (is_call(*inner, function) && (number = small_number(inner->arguments[1])))
+        inner = &inner->arguments[0];
+      return number;
+    };
+    largest = number_of(Function::min);
+    least = number_of(Function::max);
+    zero_point = number_of(Function::add).value_or(0);
+    if (is_call(*inner, Function::round))
+      x = &inner->arguments[0];
   }
-  if (is_call(*inner, Function::max) && is_small(inner->arguments[1])) {
-    least = std::max(least, static_cast<int64_t>(inner->arguments[1].number));
-    inner = &inner->arguments[0];
-  } else if (least != 0 || inner != &value)
-    return nullptr; // a store makes 0 of NaN, and no bound
+  const Expression *x = nullptr; // none: something else
+  int64_t zero_point = 0;
+  std::optional<int64_t> least, largest;
+};
+
+} // namespace
+
+Value *Expressions::rounded(const Expression &value, DType to) {
+  const Rounded rounded(value);
+  // A store makes 0 of NaN: where that is not the least number there must be a bound.
+  const bool bounded = rounded.least || (!rounded.largest && least_of(to) == 0);
+  if (!rounded.x || !bounded || !is_integer(to))
+    return nullptr;
+  const int64_t least = std::max(least_of(to), rounded.least.value_or(0));
+  const int64_t largest = std::min(largest_of(to), rounded.largest.value_or(largest_of(to)));
   if (least > largest || largest > int64_t(1) << 20)
     return nullptr; // f32 holds all that lies between the bounds
-  double zero_point = 0;
-  if (is_call(*inner, Function::add) && is_small(inner->arguments[1])) {
-    zero_point = inner->arguments[1].number;
-    inner = &inner->arguments[0];
-  }
-  if (!is_call(*inner, Function::round))
-    return nullptr;
-  Value *x = evaluate(inner->arguments[0]);
+  Value *x = evaluate(*rounded.x);
   if (context_.failed())
     return nullptr;
-  return emit_rounded(builder_, x, static_cast<int64_t>(zero_point), least, largest, to);
+  x = emit_rounded(builder_, x, rounded.zero_point, least, largest);
+  return builder_.CreateSExtOrTrunc(x, x->getType()->getWithNewType(element_type(builder_, to)));
+}
+
+Value *Expressions::rounded_in_register(const Expression &value) {
+  const Rounded rounded(value);
+  if (!rounded.x || rounded.least != 0 || rounded.largest != largest_of(DType::u8))
+    return nullptr;
+  Value *x = evaluate(*rounded.x);
+  if (context_.failed())
+    return nullptr;
+  x = emit_rounded(builder_, x, rounded.zero_point, 0, largest_of(DType::u8));
+  return emit_conversion(builder_, context_.target, x, DType::i32, DType::f32);
 }
 
 Value *Expressions::by_lane(llvm::Type *element, const std::function<Value *()> &value) {

@@ -62,6 +62,9 @@ private:
   llvm::Value *index_as_bits(const loop::Index &index);
   llvm::Value *uniform(const loop::Expression &expression);
   llvm::Value *call(const loop::Expression &expression);
+  /// A number of u8 in a register, min(max(round(x) + zero point, 0), 255), by a conversion that
+  /// rounds; null for other values. (Of i8 a small negative x is -0 as an f32, which that has not.)
+  llvm::Value *rounded_in_register(const loop::Expression &expression);
   /// Elements that lie in one or two rows of as many as there are lanes: the rows, shuffled. Or
   /// those of one or two places. Null when the lanes are farther apart.
   llvm::Value *shuffled(const loop::Access &access);
