@@ -31,6 +31,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <map>
 
 namespace cnnc {
 
@@ -428,6 +429,7 @@ private:
     const auto scale = static_cast<float>(quantize.scale);
     if (scale == 1 || !is_homogeneous(node.operands[0], id, scale))
       return;
+    divided_.clear();
     const ValueId divided = divide(node.operands[0], static_cast<double>(scale));
     Quantize steps = quantize;
     steps.scale = 1;
@@ -484,7 +486,16 @@ private:
            is_homogeneous(node->operands[1], own, scale);
   }
 
+  /// Once, also where an op reads it twice.
   ValueId divide(ValueId value, double scale) {
+    if (const auto found = divided_.find(value); found != divided_.end())
+      return found->second;
+    const ValueId result = divide_anew(value, scale);
+    divided_[value] = result;
+    return result;
+  }
+
+  ValueId divide_anew(ValueId value, double scale) {
     const std::string steps = name(value) + ".steps";
     if (graph_.is_constant(value))
       return add(Binary{binary::div},
@@ -517,6 +528,7 @@ private:
 
   Graph &graph_;
   PassContext &context_;
+  std::map<ValueId, ValueId> divided_; // for the quantize at work
 };
 
 } // namespace

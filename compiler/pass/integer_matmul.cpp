@@ -68,7 +68,7 @@ private:
 
   /// u8 on the right becomes i8: 128 less, in the zero point, too.
   void make_right_signed() {
-    if (!is_u8(a_.integers) || !is_u8(b_.integers))
+    if (!is_u8(a_.integers) || !is_u8(b_.integers) || a_.integers == b_.integers)
       return;
     if (graph_.is_constant(b_.integers)) {
       const TensorType number = {DType::f32, {}, "", {}};

@@ -89,13 +89,19 @@ public:
     return finish(true);
   }
 
-  /// A product of matrices, with a constant on the right or two inputs.
+  /// A product of matrices, with a constant on the right, of two inputs, or of one with itself.
   std::string product() {
-    const int64_t i = choices_.between(1, 20), k = choices_.between(1, 70);
+    const int64_t i = choices_.between(1, 20);
+    const bool square = choices_.between(0, 4) == 0;
+    const int64_t k = square ? i : choices_.between(1, 70);
     outputs_ = choices_.between(1, 50);
     const int64_t rank = choices_.between(2, 4);
     const std::string images = rank == 2 ? "" : rank == 3 ? "2, " : "2, 3, ";
     input(fmt::format("{}{}, {}", images, i, k));
+    if (square) {
+      line("%c = matmul %x, %x");
+      return finish(false);
+    }
     if (choices_.between(0, 1)) {
       line("%f = random({}, he) : f32[{}, {}]", choices_.between(1, 1000), k, outputs_);
       line("%s = random({}, uniform) : f32[{}]", choices_.between(1, 1000), outputs_);
@@ -278,7 +284,22 @@ protected:
     }
     std::optional<std::vector<Tensor>> expected = run_model(*graph, inputs, diagnostics);
     ASSERT_TRUE(expected) << diagnostics.to_string();
+    std::optional<std::vector<Tensor>> written = run_model(*model_of(text), inputs, diagnostics);
+    ASSERT_TRUE(written) << diagnostics.to_string();
+    expect_few_steps((*expected)[0], (*written)[0]);
     compare(text, inputs, *expected);
+  }
+
+  /// Of two tensors of u8 or i8. One that lies between two steps may make two in what reads it.
+  static void expect_few_steps(const Tensor &a, const Tensor &b) {
+    ASSERT_EQ(a.type().dtype, b.type().dtype);
+    const bool is_signed = a.type().dtype == DType::i8;
+    auto number = [&](const Tensor &tensor, int64_t i) {
+      const auto at = static_cast<size_t>(i);
+      return is_signed ? int(tensor.elements<int8_t>()[at]) : int(tensor.elements<uint8_t>()[at]);
+    };
+    for (int64_t i = 0; i < a.count(); ++i)
+      ASSERT_LE(std::abs(number(a, i) - number(b, i)), 2) << "element " << i;
   }
 
   /// Compares a text, compiled, with the reference of the text as it was written.
