@@ -7,9 +7,10 @@
 
 namespace cnnc {
 
-/// NumPy's batched matrix product: a [..., i, k], b [..., k, j], both of rank 2 or more. Result
-/// [..., i, j] = sum over k of a[..., i, k] * b[..., k, j]; the dimensions in front broadcast. A
-/// symbolic batch is the first dimension of the result, never the one that is summed over.
+/// NumPy's batched matrix product: a [..., i, k], b [..., k, j], both of rank 2 or more, of f32, or
+/// of u8 or i8 with sums of i32. Result [..., i, j] = sum over k of a[..., i, k] * b[..., k, j]; the
+/// dimensions in front broadcast. A symbolic batch is the first dimension of the result, never the
+/// one that is summed over.
 struct Matmul {
   static constexpr std::string_view name = "matmul";
   static constexpr std::string_view operands = "a, b";

@@ -45,6 +45,8 @@ template <> struct Words<ResizeNearest> {
 /// Everywhere else elements beyond the edge are those at the edge, or with `exclude_outside` do not
 /// count. With `antialias` modes linear and cubic stretch their filter by 1 / scale where an axis
 /// becomes smaller, so that every element counts, and divide its weights by their sum.
+/// Input f32, or u8 or i8, without antialias and tf_crop_and_resize: numbers again in mode nearest,
+/// f32 in others.
 struct Resize2d {
   static constexpr std::string_view name = "resize2d";
   static constexpr std::string_view operands = "input";
