@@ -51,8 +51,10 @@ private:
 };
 
 /// Memory that one constant needs: an expression's operand and result, or the value and its packed
-/// form.
-uint64_t memory_of(const WeightsPiece &piece) { return 2 * piece.size; }
+/// form. One of 16 bits is made of one of f32, which is twice as large.
+uint64_t memory_of(const Graph &model, const WeightsPiece &piece) {
+  return (is_narrow(model.type(piece.value).dtype) ? 4 : 2) * piece.size;
+}
 
 /// Indices of the constants, the largest first, so that no thread ends with a large one.
 std::vector<size_t> by_size(const std::vector<WeightsPiece> &pieces) {
@@ -109,7 +111,7 @@ bool for_each_constant(const WeightsSource &source, Diagnostics &diagnostics, Co
   const std::vector<WeightsPiece> &pieces = source.program.weights;
   std::vector<size_t> order = by_size(pieces);
   std::vector<Diagnostics> reports(pieces.size());
-  Admission admission((order.empty() ? 0 : memory_of(pieces[order.front()])) +
+  Admission admission((order.empty() ? 0 : memory_of(source.model, pieces[order.front()])) +
                       more_than_the_largest);
   std::atomic<bool> ok = true;
   auto compute = [&](const WeightsPiece &piece, Diagnostics &report) {
@@ -123,7 +125,7 @@ bool for_each_constant(const WeightsSource &source, Diagnostics &diagnostics, Co
   run_jobs(order.size(), source.jobs, [&](size_t i) {
     const WeightsPiece &piece = pieces[order[i]];
     Diagnostics &report = reports[order[i]];
-    admission.run(memory_of(piece), [&] {
+    admission.run(memory_of(source.model, piece), [&] {
       try {
         if (!compute(piece, report))
           ok = false;

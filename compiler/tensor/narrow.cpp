@@ -3,37 +3,38 @@
 #include "ir/weights/safetensors.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 namespace cnnc {
 
 namespace {
 
-/// The integer nearest to a number that is not negative, the even one of two.
-uint32_t nearest(double x) {
-  const double below = std::floor(x), rest = x - below;
-  const auto whole = static_cast<uint32_t>(below);
-  return rest > 0.5 || (rest == 0.5 && whole % 2 == 1) ? whole + 1 : whole;
+/// Drops the last bits, to the nearest, the even one of two. What is rounded up to the next power of
+/// two, or to infinity, carries over into the exponent.
+uint32_t rounded(uint32_t bits, unsigned dropped) {
+  const uint32_t odd = bits >> dropped & 1;
+  return (bits + (1U << (dropped - 1)) - 1 + odd) >> dropped;
+}
+
+/// Of a number that is no NaN, without its sign.
+uint32_t f16_magnitude(uint32_t bits) {
+  constexpr uint32_t smallest_normal = 0x38800000, infinity = 0x47800000; // 2^-14, 2^16
+  constexpr uint32_t exponents_apart = (127 - 15) << 23;
+  if (bits < smallest_normal) // steps of 2^-24
+    return static_cast<uint32_t>(std::nearbyint(std::bit_cast<float>(bits) * 0x1p24F));
+  return rounded(std::min(bits, infinity) - exponents_apart, 13);
 }
 
 } // namespace
 
-/// By the definition: fraction digits that are counted in units of the last one. What is rounded up
-/// to the next power of two, or to infinity, carries over into the exponent.
 uint16_t narrow_bits(float value, DType dtype) {
-  const int digits = dtype == DType::bf16 ? 7 : 10;    // of the fraction
-  const int least = dtype == DType::bf16 ? -126 : -14; // exponent of the smallest normal number
-  const uint32_t infinity = dtype == DType::bf16 ? 0x7f80 : 0x7c00;
-  const uint32_t sign = std::signbit(value) ? 0x8000 : 0;
+  const auto bits = std::bit_cast<uint32_t>(value);
+  const uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
   if (std::isnan(value))
-    return static_cast<uint16_t>(sign | infinity | (1U << (digits - 1)));
-  if (std::isinf(value))
-    return static_cast<uint16_t>(sign | infinity);
-  const double magnitude = std::abs(static_cast<double>(value));
-  const int exponent = magnitude == 0 ? least : std::max(std::ilogb(magnitude), least);
-  const uint32_t steps = nearest(std::ldexp(magnitude, digits - exponent));
-  const auto biased = static_cast<uint32_t>(exponent - least) << digits;
-  return static_cast<uint16_t>(sign | std::min(biased + steps, infinity));
+    return static_cast<uint16_t>(sign | (dtype == DType::bf16 ? 0x7fc0 : 0x7e00));
+  const uint32_t narrow = dtype == DType::bf16 ? rounded(magnitude, 16) : f16_magnitude(magnitude);
+  return static_cast<uint16_t>(sign | narrow);
 }
 
 Tensor narrowed(const Tensor &tensor, DType dtype) {
