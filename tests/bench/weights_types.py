@@ -3,7 +3,7 @@
     python3 tests/bench/weights_types.py CNNC [--threads 1,2] [--seconds 20] [--cpu NAME] [NETWORK.ir ...]
 
 Without networks: VGG-16, ResNet-50, ResNet-18 and MobileNetV2. Prints medians and least times in milliseconds, the ratios to f32
-(of medians, of least times), the size of the library, how long it took to compile, and how far its output is from that of f32
+(of medians, of least times, of the medians of CPU time), the size of the library, how long it took to compile, and how far its output is from that of f32
 weights: the largest difference relative to the largest element, and in rms relative to the rms. Needs library_server, which
 is built with the tests."""
 import argparse
@@ -32,10 +32,12 @@ class Library:
         self.size = os.path.getsize(library)
         server = options.cnnc.parents[2] / "tests/bench/library_server"
         self.server = Server([server, library, symbol_of(library), folder / "input.raw"])
-        self.seconds = {}
+        self.seconds, self.cpu = {}, {}
 
     def run(self, threads, count):
-        self.seconds.setdefault(threads, []).extend(self.server.ask("run", threads, count)[0])
+        wall, cpu = self.server.ask("run", threads, count)
+        self.seconds.setdefault(threads, []).extend(wall)
+        self.cpu.setdefault(threads, []).extend(cpu)
 
     def output(self):
         file = self.folder / f"{self.dtype}.raw"
@@ -67,8 +69,9 @@ def print_rows(name, libraries, threads):
         for count in threads:
             ours, first = library.seconds[count], libraries[0].seconds[count]
             median, least = statistics.median(ours), min(ours)
+            cpu = statistics.median(library.cpu[count]) / statistics.median(libraries[0].cpu[count])
             cells.append(f"{1e3 * median:8.2f} {1e3 * least:8.2f} {median / statistics.median(first):6.2f} "
-                         f"{least / min(first):6.2f}")
+                         f"{least / min(first):6.2f} {cpu:6.2f}")
         largest, rms = errors(reference, library.output())
         print(f"{name:14} {library.dtype:5} {'  '.join(cells)} {library.size / 1e6:8.1f} "
               f"{library.size / libraries[0].size:6.2f} {library.compile_seconds:8.2f}  {largest:8.1e} {rms:8.1e}", flush=True)
@@ -84,7 +87,7 @@ def main():
     options = parser.parse_intermixed_args()
     options.cnnc = options.cnnc.resolve()
     threads = [int(count) for count in options.threads.split(",")]
-    print(f"load average {os.getloadavg()[0]:.1f}; milliseconds: median, least, ratios of both to f32, for "
+    print(f"load average {os.getloadavg()[0]:.1f}; milliseconds: median, least, ratios of both and of CPU time to f32, for "
           f"{' and '.join(map(str, threads))} threads; MB, ratio; seconds to compile; error: largest, rms")
     for network in options.networks:
         path = Path(network) if network.endswith(".ir") else ROOT / "examples/nets" / f"{network}.ir"
