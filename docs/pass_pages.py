@@ -8,6 +8,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESNET, LENET = ROOT / "examples/nets/resnet50.ir", ROOT / "examples/lenet/lenet.ir"
 # With which options the passes that run on request are there.
 REQUESTS = {"differentiate": "--differentiate --batch 1 --stop-after=differentiate",
+            "equalize_channels": "--passes=infer_shapes,fold_batch_norm,equalize_channels",
             "make_training_step": "--train=sgd --batch 1 --stop-after=make_training_step",
             "narrow_weights": "--weights-type=bf16 --stop-after=narrow_weights",
             "rematerialize": "--train=sgd --batch 1 --remat --stop-after=rematerialize"}

@@ -19,6 +19,7 @@ bool fold_constants(Graph &graph, PassContext &context);
 bool fold_batch_norm(Graph &graph, PassContext &context);
 bool flatten_matmul(Graph &graph, PassContext &context);
 bool absorb_scales(Graph &graph, PassContext &context);
+bool equalize_channels(Graph &graph, PassContext &context);
 bool trim_padding(Graph &graph, PassContext &context);
 bool eliminate_dead_values(Graph &graph, PassContext &context);
 bool eliminate_common_values(Graph &graph, PassContext &context);

@@ -85,6 +85,10 @@ const std::vector<Pass> &table() {
       graph("absorb_scales", absorb_scales, types,
             "scales the filter of a convolution instead of its input",
             "After what needs constant filters: one that is scaled by a gate is none any more"),
+      on_request(
+          graph("equalize_channels", equalize_channels, types,
+                "with --passes: makes the filters on both sides of a channel reach equally far",
+                "Behind what changes filters, and before their arithmetic is computed")),
       graph("flatten_matmul", flatten_matmul, types,
             "makes one matrix product of many that share their right operand",
             "After patterns are found in the shapes that people write, and while biases are still "
