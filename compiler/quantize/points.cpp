@@ -28,7 +28,7 @@ bool is_arithmetic(const Op &op) {
 }
 
 /// Beside the layers.
-bool computes_on_integers(const Op &op) {
+bool can_compute_on_integers(const Op &op) {
   return is_arithmetic(op) || moves(op) ||
          is_one_of<AvgPool2d, GlobalAvgPool2d, ReduceMean, Resize2d>(op);
 }
@@ -40,9 +40,13 @@ bool is_float_variable(const Graph &graph, ValueId id) {
 class PointFinder {
 public:
   PointFinder(const Graph &graph, const std::vector<NodeId> &layers)
-      : graph_(graph), is_quantized_(graph.nodes.size()), kinds_(graph.values.size()) {
+      : graph_(graph), is_quantized_(graph.nodes.size()), leads_to_layer_(graph.values.size()),
+        kinds_(graph.values.size()) {
     for (NodeId id : layers)
       is_quantized_[id] = true;
+    for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node)
+      for (ValueId result : node->results)
+        leads_to_layer_[result] = leads_to_layer(result);
   }
 
   std::vector<QuantizationPoint> find() {
@@ -67,6 +71,24 @@ private:
     passed_on   // the one reader belongs to the op that computes it
   };
 
+  /// Whether a quantised layer reads the value, or what is computed of it element by element or on
+  /// integers: else rounding it gains nothing. Of its results that is known.
+  bool leads_to_layer(ValueId id) const {
+    return std::ranges::any_of(graph_.value(id).users, [&](NodeId user) {
+      const Node &node = graph_.nodes[user];
+      return is_quantized_[user] ||
+             (is_one_of<Unary, Binary>(node.op) && leads_to_layer_[node.results[0]]) ||
+             computes_on_integers(user);
+    });
+  }
+
+  bool computes_on_integers(NodeId id) const {
+    const Node &node = graph_.nodes[id];
+    return can_compute_on_integers(node.op) &&
+           std::ranges::any_of(node.results,
+                               [&](ValueId result) { return leads_to_layer_[result]; });
+  }
+
   void visit(NodeId id) {
     const Node &node = graph_.nodes[id];
     const ValueId changed = changed_elements(node);
@@ -74,9 +96,9 @@ private:
       kinds_[node.results[0]] = Kind::layer;
     else if (changed != no_id)
       kinds_[node.results[0]] = std::exchange(kinds_[changed], Kind::passed_on);
-    else if (computes_on_integers(node.op) &&
-             std::ranges::any_of(node.operands,
-                                 [&](ValueId operand) { return is_from_integers(operand); }))
+    else if (computes_on_integers(id) && std::ranges::any_of(node.operands, [&](ValueId operand) {
+               return is_from_integers(operand);
+             }))
       for (ValueId result : node.results)
         kinds_[result] = Kind::arithmetic;
   }
@@ -116,7 +138,7 @@ private:
     return std::ranges::any_of(graph_.value(id).users, [&](NodeId user) {
       const Node &node = graph_.nodes[user];
       return is_quantized_[user] ? node.operands[0] == id
-                                 : is_from_integers(id) && computes_on_integers(node.op);
+                                 : is_from_integers(id) && computes_on_integers(user);
     });
   }
 
@@ -142,8 +164,9 @@ private:
   }
 
   const Graph &graph_;
-  std::vector<bool> is_quantized_; // by node
-  std::vector<Kind> kinds_;        // by value
+  std::vector<bool> is_quantized_;   // by node
+  std::vector<bool> leads_to_layer_; // by value
+  std::vector<Kind> kinds_;          // by value
 };
 
 } // namespace
@@ -166,7 +189,7 @@ std::vector<ValueId> possible_points(const Graph &graph) {
     if (is_float_variable(graph, id) &&
         std::ranges::any_of(graph.value(id).users, [&](NodeId user) {
           const Op &op = graph.nodes[user].op;
-          return is_layer(op) || computes_on_integers(op);
+          return is_layer(op) || can_compute_on_integers(op);
         }))
       result.push_back(id);
   return result;

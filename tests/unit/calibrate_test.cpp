@@ -133,6 +133,13 @@ TEST(Points, AreWhatLayersReadAndGive) {
   EXPECT_EQ(points_of("%a = conv2d %x, %w\n%b = conv2d %x, %w\n%s = add %b, %a\n"
                       "%c = conv2d %s, %w\nreturn %c"),
             " x, a, s");
+  // Without a layer in integers behind it, arithmetic gains nothing from rounded operands.
+  EXPECT_EQ(points_of("%a = conv2d %x, %w\n%s = add %a, %a\n%p = max_pool2d %s kernel=[2, 2]\n"
+                      "%y = softmax %p axis=1\nreturn %y"),
+            " x");
+  EXPECT_EQ(points_of("%a = conv2d %x, %w pad=[1, 1, 1, 1]\n%s = add %x, %a\n%r = relu %s\n"
+                      "%t = add %r, %a\nreturn %t"),
+            " x");
   // What stays float behind a layer has a reader that wants it so.
   EXPECT_EQ(points_of("%a = conv2d %x, %w\n%y = softmax %a axis=1\nreturn %y"), " x");
 }
