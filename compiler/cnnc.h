@@ -589,16 +589,20 @@ struct CalibrateOptions {
   std::optional<double> max_error;
   /// Take the mean error of each channel off its bias.
   bool correct_bias = true;
+  /// Multiply the channels that layers read so that all reach about equally far, as the images show
+  /// them, and divide their filters.
+  bool equalize = true;
   uint32_t threads = 1;
 };
 
 /// A convolution or dense layer whose filter is a constant. Errors are relative: the root of the sum of
 /// squares of what quantising this layer alone changes, divided by that of the float values, over at
-/// most 16 of the images.
+/// most 16 of the images. For an output that a softmax gives, what it reads counts, less its mean.
 struct CalibratedLayer {
   std::string value; // the name of its result
   std::string op;
   bool quantized = false;  // else it stays float
+  bool equalized = false;  // the channels that it reads are multiplied by what images show
   double result_error = 0; // of its result, before the activation
   double output_error = 0; // of the model's outputs
   /// In dB, 20 for each digit; infinite without an error.
@@ -613,14 +617,14 @@ struct Calibration {
 };
 
 /// Gives the bytes of every input for the next image, dense and row-major; nothing when there are no
-/// more.
+/// more, and then the first again.
 using ImageReader = std::function<Result<std::optional<std::vector<std::vector<std::byte>>>>(
     const cnnc_model_v1 &)>;
 
 /// Makes of a float model one of integers: a text with `quantize` and `dequantize`, weights as i8 with
 /// a scale for each output channel, activations as u8 with ranges that the images show. Batch norms are
-/// folded first. The images are read once; of the values that they give only histograms are kept. An
-/// error for a model without layers to quantise, without images, and for a NaN or an infinity on the
+/// folded first. The images are read twice, for channels and for ranges; of the values that they give
+/// only histograms are kept. An error for a model without layers to quantise, without images, and for a NaN or an infinity on the
 /// way.
 Result<Calibration> calibrate(const Model &model, const ImageReader &next_image,
                               const CalibrateOptions &how = {}, const Options &options = {});

@@ -1,9 +1,14 @@
 // From a float model and images to a model of integers.
 #include "compiler/api/session.h"
+#include "compiler/pass/rewrite.h"
+#include "compiler/pass/scale_channels.h"
+#include "compiler/quantize/bias_inputs.h"
+#include "compiler/quantize/equalize.h"
 #include "compiler/quantize/error_sum.h"
 #include "compiler/quantize/layer_switches.h"
 
 #include <algorithm>
+#include <cstring>
 #include <fmt/format.h>
 #include <map>
 #include <numeric>
@@ -54,6 +59,9 @@ std::vector<const Pass *> folding_passes() {
         pass->name != "flatten_matmul" && pass->name != "trim_padding")
       passes.push_back(pass);
   }
+  // Once more, where arithmetic without effect was in between: the values inside of an activation that is
+  // one op are not rounded.
+  passes.push_back(*std::ranges::find(passes, "recognize_ops", &Pass::name));
   return passes;
 }
 
@@ -117,8 +125,7 @@ private:
 /// What the images say of a layer alone.
 struct LayerErrors {
   ErrorSum result, output;
-  std::vector<double> bias; // sums of differences, a channel each
-  double positions = 0;     // that each of these is of
+  std::vector<double> means; // of the float result, a channel each
 };
 
 class Calibrator {
@@ -127,6 +134,8 @@ public:
 
   Result<Calibration> run(const Model &model, const ImageReader &next_image) {
     Result<void> done = open(model);
+    if (done && how_.equalize)
+      done = equalize(next_image);
     if (done)
       done = observe(next_image);
     if (done)
@@ -165,39 +174,103 @@ private:
   static Error error(std::string_view text) { return {fmt::format("cnnc: error: {}\n", text)}; }
   std::string spell(ValueId id) const { return "%" + graph_.value(id).name; }
 
-  // ---- ranges
+  // ---- what the images show
 
-  /// The outputs too, so that there is something to compute.
-  Graph observed_graph() {
+  /// The float network with these values as its outputs.
+  Result<Runner> runner_of(std::vector<ValueId> values) const {
     Graph observed = graph_;
-    std::set<ValueId> values(graph_.outputs.begin(), graph_.outputs.end());
-    for (ValueId id : possible_points(graph_))
-      values.insert(id);
-    std::ranges::copy_if(values, std::back_inserter(values_), [&](ValueId id) {
-      return !graph_.is_input(id) && graph_.type(id).dtype == DType::f32;
-    });
-    observed.outputs = values_;
+    observed.outputs = std::move(values);
     observed.updated.clear();
     observed.output_ranges.clear();
-    return observed;
+    return Runner::compile(std::move(observed), store_, options_, how_.threads);
   }
 
-  Result<void> observe(const ImageReader &next_image) {
-    Result<Runner> runner = Runner::compile(observed_graph(), store_, options_, how_.threads);
-    if (!runner)
-      return Error{std::string(runner.error())};
-    while (true) {
-      Result<std::optional<Image>> image = next_image(runner->table());
+  /// Calls count(image) for each of a round.
+  template <class Count>
+  static Result<void> for_images(const ImageReader &next_image, Runner &runner, Count count) {
+    size_t images = 0;
+    for (;; ++images) {
+      Result<std::optional<Image>> image = next_image(runner.table());
       if (!image)
         return Error{std::string(image.error())};
       if (!*image)
         break;
-      if (Result<void> counted = count(**image, *runner); !counted)
+      if (Result<void> counted = count(**image); !counted)
         return counted;
     }
-    return sample_.seen() > 0 ? Result<void>()
-                              : error("there are no images to calibrate with: name .npy files, as "
-                                      "in --calibrate 'images/*.npy'");
+    return images > 0 ? Result<void>()
+                      : error("there are no images to calibrate with: name .npy files, as "
+                              "in --calibrate 'images/*.npy'");
+  }
+
+  // ---- channels that reach equally far
+
+  Result<void> equalize(const ImageReader &next_image) {
+    const std::vector<ValueId> values = equalizable_values(graph_);
+    if (values.empty())
+      return {};
+    Result<Runner> runner = runner_of(values);
+    if (!runner)
+      return Error{std::string(runner.error())};
+    std::vector<ChannelStatistics> statistics(values.size());
+    Result<void> counted = for_images(next_image, *runner, [&](const Image &image) {
+      Result<void> ran = runner->run(image);
+      for (size_t i = 0; ran && i < values.size(); ++i)
+        statistics[i].add(floats_of(runner->outputs()[i]), graph_.type(values[i]).shape);
+      return ran;
+    });
+    if (!counted)
+      return counted;
+    for (size_t i = 0; i < values.size(); ++i)
+      equalize(values[i], choose_factors(graph_, values[i], statistics[i], store_));
+    return store_new_constants();
+  }
+
+  void equalize(ValueId value, const std::vector<float> &numbers) {
+    if (numbers.empty())
+      return;
+    Tensor factors({DType::f32, {static_cast<int64_t>(numbers.size())}, "", {}});
+    std::ranges::copy(numbers, factors.mutable_floats().begin());
+    const std::string name = graph_.unique_value_name(graph_.value(value).name + ".factors");
+    store_.add(name, factors);
+    for (NodeId id : only_layers(graph_, value))
+      equalized_.insert(graph_.value(graph_.nodes[id].results[0]).name);
+    scale_channels(graph_, value, graph_.add_node(Weight{name}, {}, name, factors.type()));
+  }
+
+  Result<void> store_new_constants() {
+    graph_.sort();
+    graph_.erase_dead_nodes();
+    Diagnostics diagnostics;
+    const std::optional<Constants> constants =
+        Constants::open(graph_, {store_.tensors_of(graph_), {}}, diagnostics);
+    if (!constants || !store_constants(graph_, *constants, store_, diagnostics))
+      return Error{diagnostics.to_string()};
+    layers_ = quantizable_layers(graph_);
+    return {};
+  }
+
+  // ---- ranges
+
+  /// The outputs too, so that there is something to compute.
+  std::vector<ValueId> observed_values() const {
+    std::set<ValueId> values(graph_.outputs.begin(), graph_.outputs.end());
+    for (ValueId id : possible_points(graph_))
+      values.insert(id);
+    std::vector<ValueId> observed;
+    std::ranges::copy_if(values, std::back_inserter(observed), [&](ValueId id) {
+      return !graph_.is_input(id) && graph_.type(id).dtype == DType::f32;
+    });
+    return observed;
+  }
+
+  Result<void> observe(const ImageReader &next_image) {
+    values_ = observed_values();
+    Result<Runner> runner = runner_of(values_);
+    if (!runner)
+      return Error{std::string(runner.error())};
+    return for_images(next_image, *runner,
+                      [&](const Image &image) { return count(image, *runner); });
   }
 
   Result<void> count(const Image &image, Runner &runner) {
@@ -232,11 +305,36 @@ private:
     return result;
   }
 
+  /// What stands for the outputs of the model when errors are measured: what a softmax at its end reads,
+  /// less the mean. The softmax hides errors where it is sure, and where it is not one image counts
+  /// for all.
+  static std::vector<ValueId> add_compared_values(Graph &graph) {
+    std::vector<ValueId> values = graph.outputs;
+    for (ValueId &value : values) {
+      const Node *node = producer_of(graph, value);
+      const auto *softmax = node ? std::get_if<Softmax>(&node->op) : nullptr;
+      const auto *log_softmax = node ? std::get_if<LogSoftmax>(&node->op) : nullptr;
+      if (!softmax && !log_softmax)
+        continue;
+      int64_t axis = softmax ? softmax->axis : log_softmax->axis;
+      if (axis < 0)
+        axis += static_cast<int64_t>(graph.type(value).rank());
+      const ValueId read = node->operands[0];
+      const std::string name = graph.value(value).name;
+      const ValueId mean = add_inferred(graph, ReduceMean{{axis}, true}, {read},
+                                        graph.unique_value_name(name + ".mean"));
+      value = add_inferred(graph, Binary{binary::sub}, {read, mean},
+                           graph.unique_value_name(name + ".compared"));
+    }
+    return values;
+  }
+
   // ---- layers one at a time
 
   Result<void> measure_layers() {
     Graph switched = graph_;
     WeightStore store = store_;
+    switched.outputs = add_compared_values(switched);
     add_layer_switches(switched, layers_, quantized_values(layers_), store);
     Result<Runner> runner = Runner::compile(std::move(switched), store, options_, how_.threads);
     if (!runner)
@@ -256,6 +354,7 @@ private:
     float_outputs_.emplace_back(
         reference.begin(), reference.begin() + static_cast<std::ptrdiff_t>(graph_.outputs.size()));
     for (size_t layer = 0; layer < layers_.size(); ++layer) {
+      add_means(layer, reference[graph_.outputs.size() + layer], errors_[layer].means);
       switches[layer][0] = std::byte(1);
       if (Result<void> ran = runner.run(image, switches); !ran)
         return ran;
@@ -276,13 +375,19 @@ private:
     const size_t own = graph_.outputs.size() + layer;
     const std::span<const float> now = floats_of(outputs[own]), then = floats_of(reference[own]);
     errors.result.add(now, then);
+  }
+
+  /// Sums over a layer's result, a channel each, as parts of the number of images and positions.
+  void add_means(size_t layer, const Bytes &result, std::vector<double> &means) const {
     const std::vector<int64_t> &shape = graph_.type(graph_.nodes[layers_[layer]].results[0]).shape;
     const auto channels = static_cast<size_t>(shape[1]);
     const auto inner = static_cast<size_t>(*element_count({shape.begin() + 2, shape.end()}));
-    errors.bias.resize(channels);
-    for (size_t i = 0; i < now.size(); ++i)
-      errors.bias[i / inner % channels] += static_cast<double>(now[i] - then[i]);
-    errors.positions += static_cast<double>(now.size() / channels);
+    const std::span<const float> numbers = floats_of(result);
+    const double positions = static_cast<double>(numbers.size() / channels) *
+                             static_cast<double>(sample_.images().size());
+    means.resize(channels);
+    for (size_t i = 0; i < numbers.size(); ++i)
+      means[i / inner % channels] += static_cast<double>(numbers[i]) / positions;
   }
 
   /// Of the model's outputs, which come first.
@@ -334,7 +439,16 @@ private:
 
   /// The error of the whole model, into error_.
   Result<void> measure(size_t float_count) {
-    auto [graph, store] = quantized_model(layers_without(float_count));
+    const std::vector<NodeId> layers = layers_without(float_count);
+    corrections_.clear();
+    if (how_.correct_bias)
+      if (Result<void> corrected = correct_biases(layers); !corrected)
+        return corrected;
+    auto [graph, store] = quantized_model(layers);
+    graph.outputs = add_compared_values(graph);
+    graph.updated.clear();
+    graph.output_ranges.clear();
+    graph.sort();
     Result<Runner> runner = Runner::compile(std::move(graph), store, options_, how_.threads);
     if (!runner)
       return Error{std::string(runner.error())};
@@ -353,21 +467,58 @@ private:
   std::pair<Graph, WeightStore> quantized_model(const std::vector<NodeId> &layers) const {
     Graph graph = graph_;
     WeightStore store = store_;
-    if (how_.correct_bias)
-      for (NodeId id : layers)
+    for (NodeId id : layers)
+      if (corrections_.contains(id))
         correct_bias(id, graph, store);
     insert_quantization(graph, layers, quantized_values(layers), store);
     return {std::move(graph), std::move(store)};
   }
 
-  /// Takes the mean of what quantising the layer alone adds to its result off its bias: rounding
-  /// errors of a filter do not cancel out where its inputs have a mean other than 0 (Nagel et al.
-  /// 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction", 4.2).
+  // ---- biases
+
+  /// Rounding errors of filters and of values that are often the same, such as borders, do not cancel
+  /// out: the mean of a channel moves. One layer after the other, with those before it as they will be,
+  /// has the mean of the float network again (Nagel et al. 2019, "Data-Free Quantization Through Weight
+  /// Equalization and Bias Correction", 4.2, from images).
+  Result<void> correct_biases(const std::vector<NodeId> &layers) {
+    auto [graph, store] = quantized_model(layers);
+    std::vector<std::string> names;
+    std::vector<Bytes> corrections;
+    for (NodeId id : layers) {
+      const ValueId result = graph_.nodes[id].results[0];
+      names.push_back(graph_.value(result).name);
+      corrections.emplace_back(static_cast<size_t>(graph_.type(result).shape[1]) * sizeof(float));
+    }
+    if (layers.empty())
+      return {};
+    add_bias_inputs(graph, names);
+    Result<Runner> runner = Runner::compile(std::move(graph), store, options_, how_.threads);
+    if (!runner)
+      return Error{std::string(runner.error())};
+    for (size_t i = 0; i < layers.size(); ++i) {
+      const auto layer =
+          static_cast<size_t>(std::ranges::find(layers_, layers[i]) - layers_.begin());
+      std::vector<double> means;
+      for (const Image &image : sample_.images()) {
+        if (Result<void> ran = runner->run(image, corrections); !ran)
+          return ran;
+        add_means(layer, runner->outputs()[i], means);
+      }
+      std::vector<float> &correction = corrections_[layers[i]];
+      for (size_t channel = 0; channel < means.size(); ++channel)
+        correction.push_back(static_cast<float>(errors_[layer].means[channel] - means[channel]));
+      std::memcpy(corrections[i].data(), correction.data(), corrections[i].size());
+      if (options_.progress)
+        options_.progress("biases corrected", i + 1, layers.size());
+    }
+    return {};
+  }
+
+  /// Adds the correction to its bias.
   void correct_bias(NodeId id, Graph &graph, WeightStore &store) const {
-    const auto place = std::ranges::find(layers_, id) - layers_.begin();
-    const LayerErrors &errors = errors_[static_cast<size_t>(place)];
+    const std::vector<float> &correction = corrections_.at(id);
     std::vector<ValueId> operands = graph.nodes[id].operands;
-    Tensor bias({DType::f32, {static_cast<int64_t>(errors.bias.size())}, "", {}});
+    Tensor bias({DType::f32, {static_cast<int64_t>(correction.size())}, "", {}});
     std::span<float> values = bias.mutable_floats();
     if (operands.size() > 2) {
       const Node &weight = graph.nodes[graph.value(operands[2]).producer];
@@ -377,7 +528,7 @@ private:
       std::ranges::copy(store.find(stored->key).floats(), values.begin());
     }
     for (size_t channel = 0; channel < values.size(); ++channel)
-      values[channel] -= static_cast<float>(errors.bias[channel] / errors.positions);
+      values[channel] += correction[channel];
     const std::string name =
         graph.unique_value_name(graph.value(graph.nodes[id].results[0]).name + ".bias.corrected");
     store.add(name, bias);
@@ -397,8 +548,9 @@ private:
       const Node &node = graph_.nodes[layers_[layer]];
       calibration.layers.push_back(
           {graph_.value(node.results[0]).name, std::string(info_of(node.op).name),
-           std::ranges::binary_search(quantized, layers_[layer]), errors_[layer].result.relative(),
-           errors_[layer].output.relative()});
+           std::ranges::binary_search(quantized, layers_[layer]),
+           equalized_.contains(graph_.value(node.results[0]).name),
+           errors_[layer].result.relative(), errors_[layer].output.relative()});
     }
     return calibration;
   }
@@ -408,11 +560,13 @@ private:
   Graph graph_; // the float network, whose constants are in the store
   WeightStore store_;
   std::vector<NodeId> layers_;
-  std::vector<ValueId> values_; // that are observed, but for inputs
+  std::set<std::string> equalized_; // results of layers whose input is
+  std::vector<ValueId> values_;     // that are observed, but for inputs
   std::map<ValueId, Histogram> histograms_;
   ImageSample sample_;
-  std::vector<std::vector<Bytes>> float_outputs_; // of the images of the sample
-  std::vector<LayerErrors> errors_;               // by layer
+  std::vector<std::vector<Bytes>> float_outputs_;    // of the images of the sample
+  std::vector<LayerErrors> errors_;                  // by layer
+  std::map<NodeId, std::vector<float>> corrections_; // of biases, by layer
   size_t float_count_ = 0;
   double error_ = 0;
 };

@@ -62,6 +62,7 @@ const std::vector<Effect> &effects() {
       {"--calibrate-method", {Action::calibrate}},
       {"--calibrate-error", {Action::calibrate}},
       {"--calibrate-bias", {Action::calibrate}},
+      {"--calibrate-channels", {Action::calibrate}},
       {"--keep-float", {Action::calibrate}},
       {"--test", {Action::reduce}},
       {"--test-timeout", {Action::reduce}},

@@ -38,8 +38,10 @@ public:
                                model.name, model.input_count)};
     const size_t size = model.inputs[0].size;
     while (left_.size() < size) {
-      if (file_ == files_.size())
+      if (file_ == files_.size()) {
+        file_ = 0;
         return std::optional<std::vector<Bytes>>();
+      }
       if (Result<void> opened = open(files_[file_++], model.inputs[0]); !opened)
         return Error{std::string(opened.error())};
     }
@@ -88,12 +90,12 @@ size_t quantized_count(const Calibration &calibration) {
 }
 
 std::string table(const Calibration &calibration) {
-  std::string text = fmt::format("{:<40} {:<8} {:>9} {:>10} {:>13}\n", "layer", "op", "arithmetic",
-                                 "own SNR dB", "output SNR dB");
+  std::string text = fmt::format("{:<40} {:<8} {:>10} {:>9} {:>10} {:>14}\n", "layer", "op",
+                                 "arithmetic", "channels", "own SNR dB", "output SNR dB");
   for (const CalibratedLayer &layer : calibration.layers)
-    text += fmt::format("{:<40} {:<8} {:>10} {:>10} {:>13}\n", "%" + layer.value, layer.op,
-                        layer.quantized ? "integer" : "float", format_decibels(layer.result_error),
-                        format_decibels(layer.output_error));
+    text += fmt::format("{:<40} {:<8} {:>10} {:>9} {:>10} {:>14}\n", "%" + layer.value, layer.op,
+                        layer.quantized ? "integer" : "float", layer.equalized ? "equalized" : "",
+                        format_decibels(layer.result_error), format_decibels(layer.output_error));
   return text +
          fmt::format("\nall together: output SNR {} dB, relative error {:.3g}; {} of {} layers "
                      "in integers, {} image{}\n",
@@ -111,6 +113,7 @@ std::string json(const Calibration &calibration) {
     json["layers"].push_back({{"layer", layer.value},
                               {"op", layer.op},
                               {"quantized", layer.quantized},
+                              {"equalized", layer.equalized},
                               {"own_error", layer.result_error},
                               {"output_error", layer.output_error}});
   return json_text(json, 2);

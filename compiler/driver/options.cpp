@@ -430,6 +430,14 @@ void add_calibrate_options(CLI::App &app, CommandLine &line) {
       ->type_name("correct|keep")
       ->check(CLI::IsMember({"correct", "keep"}))
       ->group(group);
+  app.add_option_function<std::string>(
+         "--calibrate-channels",
+         [&line](const std::string &value) { line.calibrate.equalize = value == "equalize"; },
+         "With --calibrate: equalize multiplies the channels of what a layer reads so that all "
+         "reach equally far, and divides its filter (the default), keep leaves them as they are")
+      ->type_name("equalize|keep")
+      ->check(CLI::IsMember({"equalize", "keep"}))
+      ->group(group);
 }
 
 void add_reduce_options(CLI::App &app, CommandLine &line, Flags &flags) {

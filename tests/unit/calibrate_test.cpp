@@ -1,6 +1,8 @@
 // From float models to integers: ranges against the reference interpreter's values, weights, which
 // values are quantised, and what LeNet reads afterwards.
 #include "compiler/api/session.h"
+#include "compiler/pass/scale_channels.h"
+#include "compiler/quantize/equalize.h"
 #include "compiler/quantize/insert_quantization.h"
 #include "compiler/quantize/quantize_filter.h"
 #include "test_models.h"
@@ -149,8 +151,10 @@ ImageReader reader_of(const std::vector<std::vector<float>> &images) {
   using Image = std::vector<std::vector<std::byte>>;
   return
       [&images, next = size_t(0)](const cnnc_model_v1 &) mutable -> Result<std::optional<Image>> {
-        if (next == images.size())
+        if (next == images.size()) {
+          next = 0;
           return std::optional<Image>();
+        }
         const std::span<const std::byte> bytes = std::as_bytes(std::span(images[next++]));
         return std::optional<Image>(Image{{bytes.begin(), bytes.end()}});
       };
@@ -186,6 +190,7 @@ TEST(Calibrate, RangesAreThoseOfTheReference) {
   }
   CalibrateOptions how;
   how.method = RangeMethod::min_max;
+  how.equalize = false;
   const Result<Calibration> calibration =
       calibrate(*parse(small_model), reader_of(images), how, {});
   ASSERT_TRUE(calibration) << calibration.error();
@@ -200,6 +205,193 @@ TEST(Calibrate, RangesAreThoseOfTheReference) {
       ++count;
     }
   EXPECT_EQ(count, 2U);
+}
+
+/// Layers and what may stand between them, at random, for f32[1, 4, 7, 7].
+std::string random_network(std::mt19937 &random) {
+  auto below = [&](int count) { return static_cast<int>(random() % static_cast<uint32_t>(count)); };
+  std::string text = "model @m(%x: f32[1, 4, 7, 7]) {\n", last = "%x";
+  int channels = 4, seed = 1;
+  auto add = [&](const std::string &result, const std::string &op) {
+    text += fmt::format("  {} = {}\n", result, op);
+    last = result;
+  };
+  auto constant = [&](const std::string &result, const std::string &shape, const char *kind) {
+    text += fmt::format("  {} = random({}, {}) : f32[{}]\n", result, seed++, kind, shape);
+    return result;
+  };
+  for (int i = 0; i < 4; ++i) {
+    const bool depthwise = below(3) == 0;
+    const int groups = depthwise ? channels : below(2) + 1;
+    const int outputs = (depthwise ? channels : 4) * (below(2) + 1);
+    std::string op = "conv2d " + last + ", " +
+                     constant(fmt::format("%w{}", i),
+                              fmt::format("{}, {}, 3, 3", outputs, channels / groups), "he");
+    if (below(2) > 0)
+      op += ", " + constant(fmt::format("%b{}", i), std::to_string(outputs), "uniform");
+    add(fmt::format("%c{}", i), fmt::format("{} pad=[1, 1, 1, 1] groups={}", op, groups));
+    channels = outputs;
+    const std::string factors =
+        constant(fmt::format("%k{}", i), std::to_string(channels) + ", 1, 1", "uniform");
+    for (int more = below(3); more > 0; --more) {
+      const std::string result = fmt::format("%v{}.{}", i, more);
+      const std::array<std::string, 10> ops = {
+          "relu " + last,
+          "leaky_relu " + last + " alpha=0.2",
+          "hard_swish " + last,
+          "abs " + last,
+          "mul " + last + ", " + factors,
+          "div " + factors + ", %one",
+          "sub " + factors + ", " + last,
+          "add " + last + ", " + factors,
+          "max_pool2d " + last + " kernel=[3, 3] pad=[1, 1, 1, 1]",
+          "avg_pool2d " + last + " kernel=[3, 3] pad=[1, 1, 1, 1]"};
+      if (const int which = below(11); which == 5) {
+        add(result, "div " + last + ", " + factors);
+      } else if (which < 10) {
+        add(result, ops[static_cast<size_t>(which)]);
+      } else { // a gate
+        const std::string value = last;
+        add(result + ".mean", "global_avg_pool2d " + last);
+        add(result + ".gate",
+            "conv2d " + last + ", " +
+                constant(result + ".w", fmt::format("{0}, {0}, 1, 1", channels), "he"));
+        add(result + ".sigmoid", "hard_sigmoid " + last);
+        add(result + ".scaled", "mul " + last + ", " + factors);
+        add(result, "mul " + value + ", " + last);
+      }
+    }
+  }
+  add("%mean", "reduce_mean " + last + " axes=[2, 3] keep_dims=false");
+  add("%y", "dense %mean, " + constant("%w", fmt::format("3, {}", channels), "he"));
+  return text + "  return %y\n}\n";
+}
+
+void expect_same_numbers(const Graph &graph, const std::vector<float> &expected,
+                         const std::vector<float> &image) {
+  Diagnostics diagnostics;
+  const auto outputs = run_model(graph, {tensor_of({1, 4, 7, 7}, image)}, diagnostics);
+  ASSERT_TRUE(outputs) << diagnostics.to_string();
+  for (size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(outputs->front().floats()[i], expected[i], 2e-5 * (1 + std::abs(expected[i])));
+}
+
+TEST(ScaleChannels, KeepsWhatRandomNetworksCompute) {
+  size_t absorbed = 0, multiplied = 0, equalized = 0;
+  for (uint32_t seed = 1; seed <= 60; ++seed) {
+    std::mt19937 random(seed);
+    const std::string text = random_network(random);
+    std::optional<Graph> graph = model_of(text);
+    ASSERT_TRUE(graph);
+    SCOPED_TRACE(text);
+    const std::vector<float> image = normal_numbers(4 * 7 * 7, 1, seed);
+    Diagnostics diagnostics;
+    const std::vector<float> expected =
+        values_of(run_model(*graph, {tensor_of({1, 4, 7, 7}, image)}, diagnostics)->front());
+
+    Graph passed = *graph;
+    PassContext context{diagnostics};
+    ASSERT_TRUE(equalize_channels(passed, context));
+    equalized += passed.nodes.size() > graph->nodes.size() ? 1 : 0;
+    expect_same_numbers(passed, expected, image);
+
+    for (ValueId value : equalizable_values(*graph)) {
+      (absorbs_factors(*graph, value) ? absorbed : multiplied) += 1;
+      const std::vector<int64_t> shape = {graph->type(value).shape[1]};
+      const ValueId uniform = graph->add_node(
+          Random{static_cast<int64_t>(random()), RandomKind::uniform}, {},
+          graph->unique_value_name("factors"), TensorType{DType::f32, shape, "", {}});
+      scale_channels(*graph, value, uniform);
+    }
+    ASSERT_TRUE(graph->sort());
+    graph->erase_dead_nodes();
+    expect_same_numbers(*graph, expected, image);
+  }
+  EXPECT_GT(absorbed, 20U);
+  EXPECT_GT(multiplied, 10U);
+  EXPECT_GT(equalized, 20U);
+}
+
+/// A depthwise convolution of channels that reach to 1 and to 100, and one that adds them up evenly.
+const char *const uneven_model = "model @m(%x: f32[1, 4, 8, 8]) {\n"
+                                 "  %w = random(1, he) : f32[4, 4, 3, 3]\n"
+                                 "  %k = literal [1, 100, 0.1, 3] : f32[4]\n"
+                                 "  %k.1 = reshape %k shape=[4, 1, 1, 1]\n"
+                                 "  %w.1 = mul %w, %k.1\n"
+                                 "  %a = conv2d %x, %w.1 pad=[1, 1, 1, 1]\n"
+                                 "  %h = hard_swish %a\n"
+                                 "  %d = random(2, he) : f32[4, 1, 3, 3]\n"
+                                 "  %d.1 = div %d, %k.1\n"
+                                 "  %c = conv2d %h, %d.1 groups=4\n"
+                                 "  %v = random(3, he) : f32[8, 4, 1, 1]\n"
+                                 "  %y = conv2d %c, %v\n"
+                                 "  return %y\n}\n";
+
+TEST(Calibrate, ChannelsOfOneScaleReachEquallyFar) {
+  const std::vector<std::vector<float>> images = small_images();
+  std::map<bool, double> errors;
+  for (bool equalize : {false, true}) {
+    CalibrateOptions how;
+    how.equalize = equalize;
+    const Result<Calibration> calibration =
+        calibrate(*parse(uneven_model), reader_of(images), how, {});
+    ASSERT_TRUE(calibration) << calibration.error();
+    errors[equalize] = calibration->error;
+    EXPECT_EQ(calibration->layers[1].value, "c");
+    EXPECT_EQ(calibration->layers[1].equalized, equalize);
+  }
+  EXPECT_LT(errors[true], errors[false] / 3);
+}
+
+/// Means of the channels of %y over the images, by the reference.
+std::vector<double> output_means(const Graph &graph, const Constants &constants,
+                                 const std::vector<std::vector<float>> &images) {
+  std::vector<double> means(8);
+  Diagnostics diagnostics;
+  for (const std::vector<float> &image : images) {
+    const auto outputs =
+        interpret(graph, {tensor_of({1, 4, 8, 8}, image)}, constants.provider(graph), diagnostics);
+    const std::span<const float> numbers = outputs->front().floats();
+    for (size_t i = 0; i < numbers.size(); ++i)
+      means[i * means.size() / numbers.size()] += numbers[i];
+  }
+  return means;
+}
+
+TEST(Calibrate, MeansOfChannelsStay) {
+  const std::vector<std::vector<float>> images = small_images();
+  const std::optional<Graph> graph = model_of(small_model);
+  Diagnostics diagnostics;
+  const std::vector<double> expected =
+      output_means(*graph, *Constants::open(*graph, {}, diagnostics), images);
+  std::map<bool, double> off;
+  for (bool correct : {false, true}) {
+    CalibrateOptions how;
+    how.correct_bias = correct;
+    const Result<Calibration> calibration =
+        calibrate(*parse(small_model), reader_of(images), how, {});
+    ASSERT_TRUE(calibration) << calibration.error();
+    const Graph &quantized = calibration->model.content().module.models.front();
+    const auto constants =
+        Constants::open(quantized, {calibration->model.content().tensors, {}}, diagnostics);
+    const std::vector<double> means = output_means(quantized, *constants, images);
+    for (size_t channel = 0; channel < means.size(); ++channel)
+      off[correct] += std::abs(means[channel] - expected[channel]);
+  }
+  EXPECT_LT(off[true], off[false] / 20);
+}
+
+TEST(Calibrate, ErrorsAreOfWhatASoftmaxReads) {
+  // Sure of one class: its probabilities hide all errors.
+  const std::string text = std::string(small_model)
+                               .replace(std::string(small_model).find("  return"), 100,
+                                        "  %k = splat 1000 : f32[]\n  %z = mul %y, %k\n  %p = "
+                                        "softmax %z axis=1\n  return %p\n}\n");
+  const Result<Calibration> calibration =
+      calibrate(*parse(text), reader_of(small_images()), {}, {});
+  ASSERT_TRUE(calibration) << calibration.error();
+  EXPECT_GT(calibration->error, 1e-3);
+  EXPECT_LT(calibration->error, 0.05);
 }
 
 /// The relative error of the model on the images, by the reference interpreter.
