@@ -98,6 +98,7 @@ Json facts_section(const Compilation &compilation) {
                   {"schedule", info.schedule},
                   {"tile", info.tile},
                   {"multiplications", info.multiplications},
+                  {"products", info.products},
                   {"weightBytes", info.weight_bytes},
                   {"inputBytes", info.input_bytes},
                   {"outputBytes", info.output_bytes},

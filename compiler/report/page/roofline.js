@@ -14,13 +14,14 @@ function logAxis(least, most, from, to) {
   return {place, least, ticks: ticks.length > 14 ? ticks.filter(tick => Math.log10(tick) % 1 === 0) : ticks};
 }
 
-/// Kernels that multiply, with operations by byte and what they reach of the peak.
+/// Kernels that multiply, with operations by byte and what they reach of the peak, where products of
+/// integers that one instruction takes together count once.
 function pointsOf(facts) {
   return facts.kernels.map((kernel, index) => {
     const operations = 2 * kernel.multiplications * (facts.machine?.batch ?? 1);
     return {kernel, index, operations, intensity: 2 * kernel.multiplications / bytesOf(kernel),
-      share: facts.machine ? operations / (kernel.median * facts.machine.peak)
-        : operations / kernel.expectedOperations};
+      share: operations / kernel.products /
+        (facts.machine ? kernel.median * facts.machine.peak : kernel.expectedOperations)};
   }).filter(point => point.operations > 0 && isFinite(point.share));
 }
 
@@ -113,7 +114,7 @@ function makeKernelTable(facts) {
       {title: "GFLOP/s", number: true, value: rate,
         text: kernel => rate(kernel) > 0 ? (rate(kernel) * 1e-9).toFixed(1) : "–"},
       {title: "Of peak", number: true, value: rate,
-        text: kernel => rate(kernel) > 0 ? `${(100 * rate(kernel) / machine.peak).toFixed(0)} %` : "–"}] : [],
+        text: kernel => rate(kernel) > 0 ? `${(100 * rate(kernel) / kernel.products / machine.peak).toFixed(0)} %` : "–"}] : [],
     {title: kernels.some(kernel => kernel.expected) ? "Expected" : "Expected operations", number: true,
       value: kernel => kernel.expected ?? kernel.expectedOperations,
       text: kernel => kernel.expected ? formatSeconds(kernel.expected) : formatCount(kernel.expectedOperations)},
