@@ -582,7 +582,7 @@ Result<ScheduleComparison> compare_schedules(const Model &model, const std::stri
 enum class RangeMethod { min_max, percentile, mse };
 
 struct CalibrateOptions {
-  RangeMethod method = RangeMethod::mse;
+  RangeMethod method = RangeMethod::min_max;
   /// So many layers stay in floating point: those that hurt the output most.
   size_t keep_float = 0;
   /// As many more as it takes for a relative error of the outputs of at most this much.

@@ -406,8 +406,8 @@ void add_calibrate_options(CLI::App &app, CommandLine &line) {
          "--calibrate-method",
          [&line](const std::string &name) { line.calibrate.method = range_methods().at(name); },
          "With --calibrate: the range that the 256 steps of an activation cover: all of its values "
-         "(min-max), all but a part in 10,000 at each end (percentile), or that of the least "
-         "squared error (mse, the default)")
+         "(min-max, the default), all but a part in 10,000 at each end (percentile), or that of "
+         "the least squared error (mse)")
       ->type_name("METHOD")
       ->check(CLI::IsMember(range_methods()))
       ->group(group);
