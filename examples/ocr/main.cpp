@@ -22,7 +22,7 @@ namespace {
 constexpr float least_confidence = 0.5f; // what is read with less is mostly not text
 
 struct Options {
-  std::string photo, annotated;
+  std::string photo, annotated, inputs;
   bool json = false, time = false;
   uint32_t threads = 1;
 };
@@ -58,7 +58,12 @@ double milliseconds_since(std::chrono::steady_clock::time_point start) {
 
 void read_photo(const Options &options) {
   Image image = read_image(options.photo);
-  auto network = [&](const cnnc_model_v1 *model) { return Network(*model, options.threads); };
+  auto network = [&](const cnnc_model_v1 *model) {
+    Network result(*model, options.threads);
+    if (!options.inputs.empty())
+      result.record(options.inputs, std::filesystem::path(options.photo).stem());
+    return result;
+  };
   Network detection = network(text_detection_model());
   std::vector<Network> recognition;
   recognition.push_back(network(short_lines_model()));
@@ -90,6 +95,8 @@ int main(int argc, char **argv) {
   CLI::App app("Reads the text in a photo: one line each, its confidence, its box and its text.");
   app.add_option("photo", options.photo, "JPEG, PNG or BMP file")->required();
   app.add_option("-o", options.annotated, "Write the photo with boxes and texts to this PNG file");
+  app.add_option("--inputs", options.inputs,
+                 "Write what each network sees to .npy files in a folder of its name in this one");
   app.add_flag("--json", options.json, "Print JSON");
   app.add_flag("--time", options.time, "Print times to standard error");
   app.add_option("--threads", options.threads, "Threads of each network; default: 1");

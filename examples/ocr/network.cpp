@@ -1,6 +1,7 @@
 #include "network.h"
 
 #include <algorithm>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 
@@ -21,6 +22,28 @@ Network::Network(const cnnc_model_v1 &model, uint32_t threads) : model_(model), 
     throw std::bad_alloc();
 }
 
+void Network::record(const std::filesystem::path &folder, const std::string &prefix) {
+  std::filesystem::create_directories(folder / model_.name);
+  recorded_ = folder / model_.name / prefix;
+}
+
+/// NumPy's format, version 1.0, little-endian.
+static void write_npy(const std::filesystem::path &file, std::span<const float> numbers,
+                      const cnnc_tensor_v1 &tensor) {
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (";
+  for (size_t i = 0; i < tensor.rank; ++i)
+    header += std::to_string(tensor.shape[i]) + ", ";
+  header += ")}";
+  header.resize((header.size() + 10) / 64 * 64 + 53, ' '); // 10 bytes before it, and a line break
+  header += '\n';
+  std::ofstream out(file, std::ios::binary);
+  out << "\x93NUMPY\x01" << '\0' << char(header.size() % 256) << char(header.size() / 256)
+      << header;
+  out.write(reinterpret_cast<const char *>(numbers.data()), std::streamsize(numbers.size_bytes()));
+  if (!out.flush())
+    throw std::runtime_error(file.string() + ": cannot be written");
+}
+
 std::span<const float> Network::run(const Image &image, const Colours &colours) {
   if (image.width > width() || image.height > height())
     throw std::runtime_error("a picture is larger than the network's input");
@@ -33,6 +56,9 @@ std::span<const float> Network::run(const Image &image, const Colours &colours) 
       for (int x = 0; x < image.width; ++x)
         plane[size_t(y) * width() + x] = image.at(x, y)[2 - c] * scale + shift;
   }
+  if (!recorded_.empty())
+    write_npy(recorded_.string() + "." + std::to_string(recorded_count_++) + ".npy", input_,
+              model_.inputs[0]);
   cnnc_context context = {};
   context.threads = threads_;
   const void *const inputs[] = {input_.data()};

@@ -7,8 +7,10 @@
 #include <cnnc_runtime.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace ocr {
@@ -31,6 +33,10 @@ public:
     return {model_.outputs[0].shape, model_.outputs[0].rank};
   }
 
+  /// Writes what the network sees from here on to FOLDER/MODEL/PREFIX.0.npy and so on, for
+  /// `cnnc --calibrate`.
+  void record(const std::filesystem::path &folder, const std::string &prefix);
+
   /// Shows an image of at most the network's size at its top left; the rest of the input is zero.
   /// Returns the output, valid until the next call. Throws std::runtime_error when the network
   /// cannot run.
@@ -40,6 +46,8 @@ private:
   const cnnc_model_v1 &model_;
   uint32_t threads_;
   std::vector<float> input_, output_;
+  std::filesystem::path recorded_; // empty: nothing is
+  int recorded_count_ = 0;
   std::unique_ptr<void, void (*)(void *)> workspace_{nullptr, std::free};
 };
 
