@@ -20,13 +20,14 @@
 //
 // Numbers of i8 between ops become u8, which the instructions for dot products want: 128 more, in
 // the zero point, too. Max pools, reshapes and other moves, concats and means take the numbers as
-// they are, and so do products of matrices (pass/integer_matmul.h). Other functions of one number, such
+// they are (pass/sink_dequantizes.h), and so do products of matrices (pass/integer_matmul.h). Other functions of one number, such
 // as a sigmoid between dequantize and quantize, are tables of their 256 results
 // (pass/lookup_tables.h). What stays in floating point is said in a remark.
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/pass/integer_matmul.h"
 #include "compiler/pass/lookup_tables.h"
 #include "compiler/pass/rewrite.h"
+#include "compiler/pass/sink_dequantizes.h"
 
 #include <algorithm>
 #include <cmath>
@@ -46,7 +47,7 @@ public:
 
   bool run() {
     make_unsigned();
-    rewrite_until_unchanged(graph_, [&](NodeId id) { return sink_dequantize(id); });
+    sink_dequantizes(graph_);
     make_lookups(graph_);
     for (NodeId id = 0, count = node_count(); id < count; ++id)
       if (is_one_of<Conv2d, Dense>(graph_.nodes[id].op))
@@ -81,21 +82,12 @@ private:
   const TensorType &type(ValueId id) const { return graph_.type(id); }
   const std::string &name(ValueId id) const { return graph_.value(id).name; }
 
-  /// The op of a value, if it is a T outside of kernels.
   template <class T> const T *made_by(ValueId value) const {
-    const Node *node = producer_of(graph_, value);
-    return node && node->kernel == no_id ? std::get_if<T>(&node->op) : nullptr;
+    return op_outside_kernels<T>(graph_, value);
   }
-  /// Its operand, as the value that was quantised.
-  ValueId operand_of(ValueId value, size_t index = 0) const {
-    return producer_of(graph_, value)->operands[index];
-  }
-  /// A dequantize with one scale, of 8 bits.
+  ValueId operand_of(ValueId value) const { return producer_of(graph_, value)->operands[0]; }
   const Dequantize *plain_dequantize(ValueId value) const {
-    const auto *op = made_by<Dequantize>(value);
-    const bool plain = op && producer_of(graph_, value)->operands.size() == 1 &&
-                       size_of(type(operand_of(value)).dtype) == 1;
-    return plain ? op : nullptr;
+    return cnnc::plain_dequantize(graph_, value);
   }
   bool is_plain(const Node &node) const { return node.operands.size() == 1; }
 
@@ -129,140 +121,6 @@ private:
       const Node &node = graph_.nodes[user];
       return node.kernel == no_id && std::holds_alternative<Dequantize>(node.op) && is_plain(node);
     });
-  }
-
-  // ---- what takes the numbers as they are
-
-  /// An op behind a dequantize becomes one before it.
-  bool sink_dequantize(NodeId id) {
-    Node &node = graph_.nodes[id];
-    if (node.kernel == no_id && std::holds_alternative<Split>(node.op))
-      return cut_numbers(id);
-    if (node.kernel != no_id || node.results.size() != 1 || graph_.is_constant(node.results[0]))
-      return false;
-    if (std::holds_alternative<Quantize>(node.op))
-      return drop_pair(id) || split_concat(id);
-    if (!takes_numbers(node.op))
-      return average(id);
-    const ValueId x = node.operands[0];
-    const Dequantize *dequantize = plain_dequantize(x);
-    if (!dequantize)
-      return false;
-    const Dequantize op = *dequantize;
-    Op on_numbers = node.op;
-    if (auto *pad = std::get_if<Pad>(&on_numbers); pad && !pad_with_number(*pad, op, operand_of(x)))
-      return false;
-    std::vector<ValueId> operands = node.operands;
-    operands[0] = operand_of(x);
-    const ValueId numbers =
-        add(std::move(on_numbers), std::move(operands), name(node.results[0]) + ".q");
-    graph_.redefine(id, op, {numbers});
-    return true;
-  }
-
-  /// Of a split every part is dequantized.
-  bool cut_numbers(NodeId id) {
-    const Node node = graph_.nodes[id]; // a copy: nodes are added
-    const Dequantize *dequantize = plain_dequantize(node.operands[0]);
-    if (!dequantize || graph_.is_constant(node.results[0]))
-      return false;
-    const Dequantize op = *dequantize;
-    const ValueId numbers = operand_of(node.operands[0]);
-    std::vector<ValueId> parts;
-    for (ValueId result : node.results) {
-      TensorType part = type(result);
-      part.dtype = type(numbers).dtype;
-      parts.push_back(graph_.add_value(graph_.unique_value_name(name(result) + ".q"), part));
-      graph_.value(parts.back()).producer = id;
-      graph_.append({op, {parts.back()}, {result}});
-    }
-    graph_.nodes[id].results = std::move(parts);
-    graph_.redefine(id, node.op, {numbers});
-    return true;
-  }
-
-  /// Ops that give elements of their first operand alone.
-  static bool takes_numbers(const Op &op) {
-    const auto *resize = std::get_if<Resize2d>(&op);
-    return is_one_of<MaxPool2d, Reshape, Flatten, Transpose, DepthToSpace, SpaceToDepth, Slice, Pad,
-                     Gather>(op) ||
-           (resize && resize->mode == ResizeMode::nearest && !crops(*resize));
-  }
-  static bool crops(const Resize2d &op) {
-    return op.coordinates == ResizeCoordinates::tf_crop_and_resize;
-  }
-
-  /// Makes the number of what a pad adds; false where none stands for it.
-  bool pad_with_number(Pad &pad, const Dequantize &op, ValueId numbers) const {
-    if (pad.mode != PadMode::constant)
-      return true;
-    const auto scale = static_cast<float>(op.scale), value = static_cast<float>(pad.value);
-    const double number = std::nearbyint(static_cast<double>(value / scale));
-    pad.value = number + static_cast<double>(op.zero_point);
-    const DType dtype = type(numbers).dtype;
-    return static_cast<float>(number) * scale == value &&
-           pad.value >= static_cast<double>(least_of(dtype)) &&
-           pad.value <= static_cast<double>(largest_of(dtype));
-  }
-
-  /// quantize(dequantize(x)) with equal scales and zero points is x.
-  bool drop_pair(NodeId id) {
-    const Node &node = graph_.nodes[id];
-    const auto &quantize = std::get<Quantize>(node.op);
-    const Dequantize *dequantize = is_plain(node) ? plain_dequantize(node.operands[0]) : nullptr;
-    if (!dequantize ||
-        static_cast<float>(dequantize->scale) != static_cast<float>(quantize.scale) ||
-        dequantize->zero_point != quantize.zero_point ||
-        type(operand_of(node.operands[0])).dtype != quantize.dtype())
-      return false;
-    return replace_value(graph_, node.results[0], operand_of(node.operands[0]));
-  }
-
-  /// A concat that is quantised becomes one of numbers that are.
-  bool split_concat(NodeId id) {
-    const Node &node = graph_.nodes[id];
-    const auto *concat = made_by<Concat>(node.operands[0]);
-    if (!concat || !is_plain(node) || single_user(graph_, node.operands[0]) != id)
-      return false;
-    const std::vector<ValueId> parts = producer_of(graph_, node.operands[0])->operands;
-    if (!std::ranges::all_of(parts, [&](ValueId part) { return plain_dequantize(part); }))
-      return false;
-    const Op op = node.op, joined = *concat;
-    std::vector<ValueId> numbers;
-    for (ValueId part : parts)
-      numbers.push_back(add(op, {part}, name(part) + ".q"));
-    graph_.redefine(id, joined, std::move(numbers));
-    return true;
-  }
-
-  /// Ops whose result for x - zero_point is that for x, less the zero point: sums of elements by
-  /// weights that add up to 1.
-  static bool is_mean(const Op &op) {
-    if (const auto *pool = std::get_if<AvgPool2d>(&op))
-      return !pool->count_padding || pool->pad == std::array<int64_t, 4>{};
-    const auto *resize = std::get_if<Resize2d>(&op);
-    return std::holds_alternative<GlobalAvgPool2d>(op) ||
-           (resize && !resize->antialias && !resize->exclude_outside && !crops(*resize));
-  }
-
-  /// A mean of numbers, whose zero point and scale come behind it.
-  bool average(NodeId id) {
-    const Node &node = graph_.nodes[id];
-    if (!is_mean(node.op))
-      return false;
-    const Dequantize *dequantize = plain_dequantize(node.operands[0]);
-    if (!dequantize)
-      return false;
-    const Dequantize op = *dequantize;
-    const std::string base = name(node.results[0]);
-    const TensorType number = {DType::f32, {}, "", {}};
-    ValueId mean = add(node.op, {operand_of(node.operands[0])}, base + ".mean");
-    if (op.zero_point != 0)
-      mean = add(Binary{binary::sub},
-                 {mean, splat(static_cast<double>(op.zero_point), number, base + ".zero_point")},
-                 base + ".centred");
-    graph_.redefine(id, Binary{binary::mul}, {mean, splat(op.scale, number, base + ".scale")});
-    return true;
   }
 
   // ---- sums of products
