@@ -19,6 +19,7 @@
 #include "compiler/report/sections.h"
 
 #include "compiler/analysis/receptive_field.h"
+#include "compiler/reference/floats.h"
 #include "compiler/support/ceil_div.h"
 
 #include <algorithm>
@@ -195,9 +196,10 @@ std::optional<Json> describe_filters(const Graph &graph, const KnownValues &valu
                                         std::min(shape[1], most_filter_channels), shape[2],
                                         shape[3]};
   const int64_t window = shape[2] * shape[3];
+  const reference::Floats elements(*filter); // of integers, too
   std::vector<float> numbers;
   for (int64_t channel = 0; channel < shown[0]; ++channel) {
-    const std::span<const float> part = filter->floats().subspan(
+    const std::span<const float> part = elements.all().subspan(
         static_cast<size_t>(channel * shape[1] * window), static_cast<size_t>(shown[1] * window));
     numbers.insert(numbers.end(), part.begin(), part.end());
   }
