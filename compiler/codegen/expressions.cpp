@@ -289,6 +289,11 @@ Value *Expressions::neighbours(const Access &access, int64_t count) {
 Value *Expressions::entry(const Expression &expression) {
   const Expression &x = expression.arguments[1];
   const Access &table = expression.arguments[0].access;
+  const Addresses::Address address = addresses_.address_of(table);
+  if (context_.failed())
+    return nullptr;
+  if (context_.variables.in_lanes() && (address.by_lane || address.lane_step != 0))
+    return by_lane(builder_.getInt32Ty(), [&] { return entry(expression); }); // a table for each
   Value *place = nullptr;
   const bool in_memory = x.kind == Expression::Kind::load && !registers_.contains(x.access.buffer);
   if (in_memory && size_of(*dtype_of(x.access.buffer)) == 1) {
@@ -305,9 +310,6 @@ Value *Expressions::entry(const Expression &expression) {
       place = builder_.CreateFreeze(
           builder_.CreateFPToSI(place, place->getType()->getWithNewType(builder_.getInt32Ty())));
   }
-  if (context_.failed())
-    return nullptr;
-  Addresses::Address address = addresses_.address_of(table);
   if (context_.failed())
     return nullptr;
   Value *result = emit_entry(builder_, context_.target, addresses_.pointer(address), place);
