@@ -74,8 +74,10 @@ Tensors compute(const Dequantize &op, const Operands &operands, const Types &typ
     std::span<const T> input = operands[0]->elements<T>();
     for (int64_t i = 0; i < result.count(); ++i) {
       const auto element = static_cast<int64_t>(input[static_cast<size_t>(i)]);
-      output[static_cast<size_t>(i)] =
-          static_cast<float>(element - parameters.zero_point(i)) * parameters.scale(i);
+      // Modulo 2^32, as sums of i32 are; other types are far from that.
+      const auto steps = static_cast<int32_t>(
+          static_cast<uint32_t>(static_cast<uint64_t>(element - parameters.zero_point(i))));
+      output[static_cast<size_t>(i)] = static_cast<float>(steps) * parameters.scale(i);
     }
   });
   return {result};
