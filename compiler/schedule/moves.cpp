@@ -90,9 +90,9 @@ Schedule schedule_relayout(const TensorType &from, const TensorType &to, int64_t
 
 Schedule schedule_packing(const TensorType &to, int64_t lanes) {
   const std::vector<std::string> names = loop_names(to.rank());
-  // Lanes run along the vectors that are read later; fours are within their lanes.
+  // Lanes run along the vectors that are read later; fours of bytes are within their lanes.
   const std::vector<Block> &blocks = to.layout.blocks;
-  const bool fours = blocks.back().size == 4 && blocks.size() > 1;
+  const bool fours = size_of(to.dtype) == 1 && blocks.back().size == 4 && blocks.size() > 1;
   const std::string &packed =
       names[static_cast<size_t>((fours ? blocks[blocks.size() - 2] : blocks.back()).axis)];
   Schedule schedule;
