@@ -237,7 +237,8 @@ private:
     const int64_t rows = std::max<int64_t>(1, result.shape[rank - 2]),
                   columns = result.shape.back();
     const double matrices = count(result.shape) / static_cast<double>(rows * columns);
-    const auto depth = static_cast<double>(a.shape.back());
+    const int64_t together = takes_fours_of_rows(graph_, node) ? 4 : 1;
+    const auto depth = static_cast<double>(ceil_div(a.shape.back(), together));
     if (columns == 1)
       return add_products(matrices * static_cast<double>(rows) * depth);
     add_tiles({matrices, columns, rows, 1, depth, far_load});

@@ -124,6 +124,9 @@ KernelInfo describe_group(const Graph &graph, const KernelGroup &group,
   if (is_one_of<Conv2d, Dense>(graph.nodes[main].op))
     info.products = static_cast<int32_t>(
         std::max<int64_t>(1, dot_width(graph.type(graph.nodes[main].operands[1]).layout)));
+  else if (takes_fours_of_rows(graph, graph.nodes[main]) &&
+           holds_fours_of_rows(graph.type(graph.nodes[main].operands[1])))
+    info.products = 4;
   info.source = source_place(graph.nodes[main].range);
   return info;
 }

@@ -52,6 +52,22 @@ TEST(kernel_info, ops_are_told_with_their_shapes) {
   EXPECT_EQ(kernel(kernels, "y").ops, "dense 256->10");
 }
 
+TEST(kernel_info, products_that_an_instruction_adds_up) {
+  std::vector<cnnc::KernelInfo> kernels = describe(R"(
+model @m(%x: u8[64, 64], %v: i8[64, 64], %q: u8[1, 16, 8, 8], %f: f32[1, 64]) {
+  %m = matmul %x, %v
+  %w = splat 3 : i8[32, 16, 1, 1]
+  %c = conv2d %q, %w
+  %u = random(1, he) : f32[8, 64]
+  %d = dense %f, %u
+  return %m, %c, %d
+})",
+                                                   "x86-64-v3");
+  EXPECT_EQ(kernel(kernels, "m").products, 4);
+  EXPECT_EQ(kernel(kernels, "c").products, 2); // of inputs of 16 bits
+  EXPECT_EQ(kernel(kernels, "d").products, 1);
+}
+
 TEST(kernel_info, algorithms_and_schedules) {
   std::vector<cnnc::KernelInfo> kernels = describe(network);
   EXPECT_EQ(kernel(kernels, "a").algorithm, "direct");
