@@ -260,7 +260,7 @@ std::optional<DType> read_type(OnnxNode &node, std::string_view attribute) {
   if (!result && !node.has_wrong_attribute())
     node.fail(
         fmt::format("the type {} is not supported, only FLOAT (FLOAT16, BFLOAT16 and DOUBLE stay "
-                    "f32), INT32, INT64, UINT8, INT8 and BOOL",
+                    "f32), INT32, INT64, UINT8, INT8, INT16 and BOOL",
                     onnx_type_name(static_cast<int32_t>(std::clamp<int64_t>(type, 0, 1000)))));
   return result;
 }

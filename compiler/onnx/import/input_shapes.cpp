@@ -162,7 +162,7 @@ std::optional<TensorType> InputShapes::type_of(const onnx::ValueInfoProto &input
   std::optional<DType> dtype = dtype_of(onnx_type);
   if (!dtype) {
     fail(input, fmt::format("elements of type {} are not supported, only FLOAT, FLOAT16, BFLOAT16, "
-                            "DOUBLE, INT32, INT64, UINT8, INT8 and BOOL",
+                            "DOUBLE, INT32, INT64, UINT8, INT8, INT16 and BOOL",
                             onnx_type_name(onnx_type)));
     return std::nullopt;
   }

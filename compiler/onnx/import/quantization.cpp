@@ -125,8 +125,8 @@ bool import_dequantize(OnnxNode &node) {
     return false;
   node.ignore("output_dtype"); // floats are f32 here
   const DType from = node.type(0).dtype;
-  if (!is_byte(from) && from != DType::i32)
-    return node.fail(fmt::format("its input is {}, but must be of UINT8, INT8 or INT32",
+  if (!is_byte(from) && from != DType::i16 && from != DType::i32)
+    return node.fail(fmt::format("its input is {}, but must be of UINT8, INT8, INT16 or INT32",
                                  to_string(node.type(0))));
   if (node.has(2) && node.type(2).dtype != from)
     return node.fail(fmt::format("its zero point is of type {}, but its input {}",

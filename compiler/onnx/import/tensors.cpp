@@ -21,10 +21,6 @@ constexpr int most_dims = 64;
 
 /// As .safetensors files call it; empty when the type is not supported.
 std::string_view stored_type(int32_t type) {
-  if (type == TensorProto::FLOAT16)
-    return "F16";
-  if (type == TensorProto::BFLOAT16)
-    return "BF16";
   auto row = std::ranges::find(dtype_table, type, &DTypeInfo::onnx);
   return row == dtype_table.end() ? std::string_view() : row->safetensors;
 }
@@ -94,7 +90,7 @@ std::optional<SafetensorsTensor> TensorReader::read(const TensorProto &tensor, s
   std::string_view type = stored_type(tensor.data_type());
   if (type.empty())
     return fail(fmt::format("elements of type {} are not supported, only FLOAT, FLOAT16, BFLOAT16, "
-                            "DOUBLE, INT32, INT64, UINT8, INT8 and BOOL",
+                            "DOUBLE, INT32, INT64, UINT8, INT8, INT16 and BOOL",
                             onnx_type_name(tensor.data_type())));
   if (tensor.has_segment())
     return fail("a tensor in segments is not supported");
@@ -164,7 +160,7 @@ Elements TensorReader::unpack(const TensorProto &tensor, uint64_t count, uint64_
   case TensorProto::INT32:
     return checked(tensor.int32_data_size()) ? Elements(bytes_of(tensor.int32_data()))
                                              : std::nullopt;
-  default: // FLOAT16, BFLOAT16, UINT8, INT8 and BOOL
+  default: // FLOAT16, BFLOAT16, UINT8, INT8, INT16 and BOOL
     if (!checked(tensor.int32_data_size()))
       return std::nullopt;
     return unpacked_.emplace_back(narrowed(tensor.int32_data(), size));
