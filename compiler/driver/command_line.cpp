@@ -358,9 +358,11 @@ std::optional<int> check_calibrate(const CommandLine &line) {
 std::optional<int> check_weights_type(const CommandLine &line, const Flags &flags) {
   if (line.options.weights_type == WeightsType::f32)
     return std::nullopt;
-  if (flags.emit == "onnx" || line.action == Action::calibrate)
-    return mistake("--weights-type is for what is compiled: ONNX files and models of integers have "
-                   "weights of their own types");
+  const bool writes_text =
+      line.action == Action::compile && std::filesystem::path(line.output).extension() == ".ir";
+  if (flags.emit == "onnx" || line.action == Action::calibrate || writes_text)
+    return mistake("--weights-type is for what is compiled: texts, ONNX files and models of "
+                   "integers have weights of their own types");
   return std::nullopt;
 }
 
