@@ -623,9 +623,9 @@ using ImageReader = std::function<Result<std::optional<std::vector<std::vector<s
 
 /// Makes of a float model one of integers: a text with `quantize` and `dequantize`, weights as i8 with
 /// a scale for each output channel, activations as u8 with ranges that the images show. Batch norms are
-/// folded first. The images are read twice, for channels and for ranges; of the values that they give
-/// only histograms are kept. An error for a model without layers to quantise, without images, and for a NaN or an infinity on the
-/// way.
+/// folded first. The images are read twice where channels are equalized, for these and for ranges: the
+/// reader begins again after it has given nothing. Of the values only histograms are kept. An error
+/// for a model without layers to quantise, without images, and for a NaN or an infinity on the way.
 Result<Calibration> calibrate(const Model &model, const ImageReader &next_image,
                               const CalibrateOptions &how = {}, const Options &options = {});
 

@@ -3,8 +3,9 @@
 // before it wrote: so rounding errors of earlier layers do not count, and a wrong kernel is found
 // at its own output. The model's outputs are compared with the graph as it was written, which
 // covers the graph passes but for lower_quantized; with weights of 16 bits, with the graph just before
-// lowering, since only that says which are rounded. A kernel that the text gives as loops alone is computed by the reference
-// interpreter of loops: that covers code generation, and nothing before it.
+// lowering, since only that says which are rounded. A kernel that the text gives as loops alone is
+// computed by the reference interpreter of loops: that covers code generation, and nothing before
+// it.
 #include "compiler/analysis/cost.h"
 #include "compiler/api/interpret_call.h"
 #include "compiler/api/jit.h"

@@ -20,9 +20,9 @@
 //
 // Numbers of i8 between ops become u8, which the instructions for dot products want: 128 more, in
 // the zero point, too. Max pools, reshapes and other moves, concats and means take the numbers as
-// they are (pass/sink_dequantizes.h), and so do products of matrices (pass/integer_matmul.h). Other functions of one number, such
-// as a sigmoid between dequantize and quantize, are tables of their 256 results
-// (pass/lookup_tables.h). What stays in floating point is said in a remark.
+// they are (pass/sink_dequantizes.h), and so do products of matrices (pass/integer_matmul.h). Other
+// functions of one number, such as a sigmoid between dequantize and quantize, are tables of their
+// 256 results (pass/lookup_tables.h). What stays in floating point is said in a remark.
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/pass/integer_matmul.h"
 #include "compiler/pass/lookup_tables.h"

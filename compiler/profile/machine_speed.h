@@ -1,6 +1,6 @@
 // What this machine can do at all, measured by code that the compiler makes from kernels of the
-// loops text: fused multiply-adds and dot products on registers, and reading memory. Measure them in turn with what
-// is compared with them, because a shared machine changes from second to second.
+// loops text: fused multiply-adds and dot products on registers, and reading memory. Measure them
+// in turn with what is compared with them, because a shared machine changes from second to second.
 #pragma once
 
 #include "compiler/cnnc.h"

@@ -24,8 +24,8 @@ std::vector<ValueId> possible_points(const Graph &graph);
 ///  - what the layers read;
 ///  - what layers give (behind their activation) that sums, products, pools, joins or moves read,
 ///    and the results of these that such ops read, where a layer in integers comes behind them: a
-///    rounded sum that is normed in floats, or an output, gains nothing. Of the operands of a sum or product one stays
-///    float, which a layer computes for it alone: they become one kernel.
+///    rounded sum that is normed in floats, or an output, gains nothing. Of the operands of a sum
+///    or product one stays float, which a layer computes for it alone: they become one kernel.
 /// A result of an op that only moves numbers, and the parts of a concat, are in one group with it.
 std::vector<QuantizationPoint> choose_points(const Graph &graph, const std::vector<NodeId> &layers);
 

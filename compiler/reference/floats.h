@@ -9,8 +9,8 @@
 
 namespace cnnc::reference {
 
-/// The elements of a tensor as f32, which has all numbers of 8 bits and floats of 16; those of an f32 tensor, which
-/// has to outlive this, are not copied.
+/// The elements of a tensor as f32, which has all numbers of 8 bits and floats of 16; those of an
+/// f32 tensor, which has to outlive this, are not copied.
 class Floats {
 public:
   explicit Floats(const Tensor &tensor) {

@@ -60,7 +60,8 @@ bool check_padded_rows(InferContext &context, const Conv2d &conv) {
   return false;
 }
 
-/// All operands f32, the filter perhaps of 16 bits, or those of sums of integers: u8, i8 or i32, a filter of i8 and a bias of i32.
+/// All operands f32, the filter perhaps of 16 bits, or those of sums of integers: u8, i8 or i32, a
+/// filter of i8 and a bias of i32.
 bool require_products(InferContext &context) {
   const DType input = context.operand(0).dtype;
   if (!is_integer(input) || input == DType::i64)
