@@ -26,7 +26,7 @@
 #include "compiler/graph_passes/graph_passes.h"
 #include "compiler/pass/integer_matmul.h"
 #include "compiler/pass/lookup_tables.h"
-#include "compiler/pass/rewrite.h"
+#include "compiler/pass/quantized_graph.h"
 #include "compiler/pass/sink_dequantizes.h"
 
 #include <algorithm>
@@ -41,9 +41,9 @@ namespace {
 /// Products of u8 and i8 in a sum that 31 bits hold.
 constexpr int64_t most_products = ((int64_t(1) << 31) - 1) / (255 * 128);
 
-class QuantizedOps {
+class QuantizedOps : QuantizedGraph {
 public:
-  QuantizedOps(Graph &graph, PassContext &context) : graph_(graph), context_(context) {}
+  QuantizedOps(Graph &graph, PassContext &context) : QuantizedGraph(graph), context_(context) {}
 
   bool run() {
     make_unsigned();
@@ -79,24 +79,6 @@ private:
   }
 
   NodeId node_count() const { return static_cast<NodeId>(graph_.nodes.size()); }
-  const TensorType &type(ValueId id) const { return graph_.type(id); }
-  const std::string &name(ValueId id) const { return graph_.value(id).name; }
-
-  template <class T> const T *made_by(ValueId value) const {
-    return op_outside_kernels<T>(graph_, value);
-  }
-  ValueId operand_of(ValueId value) const { return producer_of(graph_, value)->operands[0]; }
-  const Dequantize *plain_dequantize(ValueId value) const {
-    return cnnc::plain_dequantize(graph_, value);
-  }
-  bool is_plain(const Node &node) const { return node.operands.size() == 1; }
-
-  ValueId splat(double value, TensorType of_type, const std::string &base) {
-    return graph_.add_node(Splat{value}, {}, graph_.unique_value_name(base), std::move(of_type));
-  }
-  ValueId add(Op op, std::vector<ValueId> operands, const std::string &base) {
-    return add_inferred(graph_, std::move(op), std::move(operands), graph_.unique_value_name(base));
-  }
 
   // ---- u8 for i8
 
@@ -384,7 +366,6 @@ private:
     return value;
   }
 
-  Graph &graph_;
   PassContext &context_;
   std::map<ValueId, ValueId> divided_; // for the quantize at work
 };

@@ -1,5 +1,7 @@
 #include "compiler/pass/sink_dequantizes.h"
 
+#include "compiler/pass/quantized_graph.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -7,9 +9,9 @@ namespace cnnc {
 
 namespace {
 
-class Sinking {
+class Sinking : QuantizedGraph {
 public:
-  explicit Sinking(Graph &graph) : graph_(graph) {}
+  explicit Sinking(Graph &graph) : QuantizedGraph(graph) {}
 
   /// An op behind a dequantize becomes one before it.
   bool sink(NodeId id) {
@@ -143,37 +145,9 @@ private:
     graph_.redefine(id, Binary{binary::mul}, {mean, splat(op.scale, number, base + ".scale")});
     return true;
   }
-
-  const TensorType &type(ValueId id) const { return graph_.type(id); }
-  const std::string &name(ValueId id) const { return graph_.value(id).name; }
-  template <class T> const T *made_by(ValueId value) const {
-    return op_outside_kernels<T>(graph_, value);
-  }
-  ValueId operand_of(ValueId value) const { return producer_of(graph_, value)->operands[0]; }
-  const Dequantize *plain_dequantize(ValueId value) const {
-    return cnnc::plain_dequantize(graph_, value);
-  }
-  bool is_plain(const Node &node) const { return node.operands.size() == 1; }
-
-  ValueId splat(double value, TensorType of_type, const std::string &base) {
-    return graph_.add_node(Splat{value}, {}, graph_.unique_value_name(base), std::move(of_type));
-  }
-  ValueId add(Op op, std::vector<ValueId> operands, const std::string &base) {
-    return add_inferred(graph_, std::move(op), std::move(operands), graph_.unique_value_name(base));
-  }
-
-  Graph &graph_;
 };
 
 } // namespace
-
-const Dequantize *plain_dequantize(const Graph &graph, ValueId value) {
-  const auto *op = op_outside_kernels<Dequantize>(graph, value);
-  const Node *node = producer_of(graph, value);
-  const bool plain =
-      op && node->operands.size() == 1 && size_of(graph.type(node->operands[0]).dtype) == 1;
-  return plain ? op : nullptr;
-}
 
 void sink_dequantizes(Graph &graph) {
   Sinking sinking(graph);

@@ -1,21 +1,13 @@
 // What quantised numbers are moved, joined and averaged by, on the numbers themselves.
 #pragma once
 
-#include "compiler/pass/rewrite.h"
+#include "ir/graph/graph.h"
 
 namespace cnnc {
 
-/// The op of a value, if it is a T outside of kernels.
-template <class T> const T *op_outside_kernels(const Graph &graph, ValueId value) {
-  const Node *node = producer_of(graph, value);
-  return node && node->kernel == no_id ? std::get_if<T>(&node->op) : nullptr;
-}
-
-/// The dequantize that a value comes from, with one scale and of 8 bits; else null.
-const Dequantize *plain_dequantize(const Graph &graph, ValueId value);
-
-/// Moves each plain dequantize from in front of an op to behind it, where the op gives elements of
-/// its operand alone (max pools, moves, pads by a number that there is), joins or cuts, or is a mean:
+/// Moves each dequantize of 8 bits with one scale from in front of an op to behind it, where the op
+/// gives elements of its operand alone (max pools, moves, pads by a number that there is), joins or
+/// cuts, or is a mean:
 ///
 ///   %x = dequantize %x.q scale=0.5 zero_point=3         %y.q = max_pool2d %x.q kernel=[2, 2]
 ///   %y = max_pool2d %x kernel=[2, 2]               =>   %y = dequantize %y.q scale=0.5 zero_point=3
